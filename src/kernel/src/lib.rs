@@ -1,0 +1,2 @@
+//! The `kernel` crate.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The `ondisk` crate.
+#![forbid(unsafe_code)]

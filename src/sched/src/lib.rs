@@ -1,0 +1,2 @@
+//! The `sched` crate.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The `session` crate.
+#![forbid(unsafe_code)]

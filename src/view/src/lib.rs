@@ -1,0 +1,2 @@
+//! The `view` crate.
+#![forbid(unsafe_code)]

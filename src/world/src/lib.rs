@@ -1,0 +1,2 @@
+//! The `world` crate.
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! The `writepath-tests` crate.
