@@ -1,0 +1,811 @@
+//! The objects of the World: plain data, at most about 48 bytes each.
+//!
+//! Ids are dense indices. `NONE` is no object. Lengths and offsets are bytes
+//! unless the name says blocks, pages or sectors.
+
+use bitflags::bitflags;
+
+use crate::ContentId;
+use crate::arena::Id;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// No object.
+            pub const NONE: $name = $name(u32::MAX);
+
+            /// True unless this is [`Self::NONE`].
+            #[must_use]
+            pub fn is_some(self) -> bool {
+                self != Self::NONE
+            }
+
+            /// This id, unless it is [`Self::NONE`].
+            #[must_use]
+            pub fn some(self) -> Option<Self> {
+                self.is_some().then_some(self)
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::NONE
+            }
+        }
+
+        impl Id for $name {
+            fn from_index(index: usize) -> Self {
+                $name(index as u32)
+            }
+            fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A page of the page cache.
+    PageId;
+    /// A buffer head.
+    BhId;
+    /// An in-core inode; [`InodeId::BDEV`] is the block device's own.
+    InodeId;
+    /// A task: user thread or kernel thread.
+    TaskId;
+    /// An open file description.
+    FileId;
+    /// A mapping of user memory.
+    VmaId;
+    /// An iterator over user memory; task `n` uses `IterId(n)`.
+    IterId;
+    /// A journal handle; task `n` uses `HandleId(n)`.
+    HandleId;
+    /// A block I/O request.
+    BioId;
+    /// A preallocation of mballoc.
+    PaId;
+    /// A 4096-byte unit of the device's store.
+    UnitId;
+    /// A slot of an arena of plain words: a counter, a bitmap word, a local.
+    WordId;
+    /// A block group.
+    GroupId;
+}
+
+impl InodeId {
+    /// The block device's inode: its page cache holds all metadata.
+    pub const BDEV: InodeId = InodeId(0);
+    /// mballoc's buddy cache inode (`s_buddy_cache`, ino 1 in traces).
+    pub const BUDDY: InodeId = InodeId(1);
+}
+
+bitflags! {
+    /// Flags of a page (include/linux/page-flags.h), and its xarray tags.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct PageFlags: u32 {
+        /// PG_locked.
+        const LOCKED = 1;
+        /// PG_uptodate: the bytes are what a read would give.
+        const UPTODATE = 1 << 1;
+        /// PG_dirty.
+        const DIRTY = 1 << 2;
+        /// PG_writeback: under I/O to the device.
+        const WRITEBACK = 1 << 3;
+        /// PG_private: buffer heads are attached.
+        const PRIVATE = 1 << 4;
+        /// PG_error.
+        const ERROR = 1 << 5;
+        /// PG_checked: dirtied through a mapping in journal mode.
+        const CHECKED = 1 << 6;
+        /// PG_referenced.
+        const REFERENCED = 1 << 7;
+        /// PG_active: on the active list.
+        const ACTIVE = 1 << 8;
+        /// PG_readahead: reading it starts the next readahead.
+        const READAHEAD = 1 << 9;
+        /// PG_reclaim.
+        const RECLAIM = 1 << 10;
+        /// On an LRU list.
+        const LRU = 1 << 11;
+        /// xarray mark PAGECACHE_TAG_DIRTY.
+        const TAG_DIRTY = 1 << 16;
+        /// xarray mark PAGECACHE_TAG_WRITEBACK.
+        const TAG_WRITEBACK = 1 << 17;
+        /// xarray mark PAGECACHE_TAG_TOWRITE.
+        const TAG_TOWRITE = 1 << 18;
+        /// The slot holds a page (so that page 0 with no flag is not empty).
+        const PRESENT = 1 << 31;
+    }
+
+    /// State bits of a buffer head (include/linux/buffer_head.h, ext4, jbd2).
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct BhFlags: u32 {
+        /// BH_Uptodate.
+        const UPTODATE = 1;
+        /// BH_Dirty.
+        const DIRTY = 1 << 1;
+        /// BH_Lock.
+        const LOCK = 1 << 2;
+        /// BH_Mapped: `blocknr` is valid.
+        const MAPPED = 1 << 3;
+        /// BH_New: mapped by the latest get_block, bytes not yet there.
+        const NEW = 1 << 4;
+        /// BH_Async_Write: under end_buffer_async_write I/O.
+        const ASYNC_WRITE = 1 << 5;
+        /// BH_Delay: reserved, no block on disk yet.
+        const DELAY = 1 << 6;
+        /// BH_Unwritten: block allocated, contents not valid on disk.
+        const UNWRITTEN = 1 << 7;
+        /// BH_Write_EIO.
+        const WRITE_EIO = 1 << 8;
+        /// BH_Boundary.
+        const BOUNDARY = 1 << 9;
+        /// BH_JBD: a journal head is attached.
+        const JBD = 1 << 10;
+        /// BH_JBDDirty: dirty, but the journal holds it back.
+        const JBDDIRTY = 1 << 11;
+        /// BH_Shadow: being written to the log.
+        const SHADOW = 1 << 12;
+        /// BH_Freed.
+        const FREED = 1 << 13;
+        /// BH_Verified (ext4): checksum and structure looked at.
+        const VERIFIED = 1 << 14;
+        /// The slot holds a buffer head.
+        const PRESENT = 1 << 31;
+    }
+
+    /// `i_state` bits (include/linux/fs.h), in the order traces print them.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct InodeState: u32 {
+        /// I_DIRTY_SYNC.
+        const DIRTY_SYNC = 1;
+        /// I_DIRTY_DATASYNC.
+        const DIRTY_DATASYNC = 1 << 1;
+        /// I_DIRTY_PAGES.
+        const DIRTY_PAGES = 1 << 2;
+        /// I_NEW.
+        const NEW = 1 << 3;
+        /// I_WILL_FREE.
+        const WILL_FREE = 1 << 4;
+        /// I_FREEING.
+        const FREEING = 1 << 5;
+        /// I_CLEAR.
+        const CLEAR = 1 << 6;
+        /// I_SYNC: being written back.
+        const SYNC = 1 << 7;
+        /// I_REFERENCED.
+        const REFERENCED = 1 << 8;
+        /// I_DIRTY_TIME.
+        const DIRTY_TIME = 1 << 11;
+        /// I_SYNC_QUEUED.
+        const SYNC_QUEUED = 1 << 17;
+    }
+
+    /// ext4's in-core state and the VFS's S_ flags of an inode.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct InodeBits: u32 {
+        /// EXT4_STATE_DA_ALLOC_CLOSE.
+        const DA_ALLOC_CLOSE = 1;
+        /// EXT4_STATE_MAY_INLINE_DATA.
+        const MAY_INLINE_DATA = 1 << 1;
+        /// EXT4_STATE_NEW.
+        const STATE_NEW = 1 << 2;
+        /// S_IMMUTABLE.
+        const IMMUTABLE = 1 << 8;
+        /// S_APPEND.
+        const APPEND = 1 << 9;
+        /// S_NOSEC: nothing to strip on write.
+        const NOSEC = 1 << 10;
+        /// S_SYNC.
+        const S_SYNC = 1 << 11;
+        /// S_SWAPFILE.
+        const SWAPFILE = 1 << 12;
+        /// S_DAX.
+        const DAX = 1 << 13;
+        /// Bytes differ from the buffer of the inode table.
+        const STALE_RAW = 1 << 30;
+        /// The slot holds an inode.
+        const PRESENT = 1 << 31;
+    }
+}
+
+/// A page of the page cache. Its buffer heads are `first_bh ..` in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Page {
+    /// The inode whose page this is; [`InodeId::NONE`] once truncated.
+    pub mapping: InodeId,
+    /// Position in the file, in pages.
+    pub index: u32,
+    /// Flags and xarray tags.
+    pub flags: PageFlags,
+    /// `_refcount`.
+    pub refs: u16,
+    /// Buffer heads attached: 0, or 4096 / block size.
+    pub nr_bhs: u8,
+    /// The first of them.
+    pub first_bh: BhId,
+    /// The bytes.
+    pub content: ContentId,
+}
+
+/// A buffer head: one block of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct BufferHead {
+    /// State bits.
+    pub flags: BhFlags,
+    /// The page it is a part of.
+    pub page: PageId,
+    /// Block on the device, valid if MAPPED.
+    pub blocknr: u64,
+    /// Offset of its bytes in the page.
+    pub offset: u16,
+    /// Length in bytes.
+    pub size: u16,
+    /// Transaction that holds it (`b_transaction`), 0 for none.
+    pub tid: u32,
+}
+
+/// What never or rarely changes in an inode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Inode {
+    /// Inode number on disk.
+    pub ino: u32,
+    /// Type and permissions.
+    pub mode: u16,
+    /// Hard links.
+    pub nlink: u16,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// On-disk flags (EXTENTS 0x80000, ...).
+    pub flags: u32,
+    /// `i_generation`.
+    pub generation: u32,
+    /// `i_state`.
+    pub state: InodeState,
+    /// In-core state and S_ flags.
+    pub bits: InodeBits,
+    /// Open file descriptions and other users.
+    pub count: u16,
+    /// `i_writecount`.
+    pub writers: u16,
+    /// Writable shared mappings (`i_mmap_writable`).
+    pub mmap_writable: u16,
+    /// Bytes of `i_extra_isize`.
+    pub extra_isize: u16,
+}
+
+/// Sizes of an inode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct InodeSize {
+    /// `i_size`: what stat shows.
+    pub i_size: u64,
+    /// `i_disksize`: what the disk inode will say.
+    pub i_disksize: u64,
+    /// `i_blocks` in 512-byte units, without reservations.
+    pub i_blocks: u64,
+    /// `i_reserved_data_blocks`, in clusters.
+    pub reserved: u32,
+    /// Pages in the cache (`nrpages`).
+    pub nrpages: u32,
+}
+
+/// Times of an inode, in nanoseconds since the epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct InodeTimes {
+    /// Last access.
+    pub atime: u64,
+    /// Last change of the inode.
+    pub ctime: u64,
+    /// Last change of the content.
+    pub mtime: u64,
+    /// Creation.
+    pub crtime: u64,
+}
+
+/// Journal and writeback words of an inode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct InodeSync {
+    /// `i_sync_tid`.
+    pub sync_tid: u32,
+    /// `i_datasync_tid`.
+    pub datasync_tid: u32,
+    /// `dirtied_when`, jiffies.
+    pub dirtied_when: u64,
+    /// Position in the list of dirty inodes, 0 for none.
+    pub list_seq: u64,
+    /// `writeback_index`, pages.
+    pub writeback_index: u32,
+}
+
+/// `i_block`: the extent root, the block map, or inline bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct IData(pub [u8; 60]);
+
+impl Default for IData {
+    fn default() -> Self {
+        IData([0; 60])
+    }
+}
+
+/// Owner and mode of a sleeping lock: 0 free, else task + 1; readers apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RwLock {
+    /// Exclusive owner, task + 1.
+    pub writer: u32,
+    /// Shared holders.
+    pub readers: u32,
+}
+
+/// Locks of an inode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct InodeLocks {
+    /// `i_rwsem`.
+    pub i_rwsem: RwLock,
+    /// `EXT4_I(inode)->i_data_sem`.
+    pub i_data_sem: RwLock,
+    /// `EXT4_I(inode)->i_mmap_sem`.
+    pub i_mmap_sem: RwLock,
+}
+
+/// An open file description.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct File {
+    /// The inode; [`InodeId::NONE`] if the slot is free.
+    pub inode: InodeId,
+    /// `f_flags` in the kernel's numbers.
+    pub f_flags: u32,
+    /// `f_pos`.
+    pub f_pos: u64,
+    /// Descriptors that name it.
+    pub refs: u16,
+    /// Opened for reading.
+    pub readable: bool,
+    /// Opened for writing.
+    pub writable: bool,
+    /// `f_wb_err`: writeback errors seen.
+    pub wb_err: u32,
+}
+
+/// What a task is doing, for the scheduler.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TaskState {
+    /// No such task.
+    #[default]
+    Absent,
+    /// Would run if a CPU were free.
+    Runnable,
+    /// Asleep until its wait is over.
+    Sleeping,
+    /// Returned, or killed.
+    Dead,
+}
+
+/// What a sleeper waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WaitOn {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The clock.
+    Timer,
+    /// A page's lock.
+    PageLock(PageId),
+    /// A page's writeback to end.
+    PageWriteback(PageId),
+    /// A buffer's I/O to end.
+    Buffer(BhId),
+    /// `i_rwsem` of an inode.
+    InodeRwsem(InodeId),
+    /// `i_data_sem` of an inode.
+    DataSem(InodeId),
+    /// Another task's progress.
+    Task(TaskId),
+    /// The journal: a commit to end or space.
+    Journal(u32),
+    /// A work queue of a kernel thread.
+    Work(u32),
+}
+
+/// Scheduling data of a task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Task {
+    /// State.
+    pub state: TaskState,
+    /// What it sleeps on.
+    pub wait: WaitOn,
+    /// Order among sleepers and runnable tasks.
+    pub seq: u32,
+    /// When a timed sleep ends, ns; 0 for none.
+    pub wake_at: u64,
+    /// Lower runs first; real-time tasks are 0.
+    pub priority: u8,
+    /// SIGKILL is pending.
+    pub killed: bool,
+    /// The sleep may be ended by a fatal signal (TASK_KILLABLE).
+    pub killable: bool,
+    /// Process (address space and descriptor table).
+    pub process: u8,
+    /// Other signals pending, bit = number.
+    pub signals: u64,
+}
+
+/// Where a task is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TaskRun {
+    /// Innermost frame, see `History::frames`.
+    pub frame: u32,
+    /// Frames open.
+    pub depth: u16,
+    /// System calls begun, from 1.
+    pub syscall: u16,
+    /// Rounds of generic_perform_write in this system call, from 1.
+    pub iteration: u32,
+    /// Tries of this round, from 1.
+    pub retry: u16,
+    /// Depth of sections that must not sleep.
+    pub atomic: u16,
+}
+
+/// Per-task accounting (task_struct words that matter here).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TaskAcct {
+    /// `nr_dirtied`: pages turned dirty since the last check.
+    pub nr_dirtied: u32,
+    /// `nr_dirtied_pause`: check when `nr_dirtied` reaches this.
+    pub nr_dirtied_pause: u32,
+    /// `dirty_paused_when`, jiffies.
+    pub dirty_paused_when: u64,
+    /// RLIMIT_FSIZE, bytes; `u64::MAX` for none.
+    pub rlimit_fsize: u64,
+    /// Effective user.
+    pub euid: u32,
+    /// Process id.
+    pub pid: u32,
+    /// `current->backing_dev_info` is set (inside a write).
+    pub bdi_set: bool,
+}
+
+/// A name of at most 16 bytes, as `comm`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Comm(pub [u8; 16]);
+
+impl Comm {
+    /// The name, cut to 16 bytes.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let mut comm = [0; 16];
+        let len = name.len().min(16);
+        comm[..len].copy_from_slice(&name.as_bytes()[..len]);
+        Comm(comm)
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let len = self.0.iter().position(|&b| b == 0).unwrap_or(16);
+        std::str::from_utf8(&self.0[..len]).unwrap_or("?")
+    }
+}
+
+/// What stands behind a mapping of user memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum VmaKind {
+    /// Free slot.
+    #[default]
+    None,
+    /// Private anonymous memory.
+    Anon,
+    /// Shared memory that outlives its page table entries; pages in `shmem`.
+    Memfd,
+    /// A private mapping of another file; pages in `shmem`.
+    FilePrivate,
+    /// A mapping of a file of this file system.
+    File,
+}
+
+/// A mapping of user memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Vma {
+    /// First address.
+    pub start: u64,
+    /// Bytes.
+    pub len: u64,
+    /// What stands behind it.
+    pub kind: VmaKind,
+    /// Index of the workload's buffer (its name is the scenario's).
+    pub buf: u16,
+    /// Process.
+    pub process: u8,
+    /// PROT_READ.
+    pub readable: bool,
+    /// PROT_WRITE.
+    pub writable: bool,
+    /// MAP_SHARED.
+    pub shared: bool,
+    /// The file, for [`VmaKind::File`].
+    pub inode: InodeId,
+    /// Page of the file (or of the shmem object) at `start`.
+    pub pgoff: u32,
+}
+
+/// A present page table entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pte {
+    /// A page of the process's own or of shared memory.
+    Own {
+        /// Its bytes.
+        content: ContentId,
+        /// Stores are allowed.
+        writable: bool,
+    },
+    /// A page of this file system's page cache.
+    Cache {
+        /// The page.
+        page: PageId,
+        /// Stores are allowed.
+        writable: bool,
+    },
+}
+
+/// One segment of an iovec.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Iovec {
+    /// User address.
+    pub base: u64,
+    /// Bytes.
+    pub len: u64,
+}
+
+/// An `iov_iter` of kind ITER_IOVEC; its segments are `iovecs[(iter, n)]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct IovIter {
+    /// Bytes left.
+    pub count: u64,
+    /// Bytes consumed of the current segment.
+    pub iov_offset: u64,
+    /// Index of the current segment.
+    pub seg: u32,
+    /// Segments left, the current one included.
+    pub nr_segs: u32,
+    /// Segments at the start of the call.
+    pub total_segs: u32,
+    /// Bytes of the round in progress (the bracket), 0 outside.
+    pub bytes: u32,
+}
+
+/// An open journal handle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Handle {
+    /// Nesting (`h_ref`); 0 for no handle.
+    pub refs: u16,
+    /// Type number of include/trace/events/ext4.h.
+    pub kind: u8,
+    /// The handle asked for synchronous commit.
+    pub sync: bool,
+    /// Transaction.
+    pub tid: u32,
+    /// Credits asked for.
+    pub requested: u32,
+    /// Credits left.
+    pub credits: u32,
+    /// Blocks first modified in the transaction by this handle.
+    pub dirtied: u32,
+}
+
+/// A block I/O request in flight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Bio {
+    /// Present.
+    pub used: bool,
+    /// A write, else a read.
+    pub write: bool,
+    /// First 512-byte sector.
+    pub sector: u64,
+    /// Bytes.
+    pub len: u32,
+    /// Who is told: what `completion` means is the kernel crate's business.
+    pub completion: u8,
+    /// Segments in `bio_vecs`.
+    pub nr_vecs: u16,
+    /// The inode, for data.
+    pub inode: InodeId,
+    /// rwbs letters A (readahead) 1, S (sync) 2, M (meta) 4.
+    pub rwbs: u8,
+    /// Failed, with this error number.
+    pub error: u16,
+}
+
+/// One piece of a bio.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct BioVec {
+    /// Page.
+    pub page: PageId,
+    /// First byte in the page.
+    pub offset: u32,
+    /// Bytes.
+    pub len: u32,
+}
+
+/// What happens by itself at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// Free.
+    #[default]
+    None,
+    /// A request completes.
+    BioEnd(BioId),
+    /// A timer of the kernel crate's choosing.
+    Timer(u32),
+}
+
+/// An entry of the extent status tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ExtentStatus {
+    /// Blocks.
+    pub len: u32,
+    /// First physical block.
+    pub pblk: u64,
+    /// Bits W 1, U 2, D 4, H 8, R 16.
+    pub status: u8,
+}
+
+/// mballoc's words about a block group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct GroupInfo {
+    /// In-core bitmap and buddy are there.
+    pub loaded: bool,
+    /// Free clusters in the in-core bitmap.
+    pub free: u32,
+    /// Free runs.
+    pub fragments: u32,
+    /// First free cluster.
+    pub first_free: u32,
+}
+
+/// A preallocation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Prealloc {
+    /// Present.
+    pub used: bool,
+    /// A locality group's, else the inode's.
+    pub group: bool,
+    /// The inode, for an inode's.
+    pub inode: InodeId,
+    /// First physical block (moves with use, for a group's).
+    pub pstart: u64,
+    /// First logical block, for an inode's.
+    pub lstart: u32,
+    /// Blocks.
+    pub len: u32,
+    /// Blocks not yet used.
+    pub free: u32,
+}
+
+/// A mounted file system's words (`ext4_sb_info`), fixed from mount to umount
+/// but for the last lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SuperInfo {
+    /// Mounted.
+    pub mounted: bool,
+    /// Read only.
+    pub read_only: bool,
+    /// EXT4_FLAGS_SHUTDOWN.
+    pub shutdown: bool,
+    /// log2 of the block size.
+    pub block_bits: u8,
+    /// log2 of blocks per cluster.
+    pub cluster_bits: u8,
+    /// log2 of groups per flex group.
+    pub flex_bits: u8,
+    /// Bytes per descriptor.
+    pub desc_size: u16,
+    /// Bytes per inode.
+    pub inode_size: u16,
+    /// Mount options, see the kernel crate's `MountOpts`.
+    pub mount_opts: u32,
+    /// Feature words: compat, incompat, ro_compat.
+    pub features: [u32; 3],
+    /// Groups.
+    pub groups: u32,
+    /// Seed of all metadata checksums.
+    pub csum_seed: u32,
+    /// First data block.
+    pub first_data_block: u32,
+    /// Clusters per group.
+    pub clusters_per_group: u32,
+    /// Inodes per group.
+    pub inodes_per_group: u32,
+    /// Blocks.
+    pub blocks: u64,
+    /// Blocks only root may use.
+    pub reserved_blocks: u64,
+    /// Clusters only metadata may use (`s_resv_clusters`).
+    pub resv_clusters: u64,
+    /// Next transaction.
+    pub next_tid: u32,
+    /// Running transaction, 0 for none.
+    pub running_tid: u32,
+}
+
+/// Global counters, each a logged word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum Counter {
+    /// Nanoseconds since boot.
+    Clock,
+    /// NR_FILE_PAGES.
+    FilePages,
+    /// NR_FILE_DIRTY.
+    FileDirty,
+    /// NR_WRITEBACK.
+    Writeback,
+    /// NR_DIRTIED.
+    Dirtied,
+    /// NR_WRITTEN.
+    Written,
+    /// WB_RECLAIMABLE of the device's bdi.
+    WbReclaimable,
+    /// WB_WRITEBACK.
+    WbWriteback,
+    /// WB_DIRTIED.
+    WbDirtied,
+    /// WB_WRITTEN.
+    WbWritten,
+    /// This CPU's `bdp_ratelimits`.
+    BdpRatelimits,
+    /// `s_freeclusters_counter`.
+    FreeClusters,
+    /// `s_dirtyclusters_counter` (reserved by delayed allocation).
+    DirtyClusters,
+    /// What `s_dirtyclusters_counter` shows without the CPU's own delta.
+    DirtyClustersApprox,
+    /// What `s_freeclusters_counter` shows without the CPU's own delta.
+    FreeClustersApprox,
+    /// Free inodes.
+    FreeInodes,
+    /// Directories.
+    Dirs,
+    /// Pages of memory.
+    MemoryPages,
+    /// Free pages of memory.
+    FreePages,
+    /// Order of wake-ups and sleeps.
+    SleepSeq,
+    /// Order of events with the same time.
+    EventSeq,
+    /// Order of dirty inodes.
+    DirtySeq,
+    /// Order of buffers in a transaction.
+    JournalSeq,
+    /// Stream goal of mballoc: group and offset.
+    StreamGoal,
+    /// Boot time, ns since the epoch.
+    BootTime,
+    /// vm.dirty_background_ratio or bytes (top bit).
+    DirtyBackground,
+    /// vm.dirty_ratio or bytes (top bit).
+    DirtyLimit,
+    /// ratelimit_pages.
+    RatelimitPages,
+    /// Latency of a device request, ns; 0 completes inside submit.
+    DeviceLatency,
+    /// s_kbytes_written: sectors written since mount.
+    SectorsWritten,
+    /// Bytes written to the device.
+    DeviceBytesWritten,
+    /// Bytes read from the device.
+    DeviceBytesRead,
+    /// Next inode generation (a small generator's state).
+    Random,
+    /// Orphan list head.
+    LastOrphan,
+    /// Number of these.
+    Count,
+}
