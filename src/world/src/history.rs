@@ -127,7 +127,7 @@ impl History {
         let len = self.steps.len() as u32;
         self.position = len;
         world.rec.step = len;
-        if len % CHUNK == 0 {
+        if len.is_multiple_of(CHUNK) {
             self.close_chunk(world, len);
         }
     }

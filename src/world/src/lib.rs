@@ -26,7 +26,7 @@ pub use content::{Block, ContentEntry, ContentId, Contents, ZERO_BLOCK};
 pub use errno::Errno;
 pub use history::{Chunk, Frame, FrameId, History, StepHeader};
 pub use objects::*;
-pub use state::{Change, Logs, Snapshot, World};
+pub use state::{Change, DEPTH_MAX, LOCALS_MAX, Logs, Snapshot, Unit, World};
 pub use trace::{TraceEvent, TraceRecord, Tracer};
 
 /// Bytes in a page of memory, and in a unit of the block device's store.

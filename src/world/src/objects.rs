@@ -405,6 +405,8 @@ pub enum WaitOn {
     InodeRwsem(InodeId),
     /// `i_data_sem` of an inode.
     DataSem(InodeId),
+    /// `i_mmap_sem` of an inode.
+    MmapSem(InodeId),
     /// Another task's progress.
     Task(TaskId),
     /// The journal: a commit to end or space.
@@ -641,8 +643,8 @@ pub enum Event {
     None,
     /// A request completes.
     BioEnd(BioId),
-    /// A timer of the kernel crate's choosing.
-    Timer(u32),
+    /// A timed sleep is over.
+    Wake(TaskId),
 }
 
 /// An entry of the extent status tree.

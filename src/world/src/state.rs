@@ -27,7 +27,9 @@ macro_rules! world {
             /// Where changes are logged.
             pub rec: Rec,
             /// The task that runs.
-            pub current: u32,
+            pub current: TaskId,
+            /// A task that goes first has become runnable; not state.
+            pub need_resched: bool,
             /// What a tracer would print; not state.
             pub trace: Tracer,
             /// Bytes of pages and user memory.

@@ -1,0 +1,474 @@
+//! The machine: World, history, and the futures of its tasks.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use world::{Comm, Counter, Event, History, StepHeader, Task, TaskAcct, TaskId, TaskRun, TaskState, WaitOn, World};
+
+use crate::{schedule, wake};
+
+/// The site of a step in which no task ran: time passed.
+pub const SITE_IDLE: u16 = 0;
+
+/// File and line of a probe in the engine's own source.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// As `file!()` gives it.
+    pub file: &'static str,
+    /// 1-based.
+    pub line: u32,
+}
+
+/// What a completing device request does; gives the site of the step.
+pub type Irq = fn(&mut World, Event) -> u16;
+
+type TaskFuture = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A step by what it is, not by its number, so that it survives changes
+/// of the engine elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The task.
+    pub task: TaskId,
+    /// System call of the task, from 1.
+    pub syscall: u16,
+    /// Round of `generic_perform_write`, from 1; 0 outside.
+    pub iteration: u32,
+    /// Try of the round, from 1; 0 outside.
+    pub retry: u16,
+    /// The probe.
+    pub site: u16,
+    /// Which hit of that probe among those alike in all of the above, from 1.
+    pub nth: u16,
+}
+
+/// Why a run stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// The budget of steps is spent.
+    Budget,
+    /// An armed address was hit: its index, in the order armed.
+    Hit(usize),
+    /// Every user task ended.
+    Finished,
+    /// All tasks sleep and nothing will ever wake one.
+    Deadlock,
+}
+
+struct Armed {
+    address: Address,
+    seen: u16,
+}
+
+/// World, history and tasks.
+pub struct Machine {
+    world: RefCell<World>,
+    history: RefCell<History>,
+    futures: RefCell<Vec<Option<TaskFuture>>>,
+    steps_left: Cell<u32>,
+    steps_run: Cell<u64>,
+    armed: RefCell<Vec<Armed>>,
+    hit: Cell<Option<usize>>,
+    recording: bool,
+}
+
+impl Machine {
+    /// A machine around `world`; `recording` keeps every step.
+    #[must_use]
+    pub fn new(mut world: World, recording: bool) -> Rc<Self> {
+        world.rec.on = recording;
+        world.rec.step = 0;
+        let history = History::new(&world);
+        Rc::new(Machine {
+            world: RefCell::new(world),
+            history: RefCell::new(history),
+            futures: RefCell::default(),
+            steps_left: Cell::new(0),
+            steps_run: Cell::new(0),
+            armed: RefCell::default(),
+            hit: Cell::new(None),
+            recording,
+        })
+    }
+
+    /// The World, to look at or to act on from outside between steps.
+    pub fn with<R>(&self, look: impl FnOnce(&mut World) -> R) -> R {
+        look(&mut self.world.borrow_mut())
+    }
+
+    /// World and history together.
+    pub fn with_history<R>(&self, look: impl FnOnce(&mut World, &mut History) -> R) -> R {
+        look(&mut self.world.borrow_mut(), &mut self.history.borrow_mut())
+    }
+
+    /// Steps run, recorded or not.
+    #[must_use]
+    pub fn steps_run(&self) -> u64 {
+        self.steps_run.get()
+    }
+
+    /// Stops the run when `address` is reached; gives the index for [`Pause::Hit`].
+    pub fn arm(&self, address: Address) -> usize {
+        let mut armed = self.armed.borrow_mut();
+        armed.push(Armed { address, seen: 0 });
+        armed.len() - 1
+    }
+
+    /// Adds a task that runs `body`, and gives its id.
+    pub fn spawn<F: Future<Output = ()> + 'static>(
+        self: &Rc<Self>,
+        name: &str,
+        process: u8,
+        priority: u8,
+        body: impl FnOnce(Kthread) -> F,
+    ) -> TaskId {
+        let mut futures = self.futures.borrow_mut();
+        let id = TaskId(futures.len() as u32);
+        self.with(|w| {
+            let seq = w.next(Counter::SleepSeq) as u32;
+            *w.task_mut(id) = Task { state: TaskState::Runnable, seq, priority, process, ..Task::default() };
+            *w.run_mut(id) = TaskRun::default();
+            *w.acct_mut(id) =
+                TaskAcct { nr_dirtied_pause: 32, rlimit_fsize: u64::MAX, pid: 4096 + id.0, ..TaskAcct::default() };
+            *w.comm_mut(id) = Comm::new(name);
+        });
+        let kt = Kthread { machine: Rc::clone(self), task: id };
+        futures.push(Some(Box::pin(body(kt))));
+        id
+    }
+
+    /// Runs up to `budget` steps.
+    ///
+    /// # Panics
+    /// If the World does not stand at the head of the history.
+    pub fn run(&self, budget: u32, irq: Irq) -> Pause {
+        self.steps_left.set(budget);
+        self.with_history(|w, history| assert_eq!(w.rec.step, history.len().max(w.rec.step), "only the head can run"));
+        while self.steps_left.get() > 0 {
+            if let Some(hit) = self.hit.take() {
+                return Pause::Hit(hit);
+            }
+            let next = self.with(|w| {
+                let next = pick(w);
+                w.current = next.unwrap_or(TaskId::NONE);
+                w.need_resched = false;
+                next
+            });
+            match next {
+                Some(id) => self.poll(id),
+                None => {
+                    if let Some(pause) = self.idle(irq) {
+                        return pause;
+                    }
+                }
+            }
+        }
+        self.hit.take().map_or(Pause::Budget, Pause::Hit)
+    }
+
+    fn poll(&self, id: TaskId) {
+        let future = self.futures.borrow_mut()[id.0 as usize].take();
+        let Some(mut future) = future else {
+            self.with(|w| w.task_mut(id).state = TaskState::Dead);
+            return;
+        };
+        let mut context = Context::from_waker(Waker::noop());
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(()) => self.with(|w| w.task_mut(id).state = TaskState::Dead),
+            Poll::Pending => self.futures.borrow_mut()[id.0 as usize] = Some(future),
+        }
+    }
+
+    /// No task can run: lets the next event happen.
+    fn idle(&self, irq: Irq) -> Option<Pause> {
+        let event = self.with(|w| {
+            let (&key, &event) = w.events.entries().first_key_value()?;
+            w.event_set(key, None);
+            *w.counter_mut(Counter::Clock) = key.0;
+            Some(event)
+        });
+        match event {
+            Some(Event::Wake(id)) => {
+                self.with(|w| {
+                    let due = w.tasks.at(id).wake_at;
+                    if due != 0 && due <= w.counter(Counter::Clock) {
+                        wake(w, id);
+                    }
+                });
+                None
+            }
+            Some(event) => {
+                let site = self.with(|w| irq(w, event));
+                self.close_step(TaskId::NONE, site, Place { file: file!(), line: line!() });
+                None
+            }
+            None => {
+                let asleep =
+                    self.with(|w| w.tasks.iter().any(|(_, t)| t.state == TaskState::Sleeping && t.process != 0));
+                Some(if asleep { Pause::Deadlock } else { Pause::Finished })
+            }
+        }
+    }
+
+    /// Records a step made from outside, such as an intervention.
+    pub fn close_step(&self, task: TaskId, site: u16, place: Place) {
+        self.steps_run.set(self.steps_run.get() + 1);
+        self.steps_left.set(self.steps_left.get().saturating_sub(1));
+        if self.recording {
+            let (mut w, mut history) = (self.world.borrow_mut(), self.history.borrow_mut());
+            let frame = w.runs.get(task).map_or(0, |run| run.frame);
+            let place = history.place(place.file, place.line);
+            history.close_step(&mut w, StepHeader { site, task: task.0 as u16, frame, place });
+        }
+    }
+
+    fn check_armed(&self, task: TaskId, site: u16) {
+        let mut armed = self.armed.borrow_mut();
+        if armed.is_empty() {
+            return;
+        }
+        let run = self.with(|w| *w.runs.at(task));
+        for (index, entry) in armed.iter_mut().enumerate() {
+            let a = entry.address;
+            let alike = a.site == site
+                && a.task == task
+                && a.syscall == run.syscall
+                && a.iteration == run.iteration
+                && a.retry == run.retry;
+            if alike {
+                entry.seen += 1;
+                if entry.seen == a.nth {
+                    self.hit.set(Some(index));
+                }
+            }
+        }
+    }
+}
+
+/// The runnable task that goes first: lowest priority number, then longest runnable.
+fn pick(w: &World) -> Option<TaskId> {
+    w.tasks
+        .iter()
+        .filter(|(_, task)| task.state == TaskState::Runnable)
+        .min_by_key(|(_, task)| (task.priority, task.seq))
+        .map(|(id, _)| id)
+}
+
+/// A task's way to the machine. The only way from a future to the World is
+/// [`Kthread::with`], so no borrow can cross an `await`.
+#[derive(Clone)]
+pub struct Kthread {
+    machine: Rc<Machine>,
+    /// The task.
+    pub task: TaskId,
+}
+
+impl Kthread {
+    /// The World, for as long as `work` takes.
+    #[inline]
+    pub fn with<R>(&self, work: impl FnOnce(&mut World) -> R) -> R {
+        work(&mut self.machine.world.borrow_mut())
+    }
+
+    /// The machine.
+    #[must_use]
+    pub fn machine(&self) -> &Rc<Machine> {
+        &self.machine
+    }
+
+    /// True if steps are kept.
+    #[must_use]
+    #[inline]
+    pub fn recording(&self) -> bool {
+        self.machine.recording
+    }
+
+    /// Opens a frame of the call stack, with its first locals.
+    #[inline]
+    pub fn push_frame(&self, site: u16, args: &[u64]) {
+        if !self.machine.recording {
+            return;
+        }
+        let mut w = self.machine.world.borrow_mut();
+        let run = w.run_mut(self.task);
+        let frame = self.machine.history.borrow_mut().frame(run.frame, site);
+        run.frame = frame;
+        run.depth += 1;
+        let depth = u32::from(run.depth);
+        for n in 0..world::LOCALS_MAX {
+            let value = args.get(n as usize).copied().unwrap_or(0);
+            let slot = World::local_slot(self.task, depth, n);
+            w.set_local(slot, value);
+        }
+    }
+
+    /// Closes the innermost frame.
+    #[inline]
+    pub fn pop_frame(&self) {
+        if !self.machine.recording {
+            return;
+        }
+        let mut w = self.machine.world.borrow_mut();
+        let history = self.machine.history.borrow();
+        let run = w.run_mut(self.task);
+        run.frame = history.frames[run.frame as usize].parent;
+        run.depth -= 1;
+    }
+
+    /// Sets a local of the innermost frame.
+    #[inline]
+    pub fn set(&self, n: u32, value: u64) {
+        if self.machine.recording {
+            let mut w = self.machine.world.borrow_mut();
+            let depth = u32::from(w.runs.at(self.task).depth);
+            let slot = World::local_slot(self.task, depth, n);
+            w.set_local(slot, value);
+        }
+    }
+
+    /// Ends a step; see [`Probe`].
+    #[inline]
+    #[must_use]
+    pub fn probe(&self, site: u16, place: Place) -> Probe<'_> {
+        Probe { kt: self, site, place, done: false }
+    }
+
+    /// Sleeps until woken; `on` is what the viewer is told.
+    #[must_use]
+    pub fn sleep_on(&self, on: WaitOn) -> Sleep<'_> {
+        Sleep { kt: self, on, timeout_ns: 0, killable: false, done: false }
+    }
+
+    /// Sleeps until woken or SIGKILLed.
+    #[must_use]
+    pub fn sleep_killable(&self, on: WaitOn, timeout_ns: u64) -> Sleep<'_> {
+        Sleep { kt: self, on, timeout_ns, killable: true, done: false }
+    }
+
+    /// Sleeps for a time.
+    #[must_use]
+    pub fn sleep_for(&self, timeout_ns: u64) -> Sleep<'_> {
+        Sleep { kt: self, on: WaitOn::Timer, timeout_ns, killable: false, done: false }
+    }
+}
+
+/// Closes a step. Ready at once, but Pending when the budget is spent, an
+/// armed address was hit, or a task that goes first has become runnable.
+pub struct Probe<'a> {
+    kt: &'a Kthread,
+    site: u16,
+    place: Place,
+    done: bool,
+}
+
+impl Future for Probe<'_> {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.done {
+            return Poll::Ready(());
+        }
+        self.done = true;
+        let machine = &self.kt.machine;
+        machine.close_step(self.kt.task, self.site, self.place);
+        if !machine.armed.borrow().is_empty() {
+            machine.check_armed(self.kt.task, self.site);
+        }
+        let stop = machine.steps_left.get() == 0
+            || machine.hit.get().is_some()
+            || machine.with(|w| w.need_resched && w.runs.at(self.kt.task).atomic == 0);
+        if stop { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+/// A sleep.
+pub struct Sleep<'a> {
+    kt: &'a Kthread,
+    on: WaitOn,
+    timeout_ns: u64,
+    killable: bool,
+    done: bool,
+}
+
+impl Future for Sleep<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.done {
+            return Poll::Ready(());
+        }
+        self.done = true;
+        let (id, on, timeout_ns, killable) = (self.kt.task, self.on, self.timeout_ns, self.killable);
+        self.kt.with(|w| {
+            assert_eq!(w.runs.at(id).atomic, 0, "atomic sections do not sleep");
+            let seq = w.next(Counter::SleepSeq) as u32;
+            let now = w.counter(Counter::Clock);
+            let task = w.task_mut(id);
+            task.state = TaskState::Sleeping;
+            task.wait = on;
+            task.seq = seq;
+            task.killable = killable;
+            task.wake_at = if timeout_ns > 0 { now + timeout_ns } else { 0 };
+            if timeout_ns > 0 {
+                schedule(w, timeout_ns, Event::Wake(id));
+            }
+        });
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RwSem, down_write, up_write};
+    use world::InodeId;
+
+    fn nothing(_: &mut World, _: Event) -> u16 {
+        SITE_IDLE
+    }
+
+    fn here() -> Place {
+        Place { file: file!(), line: line!() }
+    }
+
+    async fn critical(kt: Kthread, order: Rc<RefCell<Vec<u32>>>) {
+        let inode = InodeId(3);
+        down_write(&kt, RwSem::IRwsem(inode)).await;
+        for _ in 0..3 {
+            order.borrow_mut().push(kt.task.0);
+            kt.probe(1, here()).await;
+            kt.sleep_for(1000).await;
+        }
+        kt.with(|w| up_write(w, RwSem::IRwsem(inode)));
+    }
+
+    #[test]
+    fn a_lock_is_held_over_sleeps_and_handed_on() {
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let machine = Machine::new(World::default(), true);
+        for name in ["a", "b"] {
+            let order = Rc::clone(&order);
+            machine.spawn(name, 1, 0, |kt| critical(kt, order));
+        }
+        while machine.run(1, nothing) == Pause::Budget {}
+        assert_eq!(*order.borrow(), [0, 0, 0, 1, 1, 1]);
+        assert_eq!(machine.with(|w| w.counter(Counter::Clock)), 6000);
+    }
+
+    #[test]
+    fn the_slice_of_steps_does_not_change_the_run() {
+        let run = |slice| {
+            let machine = Machine::new(World::default(), true);
+            for name in ["a", "b", "c"] {
+                machine.spawn(name, 1, 0, |kt| critical(kt, Rc::default()));
+            }
+            while machine.run(slice, nothing) == Pause::Budget {}
+            machine.with_history(|w, h| (w.digest(), h.steps.clone()))
+        };
+        assert_eq!(run(1), run(1000));
+    }
+}
