@@ -1,2 +1,123 @@
-//! xtask.
-fn main() {}
+//! The project's commands, `cargo xtask help` lists them.
+//!
+//! Everything that a fresh machine with Rust and Node lacks is installed by the command that needs it ([`tools`]);
+//! what cannot be installed is named in one line. Standard library only, so that a clone's first build is short.
+
+// The engine must not read the machine's clock; this program measures how long things take.
+#![allow(clippy::disallowed_methods)]
+
+mod run;
+mod serve;
+mod site;
+mod styles;
+mod test;
+mod tidy;
+mod tools;
+
+use run::{Fault, cargo, fault, root, stream};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  serve [--port N]        build the site and serve it on 127.0.0.1 (port 8080)
+  serve --dev [--port N]  the same in Trunk's watch mode: rebuilds and reloads when a file changes
+  dist                    the static site in dist/, for any sub-path of any static host, and its sizes
+  test [PHASE...]         all checks and tests, as CI runs them; or only the named phases
+  tidy                    the arrows between the crates, docs per crate, licences, no machine's paths
+  conform [DIR...]        the engine against what a real kernel did (tests/golden)
+  bench                   native benches, then those in Chromium (benches/web)
+  styles                  www/styles as one file (Trunk calls this)
+  help                    this text
+
+Tools are kept in $XDG_CACHE_HOME or ~/.cache, under writepath/tools.
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some((command, rest)) = args.split_first() else {
+        print!("{HELP}");
+        return ExitCode::from(2);
+    };
+    let done = match command.as_str() {
+        "serve" => serve_command(rest),
+        "dist" => no_args(rest).and_then(|()| site::dist()),
+        "test" => test::test(rest),
+        "tidy" => no_args(rest).and_then(|()| tidy::tidy()),
+        "conform" => conform(rest),
+        "bench" => no_args(rest).and_then(|()| bench()),
+        "styles" => no_args(rest).and_then(|()| styles::bundle()),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(fault(format!("there is no command `{other}`; see `cargo xtask help`"))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Fault(line)) => {
+            eprintln!("error: {line}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn no_args(rest: &[String]) -> Result<(), Fault> {
+    match rest.first() {
+        None => Ok(()),
+        Some(arg) => Err(fault(format!("`{arg}` is not understood; see `cargo xtask help`"))),
+    }
+}
+
+fn serve_command(rest: &[String]) -> Result<(), Fault> {
+    let (mut port, mut dev) = (8080, false);
+    let mut args = rest.iter();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--dev" => dev = true,
+            "--port" => {
+                let given = args.next().map_or("", String::as_str);
+                port = given.parse().map_err(|_| fault(format!("--port takes a number up to 65535, not `{given}`")))?;
+            }
+            other => {
+                return Err(fault(format!("`serve` does not know `{other}`; see `cargo xtask help`")));
+            }
+        }
+    }
+    if dev {
+        return site::watch(port);
+    }
+    // Bound before the build: a taken port is told at once, not after minutes.
+    let listener = serve::bind(port)?;
+    site::build()?;
+    serve::serve(&listener, &site::dist_dir())
+}
+
+/// Replays the golden cases with the release build of `writepath`.
+fn conform(dirs: &[String]) -> Result<(), Fault> {
+    let mut command = cargo();
+    command.args(["run", "--quiet", "--release", "--bin", "writepath", "--", "conform"]);
+    if dirs.is_empty() {
+        command.arg("tests/golden");
+    }
+    stream(command.args(dirs), "writepath conform")
+}
+
+/// `cargo bench`, then each script of `benches/web` with Node, on the built site where it needs one.
+fn bench() -> Result<(), Fault> {
+    stream(cargo().args(["bench", "-p", "benches"]), "cargo bench")?;
+    let scripts = run::files_ending(&root().join("benches/web"), ".mjs");
+    if scripts.is_empty() {
+        return Ok(());
+    }
+    let path = tools::browser()?;
+    tools::node_modules(&root().join("tests/e2e"))?;
+    site::build()?;
+    for script in scripts {
+        stream(
+            run::tool("node").arg(&script).env("CHROME", &path.chromium).env("WRITEPATH_DIST", site::dist_dir()),
+            "a bench in Chromium",
+        )?;
+    }
+    Ok(())
+}
