@@ -1,2 +1,21 @@
-//! The `ondisk` crate.
+//! Bytes to ext4 and jbd2 structures, and back.
+//!
+//! Pure functions over byte slices: the layout and the checksums, never the
+//! cache. ext4 is little endian, jbd2 is big endian; the field types say which.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`ids`] | block, inode and group numbers as types of their own |
+//! | [`crc32c`](mod@crc32c) | the kernel's seeded CRC |
+//! | [`layout`] | one module per structure on the disk |
+//!
+//! Nothing here panics on damaged bytes: a field beyond the end of a block is
+//! an error or reads as zero, as each function says.
 #![forbid(unsafe_code)]
+
+pub mod crc32c;
+pub mod ids;
+pub mod layout;
+
+pub use ids::{Group, Ino, Lblk, Pblk};
+pub use layout::LayoutError;
