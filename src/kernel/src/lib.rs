@@ -1,2 +1,23 @@
-//! The `kernel` crate.
+//! The behaviour: what v5.10 does, one module per kernel source file, same
+//! names, same order, same branches.
+//!
+//! ```text
+//!   fs/read_write ── fs/ext4/file ── mm/filemap ─┬─ iov_iter ── mm/memory
+//!                                                ├─ fs/ext4/inode ── fs/buffer
+//!                                                └─ mm/page_writeback
+//!   fs/fs_writeback ── fs/ext4/inode (writepages) ── extents ── mballoc
+//!   fs/ext4/super, namei, ialloc ── fs/jbd2 ── block/ramdisk
+//! ```
+//!
+//! A function that can sleep is `async` and takes a [`sched::Kthread`]; one
+//! that cannot is a plain function on the [`world::World`]. [`site`] lists every
+//! function and probe; [`tracepoint`] every tracepoint.
 #![forbid(unsafe_code)]
+
+pub mod block;
+pub mod fs;
+pub mod iov_iter;
+pub mod mm;
+pub mod site;
+pub mod trace;
+pub mod tracepoint;

@@ -77,6 +77,14 @@ ids! {
     GroupId;
 }
 
+impl PageId {
+    /// The page's `n`th buffer head: slots are given by place, not allocated.
+    #[must_use]
+    pub fn bh(self, n: u32) -> BhId {
+        BhId(self.0 * 4 + n)
+    }
+}
+
 impl InodeId {
     /// The block device's inode: its page cache holds all metadata.
     pub const BDEV: InodeId = InodeId(0);
@@ -633,6 +641,8 @@ pub struct BioVec {
     pub offset: u32,
     /// Bytes.
     pub len: u32,
+    /// The bytes as they were at submission, for a write in flight.
+    pub content: Option<ContentId>,
 }
 
 /// What happens by itself at a time.

@@ -1,0 +1,3 @@
+//! The block layer: requests and the RAM disk behind them.
+
+pub mod ramdisk;

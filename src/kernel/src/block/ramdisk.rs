@@ -1,0 +1,190 @@
+//! A block device in memory, in units of 4096 bytes.
+//!
+//! With latency 0 a request completes inside [`submit_bio`], as on brd; else it
+//! completes on the modelled clock, any number in parallel. A write takes its
+//! bytes at submission; they reach the store at completion.
+//!
+//! Not modelled: request queue, merging below the bio, partitions; see
+//! docs/omissions.md#block.
+
+use sched::{schedule, wake_all};
+use world::{Bio, BioId, BioVec, Counter, Event, InodeId, PAGE_SIZE, UnitId, WaitOn, World};
+
+use crate::fs::buffer;
+use crate::fs::ext4::page_io;
+use crate::point;
+use crate::site::{BIO_END, IDLE};
+
+/// Who is told when a request completes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Completion {
+    /// A task that waits on the buffers (`end_buffer_read_sync`, `end_buffer_write_sync`).
+    Buffers = 1,
+    /// Data pages (`ext4_end_bio`).
+    Pages = 2,
+    /// Pages read whole (`mpage_end_io`).
+    ReadPages = 3,
+    /// A task that waits on the bio itself.
+    Waiter = 4,
+}
+
+/// rwbs: readahead.
+pub const REQ_RAHEAD: u8 = 1;
+/// rwbs: synchronous.
+pub const REQ_SYNC: u8 = 2;
+/// rwbs: metadata.
+pub const REQ_META: u8 = 4;
+
+/// A request that a caller is about to submit.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// A write, else a read.
+    pub write: bool,
+    /// First byte on the device.
+    pub offset_bytes: u64,
+    /// Its pieces, in order.
+    pub vecs: &'a [BioVec],
+    /// Who is told.
+    pub completion: Completion,
+    /// `REQ_` letters.
+    pub rwbs: u8,
+    /// The inode, for data.
+    pub inode: InodeId,
+}
+
+fn rwbs_word(bio: &Bio) -> u64 {
+    u64::from(bio.rwbs) | if bio.write { 0x80 } else { 0 }
+}
+
+/// `submit_bio()`, block/blk-core.c.
+pub fn submit_bio(w: &mut World, request: Request<'_>) -> BioId {
+    let len = request.vecs.iter().map(|vec| vec.len).sum::<u32>();
+    let bio = Bio {
+        used: true,
+        write: request.write,
+        sector: request.offset_bytes / 512,
+        len,
+        completion: request.completion as u8,
+        nr_vecs: request.vecs.len() as u16,
+        inode: request.inode,
+        rwbs: request.rwbs,
+        error: 0,
+    };
+    let rec = w.rec;
+    let id = w.bios.alloc(rec, bio);
+    let latency = w.counter(Counter::DeviceLatency);
+    for (n, vec) in request.vecs.iter().enumerate() {
+        let mut vec = *vec;
+        if bio.write && latency > 0 {
+            let bytes = w.contents.share(w.pages.at(vec.page).content);
+            let content = w.contents.alloc(rec);
+            w.contents.replace(rec, content, bytes);
+            vec.content = Some(content);
+        }
+        w.bio_vec_set((id, n as u16), Some(vec));
+    }
+    point!(w, BLOCK_BIO_QUEUE, rwbs_word(&bio), bio.sector, len / 512);
+    if latency == 0 {
+        bio_endio(w, id);
+    } else {
+        schedule(w, latency, Event::BioEnd(id));
+    }
+    id
+}
+
+/// A request completes: bytes move, and whoever waits is told.
+///
+/// # Panics
+/// If the request is not in flight.
+pub fn bio_endio(w: &mut World, id: BioId) {
+    let bio = *w.bios.at(id);
+    assert!(bio.used, "a request completes once");
+    let rec = w.rec;
+    let vecs: Vec<BioVec> =
+        (0..bio.nr_vecs).map(|n| w.bio_vecs.get((id, n)).expect("a bio has all its pieces")).collect();
+    let mut at = bio.sector * 512;
+    for (n, vec) in vecs.iter().enumerate() {
+        if bio.error == 0 {
+            let content = w.pages.at(vec.page).content;
+            if bio.write {
+                write_device(w, at, vec.content.unwrap_or(content), vec.offset as usize, vec.len as usize);
+            } else {
+                read_device(w, at, content, vec.offset as usize, vec.len as usize);
+            }
+        }
+        at += u64::from(vec.len);
+        if let Some(content) = vec.content {
+            w.contents.release(rec, content);
+        }
+        w.bio_vec_set((id, n as u16), None);
+    }
+    point!(w, BLOCK_BIO_COMPLETE, rwbs_word(&bio), bio.sector, bio.len / 512, u64::from(bio.error));
+    w.bios.release(rec, id);
+    match bio.completion {
+        c if c == Completion::Buffers as u8 => buffer::end_buffers(w, &bio, &vecs),
+        c if c == Completion::Pages as u8 => page_io::ext4_end_bio(w, &bio, &vecs),
+        c if c == Completion::ReadPages as u8 => crate::mm::filemap::end_read_pages(w, &bio, &vecs),
+        _ => wake_all(w, WaitOn::Work(id.0)),
+    }
+}
+
+/// The irq side of the machine: an event happens while no task runs.
+pub fn irq(w: &mut World, event: Event) -> u16 {
+    match event {
+        Event::BioEnd(id) => {
+            bio_endio(w, id);
+            BIO_END.id
+        }
+        Event::Wake(_) | Event::None => IDLE.id,
+    }
+}
+
+fn write_device(w: &mut World, at: u64, from: world::ContentId, offset: usize, len: usize) {
+    *w.counter_mut(Counter::DeviceBytesWritten) += len as u64;
+    *w.counter_mut(Counter::SectorsWritten) += len as u64 / 512;
+    let bytes = w.contents.share(from);
+    let mut done = 0;
+    while done < len {
+        let (unit, within) = unit_of(at + done as u64);
+        let piece = (PAGE_SIZE as usize - within).min(len - done);
+        if piece == PAGE_SIZE as usize {
+            *w.unit_mut(unit) = Some(bytes.clone());
+        } else {
+            let mut block = *unit_bytes(w, unit);
+            block[within..within + piece].copy_from_slice(&bytes[offset + done..offset + done + piece]);
+            *w.unit_mut(unit) = Some(std::sync::Arc::new(block));
+        }
+        done += piece;
+    }
+}
+
+fn read_device(w: &mut World, at: u64, to: world::ContentId, offset: usize, len: usize) {
+    *w.counter_mut(Counter::DeviceBytesRead) += len as u64;
+    let rec = w.rec;
+    let mut done = 0;
+    while done < len {
+        let (unit, within) = unit_of(at + done as u64);
+        let piece = (PAGE_SIZE as usize - within).min(len - done);
+        let block = unit_bytes(w, unit);
+        if piece == PAGE_SIZE as usize {
+            w.contents.replace(rec, to, block);
+        } else {
+            w.contents.range_mut(rec, to, offset + done, piece).copy_from_slice(&block[within..within + piece]);
+        }
+        done += piece;
+    }
+}
+
+fn unit_of(at: u64) -> (UnitId, usize) {
+    (UnitId((at / PAGE_SIZE) as u32), (at % PAGE_SIZE) as usize)
+}
+
+/// The bytes of a unit; zeros if it was never written.
+#[must_use]
+pub fn unit_bytes(w: &World, unit: UnitId) -> world::Block {
+    match w.device.get(unit) {
+        Some(Some(block)) => block.clone(),
+        _ => world::ZERO_BLOCK.with(Clone::clone),
+    }
+}

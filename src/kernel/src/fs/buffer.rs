@@ -1,0 +1,197 @@
+//! Buffer heads: blocks of pages. Mirrors fs/buffer.c.
+//!
+//! A page's buffer heads lie in a row; their slots follow from the page's, so
+//! attaching them allocates nothing. Metadata lives in the page cache of
+//! [`InodeId::BDEV`], file data in the file's own.
+
+use sched::{Kthread, wake_all};
+use world::{
+    BhFlags, BhId, Bio, BioVec, BufferHead, Errno, InodeId, InodeState, PAGE_SIZE, PageFlags, PageId, WaitOn, World,
+};
+
+use crate::block::ramdisk::{Completion, Request, submit_bio};
+use crate::fs::fs_writeback::mark_inode_dirty_state;
+use crate::mm::filemap;
+use crate::mm::page_writeback::account_page_dirtied;
+use crate::point;
+
+/// Bytes of a block of the mounted file system.
+#[must_use]
+pub fn block_size(w: &World) -> u64 {
+    1 << w.sb().block_bits
+}
+
+/// `create_empty_buffers()`, fs/buffer.c:1556: attaches buffer heads; they
+/// inherit uptodate and dirty from the page.
+pub fn create_empty_buffers(w: &mut World, page: PageId) {
+    let size = block_size(w);
+    let count = PAGE_SIZE / size;
+    let flags = w.pages.at(page).flags;
+    let mut inherited = BhFlags::PRESENT;
+    inherited.set(BhFlags::UPTODATE, flags.contains(PageFlags::UPTODATE));
+    inherited.set(BhFlags::DIRTY, flags.contains(PageFlags::DIRTY));
+    for n in 0..count {
+        *w.bh_mut(page.bh(n as u32)) =
+            BufferHead { flags: inherited, page, blocknr: 0, offset: (n * size) as u16, size: size as u16, tid: 0 };
+    }
+    let page_ref = w.page_mut(page);
+    page_ref.flags.insert(PageFlags::PRIVATE);
+    page_ref.first_bh = page.bh(0);
+    page_ref.nr_bhs = count as u8;
+    page_ref.refs += 1;
+}
+
+/// Detaches a page's buffer heads (`drop_buffers`, fs/buffer.c:3209).
+pub fn drop_buffers(w: &mut World, page: PageId) {
+    if w.pages.at(page).nr_bhs == 0 {
+        return;
+    }
+    for bh in w.page_bhs(page).collect::<Vec<_>>() {
+        *w.bh_mut(bh) = BufferHead::default();
+    }
+    let page = w.page_mut(page);
+    page.flags.remove(PageFlags::PRIVATE);
+    page.first_bh = BhId::NONE;
+    page.nr_bhs = 0;
+    page.refs -= 1;
+}
+
+/// `__getblk()`: the buffer of a device block, its bytes maybe not yet read.
+/// Never fails: memory is not short of metadata pages.
+pub fn getblk(w: &mut World, block: u64) -> BhId {
+    let size = block_size(w);
+    let (index, n) = ((block * size / PAGE_SIZE) as u32, (block * size % PAGE_SIZE / size) as u32);
+    let page = match w.find_page(InodeId::BDEV, index) {
+        Some(page) => page,
+        None => {
+            let page = filemap::add_to_page_cache(w, InodeId::BDEV, index);
+            filemap::unlock_page(w, page);
+            filemap::put_page(w, page);
+            page
+        }
+    };
+    if w.pages.at(page).nr_bhs == 0 {
+        create_empty_buffers(w, page);
+        let first = u64::from(index) * (PAGE_SIZE / size);
+        for (n, bh) in w.page_bhs(page).collect::<Vec<_>>().into_iter().enumerate() {
+            let head = w.bh_mut(bh);
+            head.flags.insert(BhFlags::MAPPED);
+            head.blocknr = first + n as u64;
+        }
+    }
+    page.bh(n)
+}
+
+/// Submits a read of one buffer, which is then locked until the read ends.
+pub fn submit_bh_read(w: &mut World, bh: BhId, rwbs: u8) {
+    let head = *w.bhs.at(bh);
+    w.bh_mut(bh).flags.insert(BhFlags::LOCK);
+    let vec = BioVec { page: head.page, offset: u32::from(head.offset), len: u32::from(head.size), content: None };
+    let inode = w.pages.at(head.page).mapping;
+    submit_bio(
+        w,
+        Request {
+            write: false,
+            offset_bytes: head.blocknr * u64::from(head.size),
+            vecs: &[vec],
+            completion: Completion::Buffers,
+            rwbs,
+            inode,
+        },
+    );
+}
+
+/// Submits a write of one dirty buffer (`submit_bh`); dirty is cleared first.
+pub fn submit_bh_write(w: &mut World, bh: BhId, rwbs: u8) {
+    let head = *w.bhs.at(bh);
+    let flags = &mut w.bh_mut(bh).flags;
+    flags.remove(BhFlags::DIRTY);
+    flags.insert(BhFlags::LOCK);
+    let vec = BioVec { page: head.page, offset: u32::from(head.offset), len: u32::from(head.size), content: None };
+    let inode = w.pages.at(head.page).mapping;
+    submit_bio(
+        w,
+        Request {
+            write: true,
+            offset_bytes: head.blocknr * u64::from(head.size),
+            vecs: &[vec],
+            completion: Completion::Buffers,
+            rwbs,
+            inode,
+        },
+    );
+}
+
+/// `end_buffer_read_sync()` and `end_buffer_write_sync()`, fs/buffer.c:156.
+pub fn end_buffers(w: &mut World, bio: &Bio, vecs: &[BioVec]) {
+    for vec in vecs {
+        for bh in w.page_bhs(vec.page).collect::<Vec<_>>() {
+            let head = *w.bhs.at(bh);
+            let inside = u32::from(head.offset) >= vec.offset && u32::from(head.offset) < vec.offset + vec.len;
+            if !inside {
+                continue;
+            }
+            let flags = &mut w.bh_mut(bh).flags;
+            flags.remove(BhFlags::LOCK);
+            if bio.error == 0 {
+                flags.insert(BhFlags::UPTODATE);
+            } else if bio.write {
+                flags.insert(BhFlags::WRITE_EIO);
+            }
+            wake_all(w, WaitOn::Buffer(bh));
+        }
+    }
+}
+
+/// `wait_on_buffer()`: until the buffer's I/O has ended.
+pub async fn wait_on_buffer(kt: &Kthread, bh: BhId) {
+    while kt.with(|w| w.bhs.at(bh).flags.contains(BhFlags::LOCK)) {
+        kt.sleep_on(WaitOn::Buffer(bh)).await;
+    }
+}
+
+/// `__bread()`: the buffer of a device block with its bytes.
+///
+/// # Errors
+/// `EIO` if the device fails the read.
+pub async fn bread(kt: &Kthread, block: u64, rwbs: u8) -> Result<BhId, Errno> {
+    let bh = kt.with(|w| {
+        let bh = getblk(w, block);
+        let flags = w.bhs.at(bh).flags;
+        if !flags.intersects(BhFlags::UPTODATE | BhFlags::LOCK) {
+            submit_bh_read(w, bh, rwbs);
+        }
+        bh
+    });
+    wait_on_buffer(kt, bh).await;
+    kt.with(|w| if w.bhs.at(bh).flags.contains(BhFlags::UPTODATE) { Ok(bh) } else { Err(Errno::EIO) })
+}
+
+/// `mark_buffer_dirty()`, fs/buffer.c:1111: this buffer, then its page, then
+/// its inode.
+pub fn mark_buffer_dirty(w: &mut World, bh: BhId) {
+    let head = *w.bhs.at(bh);
+    point!(w, BLOCK_DIRTY_BUFFER, head.blocknr, head.size);
+    if head.flags.contains(BhFlags::DIRTY) {
+        return;
+    }
+    w.bh_mut(bh).flags.insert(BhFlags::DIRTY);
+    if set_page_dirty_nobuffers(w, head.page) {
+        let mapping = w.pages.at(head.page).mapping;
+        mark_inode_dirty_state(w, mapping, InodeState::DIRTY_PAGES);
+    }
+}
+
+/// TestSetPageDirty and `__set_page_dirty()`, fs/buffer.c:600: true if the page was clean.
+pub fn set_page_dirty_nobuffers(w: &mut World, page: PageId) -> bool {
+    let (flags, mapping) = (w.pages.at(page).flags, w.pages.at(page).mapping);
+    if flags.contains(PageFlags::DIRTY) {
+        return false;
+    }
+    w.page_mut(page).flags.insert(PageFlags::DIRTY);
+    if mapping.is_some() {
+        account_page_dirtied(w, page);
+        w.page_mut(page).flags.insert(PageFlags::TAG_DIRTY);
+    }
+    true
+}

@@ -1,0 +1,1 @@
+//! The extent tree. Mirrors fs/ext4/extents.c.

@@ -1,0 +1,8 @@
+//! fs/ext4/inode.c, by theme: the write side of the address space, mapping,
+//! writeback, the inode on disk.
+
+pub mod disk;
+pub mod map;
+pub mod truncate;
+pub mod write;
+pub mod writepages;

@@ -1,0 +1,1 @@
+//! The multi-block allocator. Mirrors fs/ext4/mballoc.c.

@@ -1,0 +1,14 @@
+//! ext4, one module per file of fs/ext4.
+
+pub mod balloc;
+pub mod dir;
+pub mod ext4_jbd2;
+pub mod extents;
+pub mod extents_status;
+pub mod file;
+pub mod ialloc;
+pub mod inode;
+pub mod mballoc;
+pub mod namei;
+pub mod page_io;
+pub mod super_;

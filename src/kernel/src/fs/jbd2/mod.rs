@@ -1,0 +1,3 @@
+//! jbd2, one module per file of fs/jbd2.
+
+pub mod transaction;

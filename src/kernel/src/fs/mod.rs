@@ -1,0 +1,10 @@
+//! File systems: the VFS's part and ext4.
+
+pub mod buffer;
+pub mod ext4;
+pub mod fs_writeback;
+pub mod inode;
+pub mod jbd2;
+pub mod open;
+pub mod read_write;
+pub mod sync;

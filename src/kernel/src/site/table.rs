@@ -1,0 +1,202 @@
+//! The rows. A function's probes stand behind it in the order of its lines.
+
+use super::*;
+
+sites! {
+    // ---- time passes, and what the workload does ----
+    fn IDLE = "cpu_idle" "kernel/sched/idle.c":239 Entry () {
+        BIO_END :239 Statement/Writeback "a request completes";
+    }
+    fn USER = "user" "user space":0 Entry (op: Count) {
+        OP_BEGIN :0 Iteration "the program makes its next call";
+        OP_END :0 Statement "the call has returned";
+        USER_ACT :0 Statement "the program uses its memory";
+        INTERVENE :0 Statement "something outside acts";
+        TASK_EXIT :0 Statement "the program exits; its descriptors close";
+    }
+
+    // ---- fs/read_write.c ----
+    fn KSYS_WRITE = "ksys_write" "fs/read_write.c":647 Entry (fd: Count, count: Bytes, pos: Bytes, ret: Status) {
+        KW_FDGET :649 Statement "f = fdget_pos(fd)";
+        KW_POS :654 Statement "pos = file->f_pos";
+        KW_DONE :659 Statement "if (ret >= 0) file->f_pos = pos";
+    }
+    fn KSYS_PWRITE64 = "ksys_pwrite64" "fs/read_write.c":675 Entry (fd: Count, count: Bytes, pos: Bytes, ret: Status) {
+        KPW_CHECK :681 Statement "if (pos < 0) return -EINVAL";
+        KPW_FDGET :684 Statement "f = fdget(fd)";
+        KPW_DONE :691 Statement "return ret";
+    }
+    fn DO_WRITEV = "do_writev" "fs/read_write.c":970 Entry (fd: Count, vlen: Count, pos: Bytes, ret: Status) {
+        DWV_FDGET :973 Statement "f = fdget_pos(fd)";
+        DWV_DONE :984 Statement "if (ret >= 0) file->f_pos = pos";
+    }
+    fn DO_PWRITEV = "do_pwritev" "fs/read_write.c":1023 Entry (fd: Count, vlen: Count, pos: Bytes, ret: Status) {
+        DPWV_FDGET :1033 Statement "f = fdget(fd)";
+        DPWV_DONE :1040 Statement "return ret";
+    }
+    fn VFS_WRITE = "vfs_write" "fs/read_write.c":585 Entry (pos: Bytes, count: Bytes, ret: Status) {
+        VW_MODE :589 Statement "if (!(file->f_mode & FMODE_WRITE)) return -EBADF";
+        VW_ACCESS :593 Statement "if (!access_ok(buf, count)) return -EFAULT";
+        VW_AREA :596 Statement "ret = rw_verify_area(WRITE, file, pos, count)";
+        VW_CAP :599 Statement "if (count > MAX_RW_COUNT) count = MAX_RW_COUNT";
+        VW_START :601 Statement "file_start_write(file)";
+        VW_CALL :605 Statement "ret = new_sync_write(file, buf, count, pos)";
+        VW_NOTIFY :609 Statement "if (ret > 0) fsnotify_modify(file), add_wchar()";
+    }
+    fn VFS_WRITEV = "vfs_writev" "fs/read_write.c":928 Entry (vlen: Count, count: Bytes, pos: Bytes, ret: Status) {
+        VWV_IMPORT :935 Statement "ret = import_iovec(WRITE, vec, vlen, &iter)";
+        VWV_START :937 Statement "file_start_write(file)";
+        VWV_MODE :852 Statement "if (!(file->f_mode & FMODE_WRITE)) return -EBADF";
+        VWV_ZERO :858 Statement "if (!tot_len) return 0";
+        VWV_AREA :861 Statement "ret = rw_verify_area(WRITE, file, pos, tot_len)";
+        VWV_CALL :866 Statement "ret = do_iter_readv_writev(file, iter, pos, WRITE, flags)";
+        VWV_NOTIFY :870 Statement "if (ret > 0) fsnotify_modify(file)";
+    }
+
+    // ---- fs/ext4/file.c ----
+    fn EXT4_FILE_WRITE_ITER = "ext4_file_write_iter" "fs/ext4/file.c":648 Entry traced 2 -> Decimal (pos: Bytes, count: Bytes) {
+        FWI_SHUTDOWN :652 Statement "if (ext4_forced_shutdown(sb)) return -EIO";
+        FWI_DAX :656 Statement "if (IS_DAX(inode)) return ext4_dax_write_iter(iocb, from)";
+        FWI_DIRECT :659 Statement "if (iocb->ki_flags & IOCB_DIRECT) return ext4_dio_write_iter(iocb, from)";
+        FWI_BUFFERED :662 Statement "return ext4_buffered_write_iter(iocb, from)";
+    }
+    fn EXT4_BUFFERED_WRITE_ITER = "ext4_buffered_write_iter" "fs/ext4/file.c":254 Entry traced 2 -> Decimal (pos: Bytes, count: Bytes, ret: Status) {
+        BWI_NOWAIT :260 Statement "if (iocb->ki_flags & IOCB_NOWAIT) return -EOPNOTSUPP";
+        BWI_LOCK :263 Statement "inode_lock(inode)";
+        BWI_CHECKS :264 Statement "ret = ext4_write_checks(iocb, from); if (ret <= 0) goto out";
+        BWI_BDI :268 Statement "current->backing_dev_info = inode_to_bdi(inode)";
+        BWI_PERFORM :269 Statement "ret = generic_perform_write(file, from, iocb->ki_pos)";
+        BWI_UNLOCK :273 Statement "inode_unlock(inode)";
+        BWI_POS :274 Statement "if (ret > 0) iocb->ki_pos += ret";
+        BWI_SYNC :276 Statement "ret = generic_write_sync(iocb, ret)";
+    }
+    fn EXT4_WRITE_CHECKS = "ext4_write_checks" "fs/ext4/file.c":240 Entry (pos: Bytes, count: Bytes, ret: Status) {
+        EWC_COUNT :245 Statement "ret = ext4_generic_write_checks(); if (ret <= 0) return ret";
+        EWC_MODIFIED :248 Statement "ret = file_modified(file)";
+    }
+    fn EXT4_GENERIC_WRITE_CHECKS = "ext4_generic_write_checks" "fs/ext4/file.c":212 Entry traced 2 -> Decimal (pos: Bytes, count: Bytes, ret: Status) {
+        EGWC_IMMUTABLE :218 Statement "if (IS_IMMUTABLE(inode)) return -EPERM";
+        EGWC_BITMAP :229 Statement "if (!extents) limit to s_bitmap_maxbytes";
+    }
+    fn GENERIC_WRITE_CHECKS = "generic_write_checks" "fs/read_write.c":1655 Entry traced 2 -> Decimal (pos: Bytes, count: Bytes, ret: Status) {
+        GWC_SWAP :1662 Statement "if (IS_SWAPFILE(inode)) return -ETXTBSY";
+        GWC_ZERO :1665 Statement "if (!iov_iter_count(from)) return 0";
+        GWC_APPEND :1669 Statement "if (IOCB_APPEND) iocb->ki_pos = i_size_read(inode)";
+        GWC_LIMITS :1629 Statement "if (pos >= RLIMIT_FSIZE) SIGXFSZ, -EFBIG; else clip";
+        GWC_MAX :1640 Statement "if (pos >= s_maxbytes) return -EFBIG; clip";
+        GWC_DONE :1680 Statement "return iov_iter_count(from)";
+    }
+    fn FILE_MODIFIED = "file_modified" "fs/inode.c":2054 Entry traced 0 -> Decimal (ret: Status) {
+        FM_PRIVS :2062 Statement "err = file_remove_privs(file)";
+        FM_TIME :2069 Statement "return file_update_time(file)";
+    }
+    fn FILE_REMOVE_PRIVS = "file_remove_privs" "fs/inode.c":1977 Entry traced 0 -> Decimal (kill: Flags) {
+        FRP_FAST :1990 Statement "if (IS_NOSEC(inode)) return 0";
+        FRP_NEED :1993 Statement "kill = dentry_needs_remove_privs(dentry)";
+        FRP_KILL :1997 Statement "if (kill) notify_change(ATTR_KILL_SUID | ATTR_KILL_SGID)";
+        FRP_NOSEC :1999 Statement "inode_has_no_xattr(inode)";
+    }
+    fn FILE_UPDATE_TIME = "file_update_time" "fs/inode.c":2016 Entry traced 0 -> Decimal (now: Count) {
+        FUT_SAME :2029 Statement "if (mtime == now && ctime == now) return 0";
+        FUT_DO :2046 Statement "mtime = ctime = now; __mark_inode_dirty(inode)";
+    }
+
+    // ---- mm/filemap.c ----
+    fn GENERIC_PERFORM_WRITE = "generic_perform_write" "mm/filemap.c":3295 Entry traced 2 -> Decimal (pos: Bytes, count: Bytes, offset: Bytes, bytes: Bytes, copied: Bytes, status: Status, written: Bytes, page: Count) {
+        GPW_SPLIT :3312 Iteration "bytes = min(PAGE_SIZE − offset, iov_iter_count(i))";
+        GPW_FAULT_IN :3326 Phase/FaultIn "again: if (iov_iter_fault_in_readable(i, bytes)) status = -EFAULT";
+        GPW_SIGNAL :3331 Statement "if (fatal_signal_pending(current)) status = -EINTR";
+        GPW_WRITE_BEGIN :3336 Phase/WriteBegin "status = a_ops->write_begin(file, mapping, pos, bytes, &page)";
+        GPW_ALIAS :3341 Statement "if (mapping_writably_mapped(mapping)) flush_dcache_page(page)";
+        GPW_COPY :3344 Phase/Copy "copied = iov_iter_copy_from_user_atomic(page, i, offset, bytes)";
+        GPW_WRITE_END :3347 Phase/WriteEnd "status = a_ops->write_end(file, mapping, pos, bytes, copied, page)";
+        GPW_RESCHED :3353 Statement "copied = status; cond_resched()";
+        GPW_ADVANCE :3355 Statement "iov_iter_advance(i, copied)";
+        GPW_AGAIN :3356 Phase "if (!copied) bytes = min(PAGE_SIZE − offset, single segment); goto again";
+        GPW_ACCOUNT :3369 Statement "pos += copied; written += copied";
+        GPW_BALANCE :3372 Phase/Balance "balance_dirty_pages_ratelimited(mapping)";
+        GPW_LOOP :3373 Statement "while (iov_iter_count(i))";
+        GPW_EXIT :3375 Statement "return written ? written : status";
+    }
+    fn GRAB_CACHE_PAGE_WRITE_BEGIN = "grab_cache_page_write_begin" "mm/filemap.c":3277 WriteBegin traced 2 -> Void (index: Count, flags: Flags, page: Count) {
+        GRAB_LOOKUP :1797 Statement "page = find_get_entry(mapping, index)";
+        GRAB_LOCK :1808 Statement "lock_page(page)";
+        GRAB_CREATE :1837 Statement "page = __page_cache_alloc(gfp | __GFP_WRITE)";
+        GRAB_INSERT :1851 Statement "add_to_page_cache_lru(page, mapping, index)";
+        GRAB_STABLE :3289 Statement "wait_for_stable_page(page)";
+    }
+    fn IOV_ITER_FAULT_IN_READABLE = "iov_iter_fault_in_readable" "lib/iov_iter.c":431 FaultIn traced 1 -> Decimal (bytes: Bytes, seg: Count, address: Address) {
+        FI_SEGMENT :440 Statement "for each segment of the chunk: fault_in_pages_readable(v.iov_base, v.iov_len)";
+        FI_FAULT :738 Statement "__get_user(c, uaddr): the page is not there: page fault";
+        FI_PROBED :738 Statement "one byte of each source page was read";
+    }
+    fn IOV_ITER_COPY_FROM_USER_ATOMIC = "iov_iter_copy_from_user_atomic" "lib/iov_iter.c":985 Copy traced 2 -> Decimal (offset: Bytes, bytes: Bytes, copied: Bytes) {
+        CP_ATOMIC :988 Statement "kaddr = kmap_atomic(page): page faults are off";
+        CP_SEGMENT :996 Statement "copyin(kaddr + offset, v.iov_base, v.iov_len)";
+        CP_SHORT :996 Statement "the source page is not there: the copy stops";
+    }
+    fn IOV_ITER_ADVANCE = "iov_iter_advance" "lib/iov_iter.c":1063 Entry traced 1 -> Void (bytes: Bytes) {
+    }
+    fn IOV_ITER_SINGLE_SEG_COUNT = "iov_iter_single_seg_count" "lib/iov_iter.c":1148 Entry traced 0 -> Decimal () {
+    }
+    fn BALANCE_DIRTY_PAGES_RATELIMITED = "balance_dirty_pages_ratelimited" "mm/page-writeback.c":1899 Balance traced 0 -> Void (nr_dirtied: Count, ratelimit: Count) {
+        BDR_LIMIT :1915 Statement "ratelimit = current->nr_dirtied_pause; if (wb->dirty_exceeded) ratelimit = min(ratelimit, 8)";
+        BDR_CPU :1927 Statement "if (nr_dirtied >= ratelimit) bdp_ratelimits = 0; else if (bdp_ratelimits >= ratelimit_pages) ratelimit = 0";
+        BDR_CALL :1947 Statement "if (current->nr_dirtied >= ratelimit) balance_dirty_pages(wb, nr_dirtied)";
+    }
+    fn BALANCE_DIRTY_PAGES = "balance_dirty_pages" "mm/page-writeback.c":1577 Balance traced 0 -> Void (pages_dirtied: Count, nr_dirty: Count, thresh: Count, bg_thresh: Count, intv: Count) {
+        BDP_LIMITS :1610 Statement "domain_dirty_limits(): thresh, bg_thresh";
+        BDP_FREERUN :1662 Statement "if (dirty <= (thresh + bg_thresh) / 2): no pause, next check after intv pages";
+    }
+
+    // ---- fs/ext4/inode.c, delayed allocation ----
+    fn EXT4_DA_WRITE_BEGIN_FN = "ext4_da_write_begin" "fs/ext4/inode.c":3002 WriteBegin traced 3 -> Decimal (pos: Bytes, len: Bytes, flags: Flags, index: Count, page: Count, ret: Status) {
+        DWB_SHUTDOWN :3012 Statement "if (ext4_forced_shutdown(sb)) return -EIO";
+        DWB_NONDA :3017 Statement "if (ext4_nonda_switch(sb)) return ext4_write_begin()";
+        DWB_GRAB :3044 Statement "page = grab_cache_page_write_begin(mapping, index, flags)";
+        DWB_UNLOCK :3047 Statement "unlock_page(page)";
+        DWB_JOURNAL :3056 Statement "handle = ext4_journal_start(inode, EXT4_HT_WRITE_PAGE, credits)";
+        DWB_RELOCK :3063 Statement "lock_page(page)";
+        DWB_TRUNCATED :3064 Statement "if (page->mapping != mapping) goto retry_grab";
+        DWB_STABLE :3072 Statement "wait_for_stable_page(page)";
+        DWB_BLOCKS :3075 Statement "ret = ext4_block_write_begin(page, pos, len, ext4_da_get_block_prep)";
+        DWB_FAIL :3080 Statement "if (ret < 0): unlock, stop the handle, truncate what went past i_size";
+        DWB_OK :3099 Statement "*pagep = page; return 0";
+    }
+    fn EXT4_NONDA_SWITCH = "ext4_nonda_switch" "fs/ext4/inode.c":2955 WriteBegin traced 0 -> Decimal () {
+    }
+    fn EXT4_BLOCK_WRITE_BEGIN = "ext4_block_write_begin" "fs/ext4/inode.c":1060 WriteBegin traced 2 -> Decimal (pos: Bytes, len: Bytes, block: Count, bh: Count, err: Status) {
+        EBWB_OUTSIDE :1089 Statement "if (block_end <= from || block_start >= to) continue";
+        EBWB_NEW :1096 Statement "if (buffer_new(bh)) clear_buffer_new(bh)";
+        EBWB_MAP :1098 Statement "if (!buffer_mapped(bh)) err = get_block(inode, block, bh, 1)";
+        EBWB_DIRTY :1104 Statement "if (PageUptodate(page)) clear new, set uptodate, mark_buffer_dirty(bh)";
+        EBWB_ZERO :1110 Statement "if (block_end > to || block_start < from) zero_user_segments()";
+        EBWB_UPTODATE :1116 Statement "if (PageUptodate(page)) set_buffer_uptodate(bh)";
+        EBWB_READ :1121 Statement "if (!buffer_uptodate(bh) && partly covered) ext4_read_bh_lock(bh)";
+        EBWB_WAIT :1131 Statement "wait_on_buffer(wait[i]); if (!buffer_uptodate) err = -EIO";
+        EBWB_FAIL :1136 Statement "if (err) page_zero_new_buffers(page, from, to)";
+    }
+    fn EXT4_DA_GET_BLOCK_PREP = "ext4_da_get_block_prep" "fs/ext4/inode.c":1852 WriteBegin traced 2 -> Decimal (iblock: Count, create: Count, pblk: Count, ret: Status) {
+        DGB_ES :1760 Statement "ext4_es_lookup_extent(inode, iblock, &es)";
+        DGB_DISK :1798 Statement "retval = ext4_map_query_blocks(inode, map)";
+        DGB_RESERVE :1829 Statement "ext4_insert_delayed_block(inode, lblk): reserve a cluster";
+        DGB_DONE :1876 Statement "map_bh(bh, inode->i_sb, map.m_pblk)";
+    }
+    fn EXT4_DA_WRITE_END_FN = "ext4_da_write_end" "fs/ext4/inode.c":3126 WriteEnd traced 6 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, private: Bool, ret: Status) {
+        DWE_ISIZE :3161 Statement "if (copied && new_i_size > inode->i_size) maybe raise i_disksize";
+        DWE_GENERIC :3174 Statement "ret = generic_write_end(pos, len, copied, page)";
+        DWE_STOP :3178 Statement "ext4_journal_stop(handle)";
+    }
+    fn GENERIC_WRITE_END = "generic_write_end" "fs/buffer.c":2168 WriteEnd traced 5 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, start: Bytes) {
+        BWE_SHORT :2141 Statement "if (copied < len) …";
+        BWE_DROP :2154 Statement "if (!PageUptodate(page)) copied = 0";
+        BWE_ZERO :2157 Statement "page_zero_new_buffers(page, start + copied, start + len)";
+        BWE_COMMIT :2162 Statement "__block_commit_write(inode, page, start, start + copied)";
+        GWE_ISIZE :2185 Statement "if (pos + copied > inode->i_size) i_size_write(inode, pos + copied)";
+        GWE_UNLOCK :2190 Statement "unlock_page(page); put_page(page)";
+        GWE_EXTENDED :2193 Statement "if (old_size < pos) pagecache_isize_extended()";
+        GWE_DIRTY :2200 Statement "if (i_size_changed) mark_inode_dirty(inode)";
+    }
+    fn PAGE_ZERO_NEW_BUFFERS = "page_zero_new_buffers" "fs/buffer.c":1881 WriteEnd traced 2 -> Void (from: Bytes, to: Bytes) {
+    }
+}

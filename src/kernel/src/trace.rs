@@ -1,0 +1,129 @@
+//! Calls and probes: how kernel code tells the viewer and the tracer where it is.
+
+use std::future::Future;
+
+use sched::Kthread;
+use world::{Errno, TraceEvent, World};
+
+use crate::site::FnSite;
+
+/// A value that fits a local or a trace argument.
+pub trait Word {
+    /// The value's 64 bits; negative numbers in two's complement.
+    fn word(self) -> u64;
+}
+
+macro_rules! words {
+    ($($ty:ty),*) => {$( impl Word for $ty { fn word(self) -> u64 { self as u64 } } )*};
+}
+words!(u8, u16, u32, u64, i32, i64, bool);
+
+impl Word for usize {
+    fn word(self) -> u64 {
+        self as u64
+    }
+}
+impl Word for Errno {
+    fn word(self) -> u64 {
+        self.as_ret() as u64
+    }
+}
+impl Word for () {
+    fn word(self) -> u64 {
+        0
+    }
+}
+impl<T: Word> Word for Result<T, Errno> {
+    fn word(self) -> u64 {
+        match self {
+            Ok(value) => value.word(),
+            Err(errno) => errno.word(),
+        }
+    }
+}
+macro_rules! id_words {
+    ($($ty:ty),*) => {$( impl Word for $ty { fn word(self) -> u64 { u64::from(self.0) } } )*};
+}
+id_words!(world::PageId, world::BhId, world::InodeId, world::FileId);
+
+/// Opens `site`'s frame, runs `body`, closes the frame; the tracer sees entry
+/// (with `args`) and exit if the function is one it follows.
+pub async fn call<T, F>(kt: &Kthread, site: &'static FnSite, args: &[u64], body: F) -> T
+where
+    T: Word + Copy,
+    F: Future<Output = T>,
+{
+    enter(kt, site, args);
+    let value = body.await;
+    exit(kt, site, value.word());
+    value
+}
+
+/// The same for a function that cannot sleep.
+pub fn call_sync<T: Word + Copy>(
+    kt: &Kthread,
+    site: &'static FnSite,
+    args: &[u64],
+    body: impl FnOnce(&mut World) -> T,
+) -> T {
+    enter(kt, site, args);
+    let value = kt.with(body);
+    exit(kt, site, value.word());
+    value
+}
+
+/// The same inside a function that already has the World: the tracer sees it,
+/// the call stack does not.
+pub fn traced<T: Word + Copy>(
+    w: &mut World,
+    site: &'static FnSite,
+    args: &[u64],
+    body: impl FnOnce(&mut World) -> T,
+) -> T {
+    write(w, TraceEvent::Enter, site.id, args);
+    let value = body(w);
+    write(w, TraceEvent::Exit, site.id, &[value.word()]);
+    value
+}
+
+fn enter(kt: &Kthread, site: &'static FnSite, args: &[u64]) {
+    if site.traced {
+        kt.with(|w| write(w, TraceEvent::Enter, site.id, args));
+    }
+    kt.push_frame(site.id, args);
+}
+
+fn exit(kt: &Kthread, site: &'static FnSite, value: u64) {
+    kt.pop_frame();
+    if site.traced {
+        kt.with(|w| write(w, TraceEvent::Exit, site.id, &[value]));
+    }
+}
+
+/// Writes a trace record of the current task.
+#[inline]
+pub fn write(w: &mut World, event: TraceEvent, site: u16, args: &[u64]) {
+    let (step, task) = (w.rec.step, w.current.0);
+    w.trace.write(step, task, event, site, args);
+}
+
+/// Ends a step at a probe site, setting locals of the innermost frame by name:
+/// `probe!(kt, GPW_SPLIT, pos = pos, bytes = bytes).await`.
+#[macro_export]
+macro_rules! probe {
+    ($kt:expr, $site:ident $(, $name:ident = $value:expr)* $(,)?) => {{
+        $( $kt.set(const { $crate::site::$site.local(stringify!($name)) }, $crate::trace::Word::word($value)); )*
+        $kt.probe($crate::site::$site.id, sched::Place { file: file!(), line: line!() })
+    }};
+}
+
+/// Hits a tracepoint: `point!(w, EXT4_ES_LOOKUP_EXTENT_ENTER, ino, lblk)`.
+#[macro_export]
+macro_rules! point {
+    ($w:expr, $point:ident $(, $value:expr)* $(,)?) => {
+        if $w.trace.on {
+            let args = [$( $crate::trace::Word::word($value) ),*];
+            $crate::trace::write($w, world::TraceEvent::Point, $crate::tracepoint::$point.id, &args);
+        }
+    };
+}
