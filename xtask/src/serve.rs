@@ -62,7 +62,8 @@ impl Site {
         }
         if found.is_dir() {
             if !path.ends_with('/') {
-                return Answer::Moved(format!("{path}/"));
+                // One slash in front: two would name another host.
+                return Answer::Moved(format!("/{}/", path.trim_matches('/')));
             }
             let index = found.join("index.html");
             return if index.is_file() { Answer::File(index) } else { Answer::Missing };

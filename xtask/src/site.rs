@@ -1,7 +1,8 @@
 //! The site: built by Trunk into `dist/`, measured, watched.
 
-use crate::run::{Fault, Quiet, elapsed, fault, output_of, read, root, stream, tool};
+use crate::run::{Fault, Quiet, elapsed, fault, output_of, read, root, tool};
 use crate::tools;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,13 +33,13 @@ pub fn watch(port: u16) -> Result<(), Fault> {
         .replace("connect-src 'self'", "connect-src 'self' ws:");
     std::fs::write(&page, loose).map_err(|error| fault(format!("cannot write {}: {error}", page.display())))?;
     eprintln!("http://127.0.0.1:{port}/ once it is built; Ctrl+C ends it");
-    stream(
-        trunk(&tools)?
-            .args(["serve", "--cargo-profile", "dev", "--address", "127.0.0.1"])
-            .args(["--dist", "target/dev-site", "--port", &port.to_string()])
-            .arg(&page),
-        "trunk serve",
-    )
+    // Trunk takes our place, so that whoever ends us ends it.
+    let error = trunk(&tools)?
+        .args(["serve", "--cargo-profile", "dev", "--address", "127.0.0.1"])
+        .args(["--dist", "target/dev-site", "--port", &port.to_string()])
+        .arg(&page)
+        .exec();
+    Err(fault(format!("trunk could not be started: {error}")))
 }
 
 fn trunk(tools: &tools::SiteTools) -> Result<Command, Fault> {
