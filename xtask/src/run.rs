@@ -216,13 +216,8 @@ impl Quiet {
         for line in &self.seen {
             eprintln!("{line}");
         }
-        let last = self
-            .seen
-            .iter()
-            .rev()
-            .find(|line| line.contains("error") || line.contains("ERROR"))
-            .or(self.seen.last())
-            .map_or("", |line| line.trim());
+        let told = self.seen.iter().find(|line| line.to_lowercase().contains("error"));
+        let last = told.or(self.seen.last()).map_or("", |line| line.trim());
         Err(fault(format!("{} failed ({failed}): {last}", self.what)))
     }
 }

@@ -6,6 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+const FIRST_VISIT_BROTLI_MAX_BYTES: u64 = 300 * 1024;
+
 /// Where the built site is.
 pub fn dist_dir() -> PathBuf {
     root().join("dist")
@@ -58,8 +60,7 @@ pub fn dist() -> Result<(), Fault> {
     build()?;
     println!("\n{:>11} {:>11} {:>11}  file", "bytes", "gzip", "brotli");
     let mut total = [0; 3];
-    for file in first_visit()? {
-        let sizes = sizes(&file)?;
+    for (file, sizes) in measure()? {
         for (sum, size) in total.iter_mut().zip(sizes) {
             *sum += size;
         }
@@ -69,6 +70,32 @@ pub fn dist() -> Result<(), Fault> {
     println!("{:>11} {:>11} {:>11}  first visit", total[0], total[1], total[2]);
     println!("\nThe site is in dist/: copy it to any folder of any static host.");
     Ok(())
+}
+
+/// Checks the built site's size on the wire and tells it.
+///
+/// # Errors
+/// When a first visit would load more than the budget.
+pub fn within_budget() -> Result<String, Fault> {
+    let brotli: u64 = measure()?.iter().map(|(_, sizes)| sizes[2]).sum();
+    let (kib, max) = (brotli.div_ceil(1024), FIRST_VISIT_BROTLI_MAX_BYTES / 1024);
+    if brotli > FIRST_VISIT_BROTLI_MAX_BYTES {
+        return Err(fault(format!(
+            "a first visit loads {kib} KiB (brotli), the budget is {max}; `cargo xtask dist` lists the files"
+        )));
+    }
+    Ok(format!("first visit {kib} of {max} KiB brotli"))
+}
+
+/// Each file of a first visit with its [`sizes`].
+fn measure() -> Result<Vec<(PathBuf, [u64; 3])>, Fault> {
+    first_visit()?
+        .into_iter()
+        .map(|file| {
+            let sizes = sizes(&file)?;
+            Ok((file, sizes))
+        })
+        .collect()
 }
 
 /// The files that a first visit loads: page, script, wasm, style.

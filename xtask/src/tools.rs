@@ -192,7 +192,7 @@ fn apt(lacking: &[Lacking], why: &str) -> Result<(), Fault> {
     let is_root = output_of(tool("id").arg("-u")).is_some_and(|uid| uid == "0");
     if !is_root || find("apt-get").is_none() {
         return Err(fault(format!(
-            "{what} is missing: {why}; install it (Debian: `apt-get install {names}`) and run this again"
+            "missing: {what}; {why}; install with `apt-get install {names}` or the like and run this again"
         )));
     }
     let apt = || {
@@ -231,6 +231,10 @@ fn cargo_install(package: &str, version: &str, program: &str, job: &str, locked:
         .arg(&build);
     if locked {
         command.arg("--locked");
+    }
+    // They run for seconds: a short build is worth more than a fast program.
+    for (key, value) in [("OPT_LEVEL", "1"), ("LTO", "off"), ("CODEGEN_UNITS", "16"), ("DEBUG", "false")] {
+        command.env(format!("CARGO_PROFILE_RELEASE_{key}"), value);
     }
     install(
         &mut command,
