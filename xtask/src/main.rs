@@ -6,6 +6,7 @@
 // The engine must not read the machine's clock; this program measures how long things take.
 #![allow(clippy::disallowed_methods)]
 
+mod kernel_map;
 mod run;
 mod serve;
 mod site;
@@ -27,6 +28,7 @@ cargo xtask COMMAND
   tidy                    the arrows between the crates, docs per crate, licences, no machine's paths
   conform [DIR...]        the engine against what a real kernel did (tests/golden)
   bench                   native benches, then those in Chromium (benches/web)
+  kernel-map TREE         the engine's table of sites against a v5.10.238 tree
   styles                  www/styles as one file (Trunk calls this)
   help                    this text
 
@@ -46,6 +48,10 @@ fn main() -> ExitCode {
         "tidy" => no_args(rest).and_then(|()| tidy::tidy()),
         "conform" => conform(rest),
         "bench" => no_args(rest).and_then(|()| bench()),
+        "kernel-map" => match rest {
+            [tree] => kernel_map::check(std::path::Path::new(tree)),
+            _ => Err(fault("`kernel-map` takes one folder: the root of a v5.10.238 tree")),
+        },
         "styles" => no_args(rest).and_then(|()| styles::bundle()),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
