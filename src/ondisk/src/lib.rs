@@ -8,6 +8,7 @@
 //! | [`ids`] | block, inode and group numbers as types of their own |
 //! | [`crc32c`](mod@crc32c) | the kernel's seeded CRC |
 //! | [`layout`] | one module per structure on the disk |
+//! | [`mkfs`] | a new file system, byte for byte as mke2fs makes it |
 //!
 //! Nothing here panics on damaged bytes: a field beyond the end of a block is
 //! an error or reads as zero, as each function says.
@@ -16,6 +17,7 @@
 pub mod crc32c;
 pub mod ids;
 pub mod layout;
+pub mod mkfs;
 
 pub use ids::{Group, Ino, Lblk, Pblk};
 pub use layout::LayoutError;

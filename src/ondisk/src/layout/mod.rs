@@ -92,6 +92,11 @@ pub(crate) fn put(what: &'static str, bytes: &mut [u8], at: usize, value: &[u8])
     Ok(())
 }
 
+/// A 32-bit number as an index.
+pub(crate) fn index(number: u32) -> usize {
+    usize::try_from(number).expect("usize has at least 32 bits on every target")
+}
+
 /// The little-endian u16 at `at`; past the end it reads as zero.
 pub(crate) fn le16(bytes: &[u8], at: usize) -> u16 {
     take("u16", bytes, at).map_or(0, u16::from_le_bytes)
