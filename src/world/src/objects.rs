@@ -67,6 +67,8 @@ ids! {
     HandleId;
     /// A block I/O request.
     BioId;
+    /// A batch of data writes that end together (`ext4_io_end_t`).
+    IoEndId;
     /// A preallocation of mballoc.
     PaId;
     /// A 4096-byte unit of the device's store.
@@ -645,6 +647,76 @@ pub struct BioVec {
     pub content: Option<ContentId>,
 }
 
+/// A batch of data writes of one inode (`ext4_io_end_t`): its pages leave
+/// writeback when all is on disk and the extents say so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct IoEnd {
+    /// Present.
+    pub used: bool,
+    /// The inode.
+    pub inode: InodeId,
+    /// References: the submitter's and one for each bio in flight.
+    pub count: u16,
+    /// EXT4_IO_END_UNWRITTEN: extents are to be converted when the data is there.
+    pub unwritten: bool,
+    /// Credits reserved for that, 0 for none.
+    pub rsv_credits: u32,
+    /// Entries in `io_end_vecs`.
+    pub nr_vecs: u16,
+    /// Entries in `io_end_pieces`.
+    pub nr_pieces: u16,
+}
+
+/// A byte range that an [`IoEnd`] converts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct IoEndVec {
+    /// First byte in the file.
+    pub offset: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A piece of a completed bio that waits in its [`IoEnd`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct IoEndPiece {
+    /// Page.
+    pub page: PageId,
+    /// First byte in the page.
+    pub offset: u32,
+    /// Bytes.
+    pub len: u32,
+    /// Error number, 0 for none.
+    pub error: u16,
+}
+
+/// Writeback words of a mapping (`struct address_space`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MappingWb {
+    /// Pages with the WRITEBACK tag.
+    pub writeback: u32,
+    /// `wb_err`: how many errors were recorded.
+    pub wb_err: u32,
+    /// The latest of them, a number.
+    pub errno: u16,
+    /// It was reported to somebody (ERRSEQ_SEEN).
+    pub seen: bool,
+    /// AS_EIO or AS_ENOSPC, a number, 0 for none.
+    pub as_error: u16,
+}
+
+/// Readahead of an open file (`struct file_ra_state`), in pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RaState {
+    /// Where the current window starts.
+    pub start: u32,
+    /// Its pages.
+    pub size: u32,
+    /// How many are left when the next window is read.
+    pub async_size: u32,
+    /// Last byte read, + 1.
+    pub prev_pos: u64,
+}
+
 /// What happens by itself at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Event {
@@ -818,6 +890,10 @@ pub enum Counter {
     Random,
     /// Orphan list head.
     LastOrphan,
+    /// Fast commits that were refused since the mount.
+    FcIneligible,
+    /// Order of completed I/O that waits for conversion.
+    CompletedIoSeq,
     /// Number of these.
     Count,
 }

@@ -189,6 +189,12 @@ world! {
         handles / handle_mut: Handle [HandleId];
         /// Requests in flight.
         bios / bio_mut: Bio [BioId];
+        /// Batches of data writes.
+        io_ends / io_end_mut: IoEnd [IoEndId];
+        /// Writeback words of inodes' mappings.
+        wbs / wb_mut: MappingWb [InodeId];
+        /// Readahead of open files.
+        ras / ra_mut: RaState [FileId];
         /// Block groups.
         groups / group_mut: GroupInfo [GroupId];
         /// Words of the in-core block bitmaps, group after group.
@@ -217,6 +223,14 @@ world! {
         es / es_set: (InodeId, u32) => ExtentStatus;
         /// Pieces of bios.
         bio_vecs / bio_vec_set: (BioId, u16) => BioVec;
+        /// Byte ranges to convert: batch and number.
+        io_end_vecs / io_end_vec_set: (IoEndId, u16) => IoEndVec;
+        /// Completed pieces that wait in a batch: batch and number.
+        io_end_pieces / io_end_piece_set: (IoEndId, u16) => IoEndPiece;
+        /// The batch a page under writeback belongs to.
+        page_io_end / page_io_end_set: PageId => IoEndId;
+        /// Batches that wait for conversion (`i_rsv_conversion_list`), in order.
+        completed_io / completed_io_set: u64 => IoEndId;
         /// What happens by itself: time in ns and order.
         events / event_set: (u64, u64) => Event;
         /// Dirty inodes in order of dirtying.
