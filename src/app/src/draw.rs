@@ -1,0 +1,95 @@
+//! Small helpers for drawing: per cent as text, phase classes, what fits where.
+
+use view::frame::Phase;
+use yew::AttrValue;
+
+/// A position in per cent, for SVG attributes.
+pub fn pct(x: f64) -> AttrValue {
+    format!("{x:.3}%").into()
+}
+
+/// `part` of `whole` in per cent; 0 if there is nothing to divide by.
+pub fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { 100.0 * to_f64(part) / to_f64(whole) }
+}
+
+/// A count as a float. Exact below 2^53, which is beyond anything drawn.
+#[expect(clippy::cast_precision_loss, reason = "positions on screen")]
+pub const fn to_f64(n: u64) -> f64 {
+    n as f64
+}
+
+/// A float as a count in `0..=max`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+pub fn to_u64(x: f64, max: u64) -> u64 {
+    (x.max(0.0) as u64).min(max)
+}
+
+/// The class that gives an element its phase's hue.
+pub const fn phase_class(phase: Phase) -> &'static str {
+    match phase {
+        Phase::None => "ph-n",
+        Phase::FaultIn => "ph-f",
+        Phase::Begin => "ph-b",
+        Phase::Copy => "ph-c",
+        Phase::End => "ph-e",
+        Phase::Balance => "ph-d",
+        Phase::Writeback => "ph-w",
+        Phase::Journal => "ph-j",
+    }
+}
+
+/// Width of the path drawings where there is room, and where there is none.
+pub const PATH_PX: (f64, f64) = (590.0, 300.0);
+
+/// Whether text of the smallest size fits a part of a drawing.
+///
+/// `None`: nowhere. `Some("wide")`: only where the drawing has its full width. `Some("")`: always.
+pub fn fits(text: &str, width_pct: f64, (wide_px, narrow_px): (f64, f64)) -> Option<&'static str> {
+    let chars = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
+    let need = 6.7 * to_f64(chars) + 5.0;
+    if width_pct * narrow_px / 100.0 >= need {
+        Some("")
+    } else {
+        (width_pct * wide_px / 100.0 >= need).then_some("wide")
+    }
+}
+
+/// The last part of a path.
+pub fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// A count with a thin space between thousands from 10 000 on.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    if digits.len() < 5 {
+        return digits;
+    }
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push('\u{2009}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands() {
+        assert_eq!(grouped(4096), "4096");
+        assert_eq!(grouped(1_234_567), "1\u{2009}234\u{2009}567");
+    }
+
+    #[test]
+    fn words_drop_out() {
+        assert_eq!(fits("journal", 30.0, (560.0, 300.0)), Some(""));
+        assert_eq!(fits("journal", 12.0, (560.0, 300.0)), Some("wide"));
+        assert_eq!(fits("journal", 3.0, (560.0, 300.0)), None);
+    }
+}

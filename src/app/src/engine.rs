@@ -1,0 +1,219 @@
+//! What the page needs of the machine, and nothing else.
+
+use std::rc::Rc;
+
+use view::frame::{BlockView, Frame, Notice, Timeline};
+
+/// A run that can be looked at from every side. One object for the life of the page; loading replaces the
+/// run inside. A call that fails leaves the run before it intact.
+pub trait Engine {
+    /// The scenarios of the library, in the order of the picker.
+    fn scenarios(&self) -> Vec<ScenarioInfo>;
+
+    /// Starts a scenario of the library.
+    ///
+    /// # Errors
+    /// There is no such scenario, or it does not fit this engine.
+    fn load(&mut self, name: &str) -> Result<(), Notice>;
+
+    /// Starts a scenario given as JSON (from a link).
+    ///
+    /// # Errors
+    /// It is not a scenario; the notice has the path of what is wrong.
+    fn load_json(&mut self, json: &str) -> Result<(), Notice>;
+
+    /// Starts the reader's own write.
+    ///
+    /// # Errors
+    /// The form does not make a scenario.
+    fn run_own(&mut self, form: &OwnWrite) -> Result<(), Notice>;
+
+    /// Checks and takes an image for the next [`Engine::run_own`].
+    ///
+    /// # Errors
+    /// The image cannot be mounted: the feature, the checksum, or that it is not ext4.
+    fn open_image(&mut self, name: &str, bytes: Vec<u8>) -> Result<ImageInfo, Notice>;
+
+    /// How the run goes into a link.
+    fn scenario_ref(&self) -> ScenarioRef;
+
+    /// Computes more steps, for about `budget_ms`.
+    fn run_slice(&mut self, budget_ms: f64);
+
+    /// The screen at `step`, with `page` of the file drawn large (`None`: the one the step is about).
+    fn frame(&mut self, step: u64, page: Option<u64>) -> Rc<Frame>;
+
+    /// The run so far: `last` and `complete` say how far it is computed. The same `Rc` while nothing was added.
+    fn timeline(&mut self) -> Rc<Timeline>;
+
+    /// One block of the device as it is at `step`, decoded.
+    ///
+    /// # Errors
+    /// The device has no such block.
+    fn block(&mut self, step: u64, block: u64) -> Result<Rc<BlockView>, Notice>;
+
+    /// Acts at `step`: the run beyond it is dropped and computed anew.
+    ///
+    /// # Errors
+    /// It makes no sense at this step.
+    fn intervene(&mut self, step: u64, what: Intervention) -> Result<(), Notice>;
+
+    /// The device's bytes at `step`, as a file to save.
+    ///
+    /// # Errors
+    /// Nothing is loaded.
+    fn download(&mut self, step: u64) -> Result<Download, Notice>;
+}
+
+/// One line of the scenario picker.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScenarioInfo {
+    /// Name, as in links.
+    pub name: String,
+    /// One line about it.
+    pub title: String,
+}
+
+/// How the run goes into a link.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ScenarioRef {
+    /// A scenario of the library, by name.
+    Library(String),
+    /// A scenario as JSON; the page compresses it.
+    Json(String),
+}
+
+/// An image that was taken.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ImageInfo {
+    /// Its file name.
+    pub name: String,
+    /// In words: size, block size, features.
+    pub text: String,
+    /// Paths of files that can be written, for the form's suggestions.
+    pub files: Vec<String>,
+}
+
+/// A file to save.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Download {
+    /// Suggested name.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What the reader can do to the run at a step.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Intervention {
+    /// Drop the source page the call is about to read.
+    EvictSource,
+    /// Deliver SIGKILL to the task.
+    Sigkill,
+}
+
+/// The form "write your own".
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnWrite {
+    /// The image to write to.
+    pub image: OwnImage,
+    /// Path from the image's root.
+    pub file: String,
+    /// Flags of `open`.
+    pub flags: OpenFlags,
+    /// Which system call.
+    pub call: WriteCall,
+    /// Offset for `pwrite` and `pwritev`, bytes.
+    pub offset: u64,
+    /// What to write.
+    pub bytes: Rc<Vec<u8>>,
+    /// Lengths of the segments for `writev` and `pwritev`; they add up to the bytes.
+    pub segments: Vec<u64>,
+    /// End with `sync` and unmount, so that the image can be read back.
+    pub unmount: bool,
+}
+
+impl Default for OwnWrite {
+    fn default() -> Self {
+        Self {
+            image: OwnImage::default(),
+            file: "hello.txt".to_owned(),
+            flags: OpenFlags { create: true, append: false, truncate: false },
+            call: WriteCall::Pwrite,
+            offset: 0,
+            bytes: Rc::new(b"Hello, page cache!\n".to_vec()),
+            segments: Vec::new(),
+            unmount: true,
+        }
+    }
+}
+
+/// Where the own write goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OwnImage {
+    /// A fresh file system.
+    Fresh {
+        /// Size in KiB.
+        size_kib: u64,
+        /// Block size: 1024, 2048 or 4096.
+        block_size: u32,
+    },
+    /// The image taken last.
+    Uploaded,
+}
+
+impl Default for OwnImage {
+    fn default() -> Self {
+        Self::Fresh { size_kib: 16 * 1024, block_size: 4096 }
+    }
+}
+
+/// Flags of `open`, besides `O_WRONLY`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct OpenFlags {
+    /// `O_CREAT`.
+    pub create: bool,
+    /// `O_APPEND`.
+    pub append: bool,
+    /// `O_TRUNC`.
+    pub truncate: bool,
+}
+
+/// The system call of the own write.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum WriteCall {
+    /// `write`.
+    Write,
+    /// `pwrite`.
+    #[default]
+    Pwrite,
+    /// `writev`.
+    Writev,
+    /// `pwritev`.
+    Pwritev,
+}
+
+impl WriteCall {
+    /// All, in the form's order.
+    pub const ALL: [Self; 4] = [Self::Write, Self::Pwrite, Self::Writev, Self::Pwritev];
+
+    /// The call's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::Pwrite => "pwrite",
+            Self::Writev => "writev",
+            Self::Pwritev => "pwritev",
+        }
+    }
+
+    /// Takes an offset.
+    pub const fn has_offset(self) -> bool {
+        matches!(self, Self::Pwrite | Self::Pwritev)
+    }
+
+    /// Takes segments.
+    pub const fn has_segments(self) -> bool {
+        matches!(self, Self::Writev | Self::Pwritev)
+    }
+}

@@ -1,0 +1,570 @@
+//! The one state of the page. Buttons, keys and links all send a [`Command`].
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use view::frame::{BlockView, Frame, Notice, Timeline};
+use yew::prelude::*;
+
+use crate::engine::{Download, Engine, ImageInfo, Intervention, OwnWrite, ScenarioInfo, ScenarioRef};
+use crate::jump::{self, Jump};
+use crate::link::Link;
+
+/// What one step forward means.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Grain {
+    /// Every probe.
+    #[default]
+    Statement,
+    /// To the end of the next phase.
+    Phase,
+    /// To the end of the next iteration or try.
+    Iteration,
+}
+
+impl Grain {
+    /// All, finest first.
+    pub const ALL: [Self; 3] = [Self::Statement, Self::Phase, Self::Iteration];
+
+    /// As in links.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Statement => "statement",
+            Self::Phase => "phase",
+            Self::Iteration => "iteration",
+        }
+    }
+
+    /// From a link.
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grain| grain.key() == key)
+    }
+}
+
+/// Light, dark, or what the system says.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Theme {
+    /// What the system says.
+    #[default]
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Theme {
+    /// As in links and on the root element; none for the system's.
+    pub const fn key(self) -> Option<&'static str> {
+        match self {
+            Self::System => None,
+            Self::Light => Some("light"),
+            Self::Dark => Some("dark"),
+        }
+    }
+
+    /// From a link or the store.
+    pub fn from_key(key: &str) -> Self {
+        match key {
+            "light" => Self::Light,
+            "dark" => Self::Dark,
+            _ => Self::System,
+        }
+    }
+}
+
+/// A sheet over the page.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sheet {
+    /// The keys.
+    Help,
+    /// What the model leaves out.
+    About,
+    /// Write your own.
+    Own,
+}
+
+/// The panel shown where there is room for one only.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Panel {
+    /// Outline, locals, call stack.
+    Code,
+    /// User memory.
+    Memory,
+    /// The selected page.
+    #[default]
+    Page,
+    /// Extents, device, journal.
+    Disk,
+    /// Dirty balance.
+    Dirty,
+    /// Changes of this step.
+    Changes,
+}
+
+impl Panel {
+    /// All, in the order of the tabs.
+    pub const ALL: [Self; 6] = [Self::Code, Self::Memory, Self::Page, Self::Disk, Self::Dirty, Self::Changes];
+
+    /// Name in ids and in `data-show`.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Memory => "mem",
+            Self::Page => "page",
+            Self::Disk => "disk",
+            Self::Dirty => "dirty",
+            Self::Changes => "changes",
+        }
+    }
+}
+
+/// Speeds on offer: what the picker says, and jumps a second.
+pub const SPEEDS: [(&str, f64); 6] =
+    [("0.5×", 0.75), ("1×", 1.5), ("2×", 3.0), ("5×", 7.5), ("20×", 30.0), ("100×", 150.0)];
+
+/// Everything a reader can ask for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Go to a step, as a jump the browser's back button undoes.
+    Seek(u64),
+    /// Go to a step while dragging.
+    Scrub(u64),
+    /// One step on, in the chosen grain.
+    Next,
+    /// One step back, in the chosen grain.
+    Back,
+    /// On, over calls.
+    Over,
+    /// Back, over calls.
+    OverBack,
+    /// On, out of the function.
+    Out,
+    /// To the end of the next iteration.
+    NextIteration,
+    /// To the end of the iteration before.
+    PrevIteration,
+    /// To the state before anything ran.
+    First,
+    /// To the end.
+    Last,
+    /// Play or stop.
+    TogglePlay,
+    /// Index into [`SPEEDS`].
+    SetSpeed(usize),
+    /// What a step is.
+    SetGrain(Grain),
+    /// An animation frame: milliseconds since the last one.
+    Tick(f64),
+    /// A scenario of the library.
+    LoadScenario(String),
+    /// A scenario as JSON (or why there is none), and the step to open.
+    LoadJson(Result<String, Notice>, u64),
+    /// The reader's own write.
+    RunOwn(Rc<OwnWrite>),
+    /// An image file's name and bytes.
+    OpenImage(String, Rc<Vec<u8>>),
+    /// Save the device.
+    DownloadImage,
+    /// Draw this page large.
+    SelectPage(u64),
+    /// Open a device block.
+    OpenBlock(u64),
+    /// Close it.
+    CloseBlock,
+    /// Act at this step.
+    Intervene(Intervention),
+    /// Open a link.
+    OpenLink(Link),
+    /// Show a sheet.
+    Open(Sheet),
+    /// Close the sheet.
+    CloseSheet,
+    /// Show a panel where there is room for one only.
+    ShowPanel(Panel),
+    /// The other theme; the flag says whether it is dark now.
+    ToggleTheme(bool),
+    /// Tell the reader something.
+    Tell(Notice),
+    /// Take the message away.
+    DismissNotice,
+}
+
+/// The state.
+#[derive(Clone)]
+pub struct Player {
+    engine: Rc<RefCell<Box<dyn Engine>>>,
+    /// The screen.
+    pub frame: Rc<Frame>,
+    /// The run.
+    pub timeline: Rc<Timeline>,
+    /// The library.
+    pub scenarios: Rc<Vec<ScenarioInfo>>,
+    /// How the run goes into a link.
+    pub scenario: ScenarioRef,
+    /// Plays.
+    pub playing: bool,
+    /// Index into [`SPEEDS`].
+    pub speed: usize,
+    /// What a step is.
+    pub grain: Grain,
+    /// The page the reader chose to see large.
+    pub page: Option<u64>,
+    /// The block inspector.
+    pub block: Option<Rc<BlockView>>,
+    /// A message.
+    pub notice: Option<Rc<Notice>>,
+    /// Light or dark.
+    pub theme: Theme,
+    /// A sheet over the page.
+    pub sheet: Option<Sheet>,
+    /// The panel of small screens.
+    pub panel: Panel,
+    /// The image taken last.
+    pub image: Option<Rc<ImageInfo>>,
+    /// A file to save; a new `Rc` each time.
+    pub download: Option<Rc<Download>>,
+    /// Pairs of the link that are not understood.
+    pub unknown: Vec<String>,
+    /// Counts explicit jumps: each gets its own entry in the browser's history.
+    pub jumps: u64,
+    /// The scenario of a link that is still being unpacked.
+    unpacking: Option<String>,
+    /// A step a link asked for that is not computed yet.
+    wanted: Option<u64>,
+    /// Parts of a jump that playing has saved up; shared, so that a frame without a jump is no new state.
+    credit: Rc<Cell<f64>>,
+}
+
+impl Player {
+    /// A player on `engine`, with `link` open, or the library's first scenario.
+    #[must_use]
+    pub fn new(engine: Box<dyn Engine>, link: Link) -> Self {
+        let scenarios = Rc::new(engine.scenarios());
+        let scenario = engine.scenario_ref();
+        let mut player = Self {
+            engine: Rc::new(RefCell::new(engine)),
+            frame: Rc::default(),
+            timeline: Rc::default(),
+            scenarios,
+            scenario,
+            playing: false,
+            speed: 1,
+            grain: Grain::default(),
+            page: None,
+            block: None,
+            notice: None,
+            theme: Theme::System,
+            sheet: None,
+            panel: Panel::default(),
+            image: None,
+            download: None,
+            unknown: Vec::new(),
+            jumps: 0,
+            unpacking: None,
+            wanted: None,
+            credit: Rc::default(),
+        };
+        player.open(link, true);
+        player
+    }
+
+    /// The link to what is on screen.
+    ///
+    /// The scenario is left out while it is not in the library: its text has to be compressed first.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        Link {
+            scenario: match (&self.unpacking, &self.scenario) {
+                (Some(packed), _) => Some(packed.clone()),
+                (None, ScenarioRef::Library(name)) => Some(format!("lib:{name}")),
+                (None, ScenarioRef::Json(_)) => None,
+            },
+            step: Some(self.wanted.filter(|step| *step != u64::MAX).unwrap_or(self.frame.step)),
+            grain: (self.grain != Grain::Statement).then(|| self.grain.key().to_owned()),
+            theme: self.theme.key().map(str::to_owned),
+            unknown: self.unknown.clone(),
+        }
+    }
+
+    /// Whether animation frames are wanted: the run is not computed to its end, or it plays.
+    #[must_use]
+    pub fn busy(&self) -> bool {
+        self.playing || (!self.timeline.complete && self.unpacking.is_none())
+    }
+
+    fn open(&mut self, link: Link, first: bool) {
+        self.unknown = link.unknown;
+        if let Some(grain) = link.grain.as_deref().and_then(Grain::from_key) {
+            self.grain = grain;
+        }
+        if let Some(theme) = link.theme.as_deref() {
+            self.theme = Theme::from_key(theme);
+        }
+        let step = link.step.unwrap_or(0);
+        match link.scenario {
+            // The page unpacks it and sends it as JSON.
+            Some(packed) if packed.starts_with("z:") => {
+                self.unpacking = Some(packed);
+                self.wanted = Some(step);
+            }
+            None if !first => self.go(step),
+            None => self.load_first(step),
+            Some(scenario) => {
+                let name = scenario.strip_prefix("lib:").unwrap_or(&scenario);
+                let name = name.split('@').next().unwrap_or(name);
+                if !first && self.scenario == ScenarioRef::Library(name.to_owned()) {
+                    self.go(step);
+                } else if !self.load(name, step) && first {
+                    let notice = self.notice.take();
+                    self.load_first(0);
+                    self.notice = notice;
+                }
+            }
+        }
+    }
+
+    fn load_first(&mut self, step: u64) {
+        if let Some(name) = self.scenarios.first().map(|info| info.name.clone()) {
+            self.load(&name, step);
+        }
+    }
+
+    fn load(&mut self, name: &str, step: u64) -> bool {
+        let result = self.engine.borrow_mut().load(name);
+        self.started(result, step)
+    }
+
+    /// Takes over a new run, or tells why there is none.
+    fn started(&mut self, result: Result<(), Notice>, step: u64) -> bool {
+        match result {
+            Ok(()) => {
+                let mut engine = self.engine.borrow_mut();
+                self.scenario = engine.scenario_ref();
+                engine.run_slice(8.0);
+                self.timeline = engine.timeline();
+                drop(engine);
+                self.notice = None;
+                self.unpacking = None;
+                self.block = None;
+                self.page = None;
+                self.playing = false;
+                self.go(step);
+                true
+            }
+            Err(notice) => {
+                self.notice = Some(Rc::new(notice));
+                false
+            }
+        }
+    }
+
+    /// Goes to a step, now or as soon as it is computed.
+    fn go(&mut self, step: u64) {
+        let (last, complete) = (self.timeline.last, self.timeline.complete);
+        self.wanted = (step > last && !complete).then_some(step);
+        self.show(step.min(last));
+    }
+
+    fn show(&mut self, step: u64) {
+        let mut engine = self.engine.borrow_mut();
+        self.frame = engine.frame(step, self.page);
+        if let Some(block) = self.block.as_ref().map(|view| view.block) {
+            self.block = engine.block(step, block).ok();
+        }
+    }
+
+    fn jump(&mut self, jump: Jump) {
+        let from = self.frame.step;
+        self.wanted = None;
+        let mut to = jump::target(&self.timeline, from, jump);
+        while to >= self.timeline.last && !self.timeline.complete && self.compute() {
+            to = jump::target(&self.timeline, from, jump);
+        }
+        if to != from {
+            self.show(to);
+        }
+    }
+
+    /// Computes a slice more. False if nothing came of it.
+    fn compute(&mut self) -> bool {
+        let before = self.timeline.last;
+        let mut engine = self.engine.borrow_mut();
+        engine.run_slice(8.0);
+        self.timeline = engine.timeline();
+        self.timeline.last > before
+    }
+
+    fn tick(&mut self, elapsed_ms: f64) {
+        if !self.timeline.complete {
+            self.compute();
+            if let Some(step) = self.wanted {
+                self.go(step);
+            }
+        }
+        if !self.playing {
+            return;
+        }
+        let (_, rate) = SPEEDS[self.speed];
+        let mut credit = self.credit.get() + (elapsed_ms / 1000.0).min(0.25) * rate;
+        let from = self.frame.step;
+        let mut to = from;
+        while credit >= 1.0 {
+            credit -= 1.0;
+            to = jump::target(&self.timeline, to, Jump::Next(self.grain));
+        }
+        self.credit.set(credit);
+        if to != from {
+            self.show(to);
+        }
+        if to >= self.timeline.last && self.timeline.complete {
+            self.playing = false;
+        }
+    }
+
+    fn tell<T>(&mut self, result: Result<T, Notice>) -> Option<T> {
+        result.map_err(|notice| self.notice = Some(Rc::new(notice))).ok()
+    }
+
+    fn apply(&mut self, command: Command) {
+        match command {
+            Command::Seek(step) => {
+                self.jumps += 1;
+                self.go(step);
+            }
+            Command::Scrub(step) => self.go(step),
+            Command::Next => self.jump(Jump::Next(self.grain)),
+            Command::Back => self.jump(Jump::Back(self.grain)),
+            Command::Over => self.jump(Jump::Over),
+            Command::OverBack => self.jump(Jump::OverBack),
+            Command::Out => self.jump(Jump::Out),
+            Command::NextIteration => self.jump(Jump::Next(Grain::Iteration)),
+            Command::PrevIteration => self.jump(Jump::Back(Grain::Iteration)),
+            Command::First => {
+                self.jumps += 1;
+                self.go(0);
+            }
+            Command::Last => {
+                self.jumps += 1;
+                self.go(if self.timeline.complete { self.timeline.last } else { u64::MAX });
+            }
+            Command::TogglePlay => {
+                self.playing = !self.playing;
+                self.credit.set(0.0);
+                if self.playing && self.frame.step >= self.timeline.last && self.timeline.complete {
+                    self.go(0);
+                }
+            }
+            Command::SetSpeed(speed) => self.speed = speed.min(SPEEDS.len() - 1),
+            Command::SetGrain(grain) => self.grain = grain,
+            Command::Tick(elapsed_ms) => self.tick(elapsed_ms),
+            Command::LoadScenario(name) => {
+                if self.load(&name, 0) {
+                    self.jumps += 1;
+                }
+            }
+            Command::LoadJson(json, step) => {
+                let result = json.and_then(|json| self.engine.borrow_mut().load_json(&json));
+                self.unpacking = None;
+                if !self.started(result, step) && self.timeline.last == 0 {
+                    let notice = self.notice.take();
+                    self.load_first(0);
+                    self.notice = notice;
+                }
+            }
+            Command::RunOwn(form) => {
+                let result = self.engine.borrow_mut().run_own(&form);
+                if self.started(result, 0) {
+                    self.jumps += 1;
+                    self.sheet = None;
+                }
+            }
+            Command::OpenImage(name, bytes) => {
+                let bytes = Rc::try_unwrap(bytes).unwrap_or_else(|shared| (*shared).clone());
+                let result = self.engine.borrow_mut().open_image(&name, bytes);
+                if let Some(info) = self.tell(result) {
+                    self.image = Some(Rc::new(info));
+                    self.notice = None;
+                    self.sheet = Some(Sheet::Own);
+                }
+            }
+            Command::DownloadImage => {
+                let result = self.engine.borrow_mut().download(self.frame.step);
+                self.download = self.tell(result).map(Rc::new);
+            }
+            Command::SelectPage(page) => {
+                self.page = Some(page);
+                self.show(self.frame.step);
+            }
+            Command::OpenBlock(block) => {
+                let result = self.engine.borrow_mut().block(self.frame.step, block);
+                if let Some(view) = self.tell(result) {
+                    self.block = Some(view);
+                    self.sheet = None;
+                }
+            }
+            Command::CloseBlock => self.block = None,
+            Command::Intervene(what) => {
+                let (step, page) = (self.frame.step, self.page);
+                let result = self.engine.borrow_mut().intervene(step, what);
+                if self.started(result, step) {
+                    self.page = page;
+                    self.jumps += 1;
+                }
+            }
+            Command::OpenLink(link) => self.open(link, false),
+            Command::Open(sheet) => self.sheet = Some(sheet),
+            Command::CloseSheet => self.sheet = None,
+            Command::ShowPanel(panel) => self.panel = panel,
+            Command::ToggleTheme(dark) => self.theme = if dark { Theme::Light } else { Theme::Dark },
+            Command::Tell(notice) => self.notice = Some(Rc::new(notice)),
+            Command::DismissNotice => self.notice = None,
+        }
+    }
+}
+
+impl Reducible for Player {
+    type Action = Command;
+
+    fn reduce(self: Rc<Self>, command: Command) -> Rc<Self> {
+        let tick = matches!(command, Command::Tick(_));
+        let mut next = (*self).clone();
+        if stops_playing(&command) {
+            next.playing = false;
+        }
+        next.apply(command);
+        // Most frames of a slow play change nothing: the same Rc is no redraw.
+        let same = Rc::ptr_eq(&next.frame, &self.frame)
+            && Rc::ptr_eq(&next.timeline, &self.timeline)
+            && next.playing == self.playing;
+        if tick && same { self } else { Rc::new(next) }
+    }
+}
+
+/// A reader who steps has stopped watching.
+const fn stops_playing(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Next
+            | Command::Back
+            | Command::Over
+            | Command::OverBack
+            | Command::Out
+            | Command::NextIteration
+            | Command::PrevIteration
+            | Command::First
+            | Command::Last
+    )
+}
+
+/// Sends a command; in a context, so that any component can.
+pub type Send = Callback<Command>;
+
+/// The way to send commands.
+///
+/// # Panics
+/// Outside the app's context.
+#[hook]
+pub fn use_send() -> Send {
+    use_context::<Send>().expect("the app provides it")
+}
