@@ -1,1 +1,192 @@
-//! To be written.
+//! The iterator over a system call's segments. Mirrors lib/iov_iter.c for
+//! ITER_IOVEC, the only kind a buffered `write(2)` from user space has.
+//!
+//! The iterator is World data, so that the screen can show it: task `n` uses
+//! slot `n`.
+
+use sched::Kthread;
+use world::{Errno, IovIter, Iovec, IterId, PAGE_SIZE, PageId, TaskId, World};
+
+use crate::mm::memory::{FaultIp, TASK_SIZE_MAX, handle_read_fault, present, readable_now};
+use crate::probe;
+use crate::site;
+use crate::trace::{call, traced};
+
+/// The iterator of a task.
+#[must_use]
+pub fn iter_of(task: TaskId) -> IterId {
+    IterId(task.0)
+}
+
+/// `iov_iter_init()`: a fresh iterator over `segments`.
+pub fn iov_iter_init(w: &mut World, task: TaskId, segments: &[Iovec]) {
+    let iter = iter_of(task);
+    for n in segments.len() as u32..w.iters.get(iter).map_or(0, |old| old.total_segs) {
+        w.iovec_set((iter, n), None);
+    }
+    for (n, segment) in segments.iter().enumerate() {
+        w.iovec_set((iter, n as u32), Some(*segment));
+    }
+    let count = segments.iter().map(|segment| segment.len).sum();
+    let total_segs = segments.len() as u32;
+    *w.iter_mut(iter) = IovIter { count, iov_offset: 0, seg: 0, nr_segs: total_segs, total_segs, bytes: 0 };
+}
+
+/// `iov_iter_count()`.
+#[must_use]
+pub fn iov_iter_count(w: &World, task: TaskId) -> u64 {
+    w.iters.at(iter_of(task)).count
+}
+
+/// `iov_iter_truncate()`: the segments stay, fewer bytes count.
+pub fn iov_iter_truncate(w: &mut World, task: TaskId, count: u64) {
+    let iter = w.iter_mut(iter_of(task));
+    iter.count = iter.count.min(count);
+}
+
+fn segment(w: &World, iter: IterId, n: u32) -> Iovec {
+    w.iovecs.get((iter, n)).expect("an iterator's segments are all there")
+}
+
+/// The pieces that the next `bytes` of the iterator come from, empty ones left out.
+fn pieces(w: &World, task: TaskId, mut bytes: u64) -> Vec<(u32, u64, u64)> {
+    let id = iter_of(task);
+    let iter = *w.iters.at(id);
+    let mut pieces = Vec::new();
+    let (mut n, mut skip) = (iter.seg, iter.iov_offset);
+    bytes = bytes.min(iter.count);
+    while bytes > 0 {
+        let here = segment(w, id, n);
+        let len = (here.len - skip).min(bytes);
+        if len > 0 {
+            pieces.push((n, here.base.wrapping_add(skip), len));
+        }
+        bytes -= len;
+        n += 1;
+        skip = 0;
+    }
+    pieces
+}
+
+/// `iov_iter_fault_in_readable()`, lib/iov_iter.c:431: reads one byte of each
+/// source page that the next `bytes` touch, of every segment.
+///
+/// # Errors
+/// `EFAULT` at the first byte that cannot be read.
+pub async fn iov_iter_fault_in_readable(kt: &Kthread, bytes: u64) -> Result<(), Errno> {
+    call(kt, &site::IOV_ITER_FAULT_IN_READABLE, &[bytes], async {
+        let (process, pieces) = kt.with(|w| (w.tasks.at(kt.task).process, pieces(w, kt.task, bytes)));
+        for (n, base, len) in pieces {
+            probe!(kt, FI_SEGMENT, seg = n, address = base).await;
+            fault_in_pages_readable(kt, process, base, len).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// `fault_in_pages_readable()`, include/linux/pagemap.h:727: one byte at the
+/// start, one every 4096 after it, and the last one if the steps overshoot into
+/// its page.
+async fn fault_in_pages_readable(kt: &Kthread, process: u8, base: u64, len: u64) -> Result<(), Errno> {
+    let Some(end) = base.checked_add(len - 1).filter(|&end| end < TASK_SIZE_MAX) else {
+        return Err(Errno::EFAULT);
+    };
+    let mut address = base;
+    while address <= end {
+        get_user(kt, process, address).await?;
+        address += PAGE_SIZE;
+    }
+    if address / PAGE_SIZE == end / PAGE_SIZE {
+        get_user(kt, process, end).await?;
+    }
+    Ok(())
+}
+
+async fn get_user(kt: &Kthread, process: u8, address: u64) -> Result<(), Errno> {
+    if kt.with(|w| readable_now(w, process, address)) {
+        return Ok(());
+    }
+    handle_read_fault(kt, process, address, FaultIp::FaultIn).await?;
+    probe!(kt, FI_FAULT, address = address).await;
+    Ok(())
+}
+
+/// `iov_iter_copy_from_user_atomic()`, lib/iov_iter.c:985: copies with page
+/// faults off; stops at the first byte that is not present. Does not move the
+/// iterator. Gives the bytes copied.
+pub async fn iov_iter_copy_from_user_atomic(kt: &Kthread, page: PageId, offset: u64, bytes: u64) -> u64 {
+    call(kt, &site::IOV_ITER_COPY_FROM_USER_ATOMIC, &[offset, bytes], async {
+        kt.with(|w| w.run_mut(kt.task).atomic += 1);
+        let (process, pieces) = kt.with(|w| (w.tasks.at(kt.task).process, pieces(w, kt.task, bytes)));
+        let mut copied = 0;
+        for (_, base, len) in pieces {
+            let done = kt.with(|w| copyin(w, process, base, page, offset + copied, len));
+            copied += done;
+            if done < len {
+                probe!(kt, CP_SHORT, copied = copied).await;
+                break;
+            }
+            probe!(kt, CP_SEGMENT, copied = copied).await;
+        }
+        kt.with(|w| w.run_mut(kt.task).atomic -= 1);
+        copied
+    })
+    .await
+}
+
+/// `copyin()`, lib/iov_iter.c:153: bytes of one segment, up to the first page
+/// that is not present.
+fn copyin(w: &mut World, process: u8, base: u64, page: PageId, offset: u64, len: u64) -> u64 {
+    let (rec, to) = (w.rec, w.pages.at(page).content);
+    let mut done = 0;
+    while done < len {
+        let address = base + done;
+        let piece = (PAGE_SIZE - address % PAGE_SIZE).min(len - done);
+        let Some(from) = present(w, process, address).filter(|_| readable_now(w, process, address)) else {
+            break;
+        };
+        w.contents.copy(rec, (from, (address % PAGE_SIZE) as usize), (to, (offset + done) as usize), piece as usize);
+        done += piece;
+    }
+    done
+}
+
+/// `iov_iter_advance()`, lib/iov_iter.c:1063: a segment used up gives way to
+/// the next; an empty current one is stepped over even by 0 bytes.
+pub fn iov_iter_advance(w: &mut World, task: TaskId, bytes: u64) {
+    traced(w, &site::IOV_ITER_ADVANCE, &[bytes], |w| {
+        let id = iter_of(task);
+        let mut iter = *w.iters.at(id);
+        if iter.count == 0 {
+            return;
+        }
+        let mut left = bytes.min(iter.count);
+        iter.count -= left;
+        loop {
+            let here = segment(w, id, iter.seg).len - iter.iov_offset;
+            if left < here {
+                iter.iov_offset += left;
+                break;
+            }
+            left -= here;
+            iter.iov_offset = 0;
+            iter.seg += 1;
+            iter.nr_segs -= 1;
+            if left == 0 {
+                break;
+            }
+        }
+        *w.iter_mut(id) = iter;
+    });
+}
+
+/// `iov_iter_single_seg_count()`, lib/iov_iter.c:1148: bytes left in the
+/// current segment; 0 for an empty one.
+pub fn iov_iter_single_seg_count(w: &mut World, task: TaskId) -> u64 {
+    traced(w, &site::IOV_ITER_SINGLE_SEG_COUNT, &[], |w| {
+        let id = iter_of(task);
+        let iter = *w.iters.at(id);
+        if iter.nr_segs <= 1 { iter.count } else { iter.count.min(segment(w, id, iter.seg).len - iter.iov_offset) }
+    })
+}

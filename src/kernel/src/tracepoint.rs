@@ -4,7 +4,9 @@
 //! `{o}` an octal mode with leading 0, `{state}` I_ flags of an inode, `{es}`
 //! extent status letters, `{map}` EXT4_GET_BLOCKS_ flags, `{mflags}` EXT4_MAP_
 //! letters, `{hint}` EXT4_MB_ flags, `{rwbs}` bio letters (R or W is bit 7),
-//! `{free}` EXT4_FREE_BLOCKS_ flags.
+//! `{free}` EXT4_FREE_BLOCKS_ flags. Two numbers in one word, the first in the
+//! high 32 bits: `{/}` as `a/b`, `{@}` as `a@b`, `{split}` as `tail a broken b`.
+//! `{search}` is `blks a grps b cr c`, from bits 32.., 8..32 and 0..8.
 
 /// A tracepoint.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +52,28 @@ points! {
     EXT4_EXT_HANDLE_UNWRITTEN_EXTENTS = "ext4_ext_handle_unwritten_extents": "dev D ino {} m_lblk {} m_pblk {} m_len {} flags {map} allocated {} newblock {}";
     EXT4_REQUEST_BLOCKS = "ext4_request_blocks": "dev D ino {} flags {hint} len {} lblk {} goal {} lleft {} lright {} pleft {} pright {}";
     EXT4_ALLOCATE_BLOCKS = "ext4_allocate_blocks": "dev D ino {} flags {hint} len {} block {} lblk {} goal {} lleft {} lright {} pleft {} pright {}";
+    EXT4_EXT_CONVERT_TO_INITIALIZED_ENTER = "ext4_ext_convert_to_initialized_enter": "dev D ino {} m_lblk {} m_len {} u_lblk {} u_len {} u_pblk {}";
+    EXT4_EXT_CONVERT_TO_INITIALIZED_FASTPATH = "ext4_ext_convert_to_initialized_fastpath": "dev D ino {} m_lblk {} m_len {} u_lblk {} u_len {} u_pblk {} i_lblk {} i_len {} i_pblk {}";
+    EXT4_EXT_RM_LEAF = "ext4_ext_rm_leaf": "dev D ino {} start_lblk {} last_extent [{}({}), {}]partial [pclu {} lblk {} state {}]";
+    EXT4_EXT_RM_IDX = "ext4_ext_rm_idx": "dev D ino {} index_pblk {}";
+    EXT4_EXT_REMOVE_SPACE = "ext4_ext_remove_space": "dev D ino {} since {} end {} depth {}";
+    EXT4_EXT_REMOVE_SPACE_DONE = "ext4_ext_remove_space_done": "dev D ino {} since {} end {} depth {} partial [pclu {} lblk {} state {}] remaining_entries {}";
+    EXT4_REMOVE_BLOCKS = "ext4_remove_blocks": "dev D ino {} extent [{}({}), {}]from {} to {} partial [pclu {} lblk {} state {}]";
+    EXT4_DA_RELEASE_SPACE = "ext4_da_release_space": "dev D ino {} mode {o} i_blocks {} freed_blocks {} reserved_data_blocks {}";
+    EXT4_FREE_BLOCKS = "ext4_free_blocks": "dev D ino {} mode {o} block {} count {} flags {free}";
+    EXT4_READ_BLOCK_BITMAP_LOAD = "ext4_read_block_bitmap_load": "dev D group {} prefetch {}";
+    EXT4_MB_BITMAP_LOAD = "ext4_mb_bitmap_load": "dev D group {}";
+    EXT4_MB_BUDDY_BITMAP_LOAD = "ext4_mb_buddy_bitmap_load": "dev D group {}";
+    EXT4_MB_NEW_GROUP_PA = "ext4_mb_new_group_pa": "dev D ino {} pstart {} len {} lstart {}";
+    EXT4_MB_NEW_INODE_PA = "ext4_mb_new_inode_pa": "dev D ino {} pstart {} len {} lstart {}";
+    EXT4_MB_RELEASE_GROUP_PA = "ext4_mb_release_group_pa": "dev D pstart {} len {}";
+    EXT4_MB_RELEASE_INODE_PA = "ext4_mb_release_inode_pa": "dev D ino {} block {} count {}";
+    EXT4_MB_DISCARD_PREALLOCATIONS = "ext4_mb_discard_preallocations": "dev D needed {}";
+    EXT4_DISCARD_PREALLOCATIONS = "ext4_discard_preallocations": "dev D ino {} len: {} needed {}";
+    EXT4_MBALLOC_ALLOC = "ext4_mballoc_alloc": "dev D inode {} orig {/}/{@} goal {/}/{@} result {/}/{@} {search} flags {hint} {split}";
+    EXT4_MBALLOC_PREALLOC = "ext4_mballoc_prealloc": "dev D inode {} orig {/}/{@} result {/}/{@}";
+    EXT4_MBALLOC_DISCARD = "ext4_mballoc_discard": "dev D inode {} extent {}/{}/{}";
+    EXT4_MBALLOC_FREE = "ext4_mballoc_free": "dev D inode {} extent {}/{}/{}";
     EXT4_MARK_INODE_DIRTY = "ext4_mark_inode_dirty": "dev D ino {} caller PTR";
     EXT4_JOURNAL_START = "ext4_journal_start": "dev D blocks {}, rsv_blocks {}, revoke_creds 8, caller PTR";
     JBD2_HANDLE_START = "jbd2_handle_start": "dev D tid {} type {} line_no 0 requested_blocks {}";
@@ -68,4 +92,23 @@ points! {
     EXT4_DA_WRITE_END = "ext4_da_write_end": "dev D ino {} pos {} len {} copied {}";
     EXT4_WRITE_BEGIN = "ext4_write_begin": "dev D ino {} pos {} len {} flags {}";
     EXT4_WRITE_END = "ext4_write_end": "dev D ino {} pos {} len {} copied {}";
+    EXT4_SYNC_FILE_ENTER = "ext4_sync_file_enter": "dev D ino {} parent {} datasync {}";
+    EXT4_SYNC_FILE_EXIT = "ext4_sync_file_exit": "dev D ino {} ret {i}";
+    EXT4_WRITEPAGES = "ext4_writepages": "dev D ino {} nr_to_write {i} pages_skipped {i} range_start {i} range_end {i} sync_mode {} for_kupdate {} range_cyclic {} writeback_index {}";
+    EXT4_WRITEPAGES_RESULT = "ext4_writepages_result": "dev D ino {} ret {i} pages_written {i} pages_skipped {i} sync_mode {} writeback_index {}";
+    EXT4_DA_WRITE_PAGES = "ext4_da_write_pages": "dev D ino {} first_page {} nr_to_write {i} sync_mode {}";
+    EXT4_DA_WRITE_PAGES_EXTENT = "ext4_da_write_pages_extent": "dev D ino {} lblk {} len {} flags {mflags}";
+    EXT4_WRITEPAGE = "ext4_writepage": "dev D ino {} page_index {}";
+    WBC_WRITEPAGE = "wbc_writepage": "bdi D: towrt={i} skip={i} mode={} kupd={} bgrd={} reclm=0 cyclic={} start=0x{x} end=PTR";
+    SB_MARK_INODE_WRITEBACK = "sb_mark_inode_writeback": "dev D ino {} dirtied=N state {state} mode {o}";
+    SB_CLEAR_INODE_WRITEBACK = "sb_clear_inode_writeback": "dev D ino {} dirtied=N state {state} mode {o}";
+    EXT4_FC_COMMIT_START = "ext4_fc_commit_start": "fast_commit started on dev D";
+    EXT4_FC_COMMIT_STOP = "ext4_fc_commit_stop": "fc on D nblks 0, reason 1, fc = 0, ineligible = {}, agg_nblks 0";
+    EXT4_READPAGE = "ext4_readpage": "dev D ino {} page_index {}";
+    EXT4_INVALIDATEPAGE = "ext4_invalidatepage": "dev D ino {} page_index {} offset {} length {}";
+    EXT4_JOURNALLED_INVALIDATEPAGE = "ext4_journalled_invalidatepage": "dev D ino {} page_index {} offset {} length {}";
+    EXT4_RELEASEPAGE = "ext4_releasepage": "dev D ino {} page_index {}";
+    EXT4_BEGIN_ORDERED_TRUNCATE = "ext4_begin_ordered_truncate": "dev D ino {} new_size {}";
+    EXT4_TRUNCATE_ENTER = "ext4_truncate_enter": "dev D ino {} blocks {}";
+    EXT4_TRUNCATE_EXIT = "ext4_truncate_exit": "dev D ino {} blocks {}";
 }

@@ -1,1 +1,121 @@
-//! To be written.
+//! What a write does to an inode before its data. Mirrors fs/inode.c.
+
+use sched::{Kthread, NSEC_PER_JIFFY};
+use world::{Counter, Errno, FileId, InodeBits, InodeId, InodeState, World};
+
+use crate::fs::fs_writeback::mark_inode_dirty;
+use crate::probe;
+use crate::site;
+use crate::trace::call;
+
+const S_IFMT: u16 = 0o170_000;
+const S_IFREG: u16 = 0o100_000;
+const S_ISUID: u16 = 0o4000;
+const S_ISGID: u16 = 0o2000;
+const S_IXGRP: u16 = 0o010;
+
+/// `S_ISREG()`.
+#[must_use]
+pub fn is_regular(mode: u16) -> bool {
+    mode & S_IFMT == S_IFREG
+}
+
+/// `current_time()`: the coarse clock, which moves once a tick, in ns since the epoch.
+#[must_use]
+pub fn current_time(w: &World) -> u64 {
+    w.counter(Counter::BootTime) + w.counter(Counter::Clock) / NSEC_PER_JIFFY * NSEC_PER_JIFFY
+}
+
+/// `file_modified()`, fs/inode.c:2054: privileges go, then the times change.
+///
+/// # Errors
+/// What stripping privileges gives.
+pub async fn file_modified(kt: &Kthread, file: FileId) -> Result<(), Errno> {
+    call(kt, &site::FILE_MODIFIED, &[], async {
+        let inode = kt.with(|w| w.files.at(file).inode);
+        probe!(kt, FM_PRIVS).await;
+        file_remove_privs(kt, inode).await?;
+        probe!(kt, FM_TIME).await;
+        file_update_time(kt, inode).await
+    })
+    .await
+}
+
+/// `file_remove_privs()`, fs/inode.c:1977.
+///
+/// Not modelled: security.capability; no inode has extended attributes, see
+/// docs/omissions.md#xattr.
+///
+/// # Errors
+/// What marking the inode dirty gives.
+async fn file_remove_privs(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
+    call(kt, &site::FILE_REMOVE_PRIVS, &[], async {
+        let (fast, kill) = kt.with(|w| {
+            let i = w.inodes.at(inode);
+            let fast = i.bits.contains(InodeBits::NOSEC) || !is_regular(i.mode);
+            (fast, should_remove_suid(w, kt, i.mode))
+        });
+        if fast {
+            probe!(kt, FRP_FAST).await;
+            return Ok(());
+        }
+        if kill != 0 {
+            probe!(kt, FRP_KILL, kill = kill).await;
+            call(kt, &site::EXT4_SETATTR_MODE, &[], async {
+                kt.with(|w| {
+                    let now = current_time(w);
+                    w.inode_mut(inode).mode &= !kill;
+                    w.times_mut(inode).ctime = now;
+                });
+                let all = InodeState::DIRTY_SYNC | InodeState::DIRTY_DATASYNC | InodeState::DIRTY_PAGES;
+                mark_inode_dirty(kt, inode, all).await;
+            })
+            .await;
+        }
+        probe!(kt, FRP_NOSEC, kill = kill).await;
+        kt.with(|w| w.inode_mut(inode).bits.insert(InodeBits::NOSEC));
+        Ok(())
+    })
+    .await
+}
+
+/// `should_remove_suid()`, fs/attr.c:62: the mode bits to strip; a user with
+/// CAP_FSETID (root) keeps them.
+fn should_remove_suid(w: &World, kt: &Kthread, mode: u16) -> u16 {
+    if w.accts.at(kt.task).euid == 0 {
+        return 0;
+    }
+    let mut kill = mode & S_ISUID;
+    if mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP {
+        kill |= S_ISGID;
+    }
+    kill
+}
+
+/// `file_update_time()`, fs/inode.c:2016: the first write within a clock tick
+/// stamps the inode, later ones find nothing to do.
+///
+/// # Errors
+/// None today; the kernel's are of quota and iversion.
+pub async fn file_update_time(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
+    call(kt, &site::FILE_UPDATE_TIME, &[], async {
+        let (now, stale) = kt.with(|w| {
+            let now = current_time(w);
+            let times = w.times.at(inode);
+            (now, times.mtime != now || times.ctime != now)
+        });
+        if !stale {
+            probe!(kt, FUT_SAME, now = now).await;
+            return Ok(());
+        }
+        probe!(kt, FUT_DO, now = now).await;
+        kt.with(|w| {
+            let times = w.times_mut(inode);
+            times.mtime = now;
+            times.ctime = now;
+        });
+        mark_inode_dirty(kt, inode, InodeState::DIRTY_SYNC | InodeState::DIRTY_TIME).await;
+        Ok(())
+    })
+    .await
+}

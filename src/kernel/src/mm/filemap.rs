@@ -5,12 +5,19 @@
 //!                                        └─ BufferHead x (4096 / block size)
 //! ```
 
-use sched::{Kthread, wake_all};
-use world::{Bio, BioVec, Counter, InodeId, PAGE_SIZE, Page, PageFlags, PageId, WaitOn, World};
+use sched::{Kthread, check_fatal_signal, wake_all};
+use world::{Bio, BioVec, Counter, Errno, FileId, InodeId, PAGE_SIZE, Page, PageFlags, PageId, WaitOn, World};
 
 use crate::fs::buffer::drop_buffers;
-use crate::mm::page_writeback::ino_of;
-use crate::point;
+use crate::fs::ext4::inode::write::{a_ops, write_begin, write_end};
+use crate::iov_iter::{
+    iov_iter_advance, iov_iter_copy_from_user_atomic, iov_iter_count, iov_iter_fault_in_readable,
+    iov_iter_single_seg_count, iter_of,
+};
+use crate::mm::page_writeback::{balance_dirty_pages_ratelimited, ino_of};
+use crate::site;
+use crate::trace::call;
+use crate::{point, probe};
 
 /// `add_to_page_cache_lru()`: a new page, locked, not uptodate, with two
 /// references (the cache's and the caller's).
@@ -137,4 +144,153 @@ pub fn end_read_pages(w: &mut World, bio: &Bio, vecs: &[BioVec]) {
         }
         unlock_page(w, vec.page);
     }
+}
+
+/// `grab_cache_page_write_begin()`, mm/filemap.c:3277: the page at `index`,
+/// locked, with one more reference; made if it is not cached.
+///
+/// Never NULL: memory for the page itself is not short, see
+/// docs/omissions.md#mm.
+pub async fn grab_cache_page_write_begin(kt: &Kthread, inode: InodeId, index: u32, flags: u32) -> PageId {
+    let mut grabbed = PageId::NONE;
+    call(kt, &site::GRAB_CACHE_PAGE_WRITE_BEGIN, &[u64::from(index), u64::from(flags)], async {
+        grabbed = loop {
+            let found = kt.with(|w| {
+                let found = w.find_page(inode, index);
+                if let Some(page) = found {
+                    get_page(w, page);
+                }
+                found
+            });
+            probe!(kt, GRAB_LOOKUP, page = found.unwrap_or(PageId::NONE)).await;
+            let Some(page) = found else {
+                let page = kt.with(|w| add_to_page_cache(w, inode, index));
+                probe!(kt, GRAB_INSERT, page = page).await;
+                break page;
+            };
+            lock_page(kt, page).await;
+            if kt.with(|w| w.pages.at(page).mapping == inode) {
+                probe!(kt, GRAB_LOCK, page = page).await;
+                break page;
+            }
+            kt.with(|w| {
+                unlock_page(w, page);
+                put_page(w, page);
+            });
+        };
+    })
+    .await;
+    grabbed
+}
+
+/// Copies user data into the page cache, one page at a time.
+///
+/// Mirrors `generic_perform_write()`, mm/filemap.c:3295. `pos` and the result
+/// are bytes. A failure after the first page returns the bytes written so far;
+/// on the first page, the error.
+///
+/// # Errors
+/// `EFAULT` if the source cannot be read, `EINTR` on a fatal signal, or what
+/// `write_begin` or `write_end` gives.
+pub async fn generic_perform_write(kt: &Kthread, file: FileId, mut pos: u64) -> Result<u64, Errno> {
+    let count = kt.with(|w| iov_iter_count(w, kt.task));
+    call(kt, &site::GENERIC_PERFORM_WRITE, &[pos, count], async {
+        let inode = kt.with(|w| w.files.at(file).inode);
+        let ops = kt.with(|w| a_ops(w, inode));
+        let mut written = 0;
+        let status = loop {
+            let offset = pos % PAGE_SIZE;
+            let left = kt.with(|w| iov_iter_count(w, kt.task));
+            let mut bytes = left.min(PAGE_SIZE - offset);
+            begin_try(kt, true, bytes);
+            probe!(kt, GPW_SPLIT, pos = pos, offset = offset, bytes = bytes, count = left, copied = 0u64).await;
+
+            let kept = loop {
+                match copy_one_page(kt, ops, inode, pos, bytes).await {
+                    Ok(0) => {
+                        let single = kt.with(|w| iov_iter_single_seg_count(w, kt.task));
+                        bytes = single.min(PAGE_SIZE - offset);
+                        begin_try(kt, false, bytes);
+                        probe!(kt, GPW_AGAIN, bytes = bytes).await;
+                    }
+                    kept => break kept,
+                }
+            };
+            match kept {
+                Ok(kept) => {
+                    pos += kept;
+                    written += kept;
+                    probe!(kt, GPW_ACCOUNT, pos = pos, written = written).await;
+                }
+                Err(errno) => break Some(errno),
+            }
+            probe!(kt, GPW_BALANCE).await;
+            balance_dirty_pages_ratelimited(kt).await;
+            let left = kt.with(|w| iov_iter_count(w, kt.task));
+            probe!(kt, GPW_LOOP, count = left).await;
+            if left == 0 {
+                break None;
+            }
+        };
+        kt.with(|w| {
+            let run = w.run_mut(kt.task);
+            (run.iteration, run.retry) = (0, 0);
+            w.iter_mut(iter_of(kt.task)).bytes = 0;
+        });
+        let result = match status {
+            Some(errno) if written == 0 => Err(errno),
+            _ => Ok(written),
+        };
+        probe!(kt, GPW_EXIT, written = written, status = status.map_or(0, Errno::as_ret)).await;
+        result
+    })
+    .await
+}
+
+/// Counts rounds and tries, for addresses of steps and for the screen.
+fn begin_try(kt: &Kthread, first: bool, bytes: u64) {
+    kt.with(|w| {
+        let run = w.run_mut(kt.task);
+        if first {
+            run.iteration += 1;
+            run.retry = 1;
+        } else {
+            run.retry += 1;
+        }
+        w.iter_mut(iter_of(kt.task)).bytes = bytes as u32;
+    });
+}
+
+/// One try of a round: from the kernel's `again:` to the advance. Gives the
+/// bytes kept, 0 if the round is to be tried again with fewer.
+async fn copy_one_page(
+    kt: &Kthread,
+    ops: crate::fs::ext4::inode::write::Aops,
+    inode: InodeId,
+    pos: u64,
+    bytes: u64,
+) -> Result<u64, Errno> {
+    probe!(kt, GPW_FAULT_IN, bytes = bytes).await;
+    iov_iter_fault_in_readable(kt, bytes).await?;
+
+    let signal = kt.with(|w| check_fatal_signal(w, kt.task));
+    probe!(kt, GPW_SIGNAL, status = signal).await;
+    signal?;
+
+    probe!(kt, GPW_WRITE_BEGIN).await;
+    let (page, fsdata) = write_begin(kt, ops, inode, pos, bytes).await?;
+    if kt.with(|w| w.inodes.at(inode).mmap_writable > 0) {
+        probe!(kt, GPW_ALIAS, page = page).await;
+    }
+
+    probe!(kt, GPW_COPY, page = page).await;
+    let copied = iov_iter_copy_from_user_atomic(kt, page, pos % PAGE_SIZE, bytes).await;
+
+    probe!(kt, GPW_WRITE_END, copied = copied).await;
+    let kept = write_end(kt, ops, inode, pos, bytes, copied, page, fsdata).await?;
+
+    probe!(kt, GPW_RESCHED, copied = kept, status = kept).await;
+    kt.with(|w| iov_iter_advance(w, kt.task, kept));
+    probe!(kt, GPW_ADVANCE).await;
+    Ok(kept)
 }

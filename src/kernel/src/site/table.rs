@@ -96,6 +96,8 @@ sites! {
         FRP_KILL :1997 Statement "if (kill) notify_change(ATTR_KILL_SUID | ATTR_KILL_SGID)";
         FRP_NOSEC :1999 Statement "inode_has_no_xattr(inode)";
     }
+    fn EXT4_SETATTR_MODE = "ext4_setattr" "fs/ext4/inode.c":5470 Entry traced 0 -> Decimal () {
+    }
     fn FILE_UPDATE_TIME = "file_update_time" "fs/inode.c":2016 Entry traced 0 -> Decimal (now: Count) {
         FUT_SAME :2029 Statement "if (mtime == now && ctime == now) return 0";
         FUT_DO :2046 Statement "mtime = ctime = now; __mark_inode_dirty(inode)";
@@ -197,6 +199,153 @@ sites! {
         GWE_EXTENDED :2193 Statement "if (old_size < pos) pagecache_isize_extended()";
         GWE_DIRTY :2200 Statement "if (i_size_changed) mark_inode_dirty(inode)";
     }
+    fn EXT4_WRITE_BEGIN_FN = "ext4_write_begin" "fs/ext4/inode.c":1155 WriteBegin traced 3 -> Decimal (pos: Bytes, len: Bytes, flags: Flags, ret: Status) {
+        WB_UNLOCK :1207 Statement "create_empty_buffers(page) if it has none; unlock_page(page)";
+        WB_JOURNAL :1210 Statement "handle = ext4_journal_start(inode, EXT4_HT_WRITE_PAGE, needed_blocks)";
+        WB_RELOCK :1216 Statement "lock_page(page)";
+        WB_TRUNCATED :1217 Statement "if (page->mapping != mapping) goto retry_grab";
+        WB_BLOCKS :1228 Statement "ret = ext4_block_write_begin(page, pos, len, ext4_get_block…)";
+        WB_FAIL :1247 Statement "if (ret): unlock, stop the handle, truncate what went past i_size";
+    }
+    fn EXT4_WRITE_END_FN = "ext4_write_end" "fs/ext4/inode.c":1306 WriteEnd traced 6 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, private: Bool, ret: Status) {
+        WE_BLOCK :1332 Statement "copied = block_write_end(file, mapping, pos, len, copied, page)";
+        WE_ISIZE :1341 Statement "i_size_changed = ext4_update_inode_size(inode, pos + copied)";
+        WE_STOP :1365 Statement "unlock_page; mark the inode dirty; ext4_journal_stop(handle)";
+    }
+    fn BLOCK_WRITE_END = "block_write_end" "fs/buffer.c":2132 WriteEnd traced 5 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool) {
+    }
     fn PAGE_ZERO_NEW_BUFFERS = "page_zero_new_buffers" "fs/buffer.c":1881 WriteEnd traced 2 -> Void (from: Bytes, to: Bytes) {
+    }
+
+    // ---- fs/ext4/inode.c, writeback ----
+    fn EXT4_WRITEPAGES_FN = "ext4_writepages" "fs/ext4/inode.c":2702 Writeback (nr_to_write: Count, range_start: Bytes, range_end: Bytes, first_page: Count, last_page: Count, ret: Status) {
+        WP_SHUTDOWN :2717 Statement "if (ext4_forced_shutdown(sb)) return -EIO";
+        WP_EMPTY :2728 Statement "if (!nrpages || !mapping_tagged(DIRTY)) nothing to do";
+        WP_JDATA :2731 Statement "if (ext4_should_journal_data(inode)) generic_writepages(mapping, wbc)";
+        WP_ABORT :2746 Statement "if (aborted) return -EROFS";
+        WP_RANGE :2782 Statement "range_cyclic: go on at writeback_index; else the range asked for";
+        WP_TAG :2797 Statement "if (WB_SYNC_ALL || tagged) tag_pages_for_writeback(first_page, last_page)";
+        WP_PASS1 :2814 Phase "do_map = 0: write what needs no mapping, without a handle";
+        WP_PASS1_SUBMIT :2818 Statement "ext4_io_submit(io_submit)";
+        WP_LOOP :2824 Iteration "while (!scanned_until_end && nr_to_write > 0)";
+        WP_HANDLE :2843 Statement "handle = ext4_journal_start_with_reserve(WRITE_PAGE, needed, rsv)";
+        WP_PREPARE :2858 Statement "ret = mpage_prepare_extent_to_map(mpd)";
+        WP_STOP :2873 Statement "ext4_journal_stop(handle)";
+        WP_RELEASE :2878 Statement "mpage_release_unused_pages(mpd)";
+        WP_SUBMIT :2880 Statement "ext4_io_submit(io_submit)";
+        WP_IO_END :2893 Statement "ext4_put_io_end(io_end): convert if all is on disk";
+        WP_NOSPC :2902 Statement "if (ret == -ENOSPC) force a commit, try again";
+        WP_CYCLE :2912 Statement "if (!cycled) once more, from page 0 to writeback_index";
+        WP_INDEX :2925 Statement "mapping->writeback_index = first_page";
+    }
+    fn MPAGE_PREPARE_EXTENT_TO_MAP = "mpage_prepare_extent_to_map" "fs/ext4/inode.c":2598 Writeback (first_page: Count, next_page: Count, lblk: Count, len: Count, page: Count) {
+        MPE_LOCK :2644 Statement "lock_page(page)";
+        MPE_SKIP :2652 Statement "clean, truncated or already under writeback: unlock, next page";
+        MPE_WAIT :2660 Statement "wait_on_page_writeback(page)";
+        MPE_BUFS :2686 Statement "mpage_process_page_bufs(): add its dirty buffers to the extent, or submit it";
+        MPE_DONE :2695 Statement "no tagged page left: scanned_until_end";
+    }
+    fn MPAGE_MAP_AND_SUBMIT_EXTENT = "mpage_map_and_submit_extent" "fs/ext4/inode.c":2475 Writeback (lblk: Count, len: Count, pblk: Count, flags: Flags, err: Status, disksize: Bytes) {
+        MME_MAP :2492 Statement "err = mpage_map_one_extent(handle, mpd)";
+        MME_LOST :2517 Statement "Delayed block allocation failed: data will be lost";
+        MME_BUFFERS :2531 Statement "mpage_map_and_submit_buffers(mpd): buffers get their blocks, pages go to the bio";
+        MME_DISKSIZE :2551 Statement "i_disksize = min(first_page << 12, i_size); ext4_mark_inode_dirty()";
+    }
+    fn WRITE_CACHE_PAGES = "write_cache_pages" "mm/page-writeback.c":2190 Writeback (nr_to_write: Count, page: Count, ret: Status) {
+        WCP_LOCK :2249 Statement "lock_page(page)";
+        WCP_WAIT :2273 Statement "wait_on_page_writeback(page)";
+        WCP_WRITE :2284 Statement "if (clear_page_dirty_for_io(page)) error = writepage(page, wbc)";
+    }
+    fn EXT4_WRITEPAGE_FN = "ext4_writepage" "fs/ext4/inode.c":2026 Writeback (page: Count, len: Bytes, ret: Status) {
+        EWP_UNMAPPED :2071 Statement "delayed or unwritten blocks: redirty the page";
+        EWP_CHECKED :2090 Statement "PageChecked in journal mode: __ext4_journalled_writepage(page)";
+        EWP_BIO :2106 Statement "ext4_bio_write_page(page, len)";
+    }
+    fn EXT4_END_IO_END = "ext4_end_io_end" "fs/ext4/page-io.c":178 Writeback (offset: Bytes, size: Bytes, ret: Status) {
+        EIE_CONVERT :191 Statement "ext4_convert_unwritten_io_end_vec(handle, io_end)";
+        EIE_RELEASE :199 Statement "ext4_release_io_end(): its pages leave writeback";
+    }
+    fn FDATAWAIT_RANGE = "__filemap_fdatawait_range" "mm/filemap.c":504 Writeback (start: Bytes, end: Bytes, page: Count) {
+        FWR_WAIT :527 Statement "wait_on_page_writeback(page)";
+    }
+
+    // ---- fsync and sync ----
+    fn VFS_FSYNC_RANGE = "vfs_fsync_range" "fs/sync.c":194 Writeback traced 3 -> Decimal (start: Bytes, end: Bytes, datasync: Bool) {
+        VFR_CALL :202 Phase "return file->f_op->fsync(file, start, end, datasync)";
+    }
+    fn EXT4_SYNC_FILE = "ext4_sync_file" "fs/ext4/fsync.c":129 Writeback traced 3 -> Decimal (start: Bytes, end: Bytes, datasync: Bool, tid: Count, ret: Status) {
+        ESF_SHUTDOWN :136 Statement "if (ext4_forced_shutdown(sb)) return -EIO";
+        ESF_RO :143 Statement "if (sb_rdonly(sb)) goto out";
+        ESF_DATA :151 Statement "ret = file_write_and_wait_range(file, start, end)";
+        ESF_JDATA :171 Statement "journal mode: ext4_force_commit(sb)";
+        ESF_JOURNAL :173 Statement "ext4_fsync_journal(): commit datasync ? i_datasync_tid : i_sync_tid";
+        ESF_BARRIER :176 Statement "if (needs_barrier) blkdev_issue_flush(bdev)";
+        ESF_WBERR :182 Statement "file_check_and_advance_wb_err(file)";
+    }
+    fn KSYS_SYNC = "ksys_sync" "fs/sync.c":111 Writeback () {
+        KS_INODES :116 Statement "sync_inodes_sb(): every dirty inode's pages";
+        KS_FS :118 Statement "sync_fs(wait): commit the journal";
+        KS_BDEV :119 Statement "write the block device's own dirty buffers";
+    }
+    fn WRITEBACK_SINGLE_INODE = "__writeback_single_inode" "fs/fs-writeback.c":1459 Writeback (ino: Count, ret: Status) {
+        WSI_PAGES :1470 Statement "ret = do_writepages(mapping, wbc)";
+        WSI_WAIT :1480 Statement "filemap_fdatawait(mapping)";
+        WSI_CLEAR :1505 Statement "i_state &= ~I_DIRTY, unless pages are still tagged";
+        WSI_INODE :1527 Statement "write_inode(inode, wbc)";
+    }
+
+    // ---- reading ----
+    fn GENERIC_FILE_BUFFERED_READ = "generic_file_buffered_read" "mm/filemap.c":2189 Entry (pos: Bytes, count: Bytes, index: Count, offset: Bytes, nr: Bytes, written: Bytes, page: Count) {
+        GFR_FIND :2238 Statement "page = find_get_page(mapping, index)";
+        GFR_SYNC :2242 Statement "page_cache_sync_readahead(index, last_index - index)";
+        GFR_ASYNC :2254 Statement "if (PageReadahead(page)) page_cache_async_readahead()";
+        GFR_WAIT :2276 Statement "wait_on_page_locked_killable(page)";
+        GFR_READPAGE :2403 Statement "error = readpage(file, page)";
+        GFR_EOF :2312 Statement "if (index > end_index) the file ends before this page";
+        GFR_COPY :2344 Statement "ret = copy_page_to_iter(page, offset, nr, iter)";
+    }
+    fn FILEMAP_FAULT = "filemap_fault" "mm/filemap.c":2716 Entry (index: Count, page: Count) {
+        FF_SIGBUS :2728 Statement "if (offset >= max_off) return VM_FAULT_SIGBUS";
+        FF_AROUND :2746 Statement "do_sync_mmap_readahead(): 32 pages around";
+        FF_LOCK :2761 Statement "lock_page(page)";
+        FF_READPAGE :2813 Statement "error = readpage(file, page)";
+    }
+    fn EXT4_MPAGE_READPAGES = "ext4_mpage_readpages" "fs/ext4/readpage.c":224 Entry (index: Count, nr_pages: Count, lblk: Count, len: Count, pblk: Count) {
+        MRP_MAP :304 Statement "ext4_map_blocks(NULL, inode, &map, 0)";
+        MRP_HOLE :342 Statement "nothing mapped: zeros, uptodate, unlock";
+        MRP_ADD :391 Statement "bio_add_page(bio, page, length, 0)";
+        MRP_CONFUSED :407 Statement "block_read_full_page(page, ext4_get_block)";
+    }
+    fn BLOCK_READ_FULL_PAGE = "block_read_full_page" "fs/buffer.c":2259 Entry (page: Count, iblock: Count) {
+        BRF_MAP :2288 Statement "err = get_block(inode, iblock, bh, 0)";
+        BRF_ZERO :2293 Statement "a hole: zero_user(page, i * blocksize, blocksize)";
+        BRF_READ :2339 Statement "submit_bh(REQ_OP_READ, 0, bh)";
+    }
+
+    // ---- truncating ----
+    fn EXT4_SETATTR = "ext4_setattr" "fs/ext4/inode.c":5470 Entry traced 0 -> Decimal (size: Bytes, oldsize: Bytes, error: Status) {
+        ESA_ORDERED :5578 Statement "if (shrink && ordered) ext4_begin_ordered_truncate(inode, size)";
+        ESA_MMAP_SEM :5590 Statement "down_write(i_mmap_sem)";
+        ESA_HANDLE :5599 Statement "handle = ext4_journal_start(inode, EXT4_HT_INODE, 3)";
+        ESA_ORPHAN :5605 Statement "if (shrink) ext4_orphan_add(handle, inode)";
+        ESA_SIZE :5642 Statement "i_disksize = size; ext4_mark_inode_dirty(); i_size_write(inode, size)";
+        ESA_EXTENDED :5650 Statement "if (!shrink) pagecache_isize_extended(inode, oldsize, size)";
+        ESA_PAGES :5661 Statement "truncate_pagecache(inode, i_size)";
+        ESA_TRUNCATE :5667 Statement "if (size <= oldsize) ext4_truncate(inode)";
+        ESA_DIRTY :5677 Statement "mark_inode_dirty(inode)";
+    }
+    fn EXT4_TRUNCATE = "ext4_truncate" "fs/ext4/inode.c":4277 Entry traced 0 -> Decimal (i_size: Bytes, first_block: Count, err: Status) {
+        ETR_CLOSE :4298 Statement "if (i_size == 0) set DA_ALLOC_CLOSE: flush when the file is closed";
+        ETR_HANDLE :4320 Statement "handle = ext4_journal_start(inode, EXT4_HT_TRUNCATE, credits)";
+        ETR_TAIL :4327 Statement "ext4_block_truncate_page(): zero the tail block past i_size";
+        ETR_ORPHAN :4338 Statement "err = ext4_orphan_add(handle, inode)";
+        ETR_PAS :4344 Statement "down_write(i_data_sem); ext4_discard_preallocations(inode)";
+        ETR_EXTENTS :4347 Statement "err = ext4_ext_truncate(handle, inode)";
+        ETR_DONE :4370 Statement "ext4_orphan_del(); times; ext4_mark_inode_dirty(); ext4_journal_stop()";
+    }
+    fn TRUNCATE_INODE_PAGES_RANGE = "truncate_inode_pages_range" "mm/truncate.c":288 Entry (lstart: Bytes, start: Count, page: Count) {
+        TIP_BATCH :363 Statement "a batch of whole pages: invalidate, release, delete from the cache";
+        TIP_PARTIAL :378 Statement "the page that straddles lstart: wait for its writeback, zero the tail";
+        TIP_WAIT :451 Statement "lock_page(page); wait_on_page_writeback(page); truncate_inode_page()";
     }
 }

@@ -1,1 +1,238 @@
-//! To be written.
+//! ext4's file operations on the write side. Mirrors fs/ext4/file.c.
+
+use bitflags::bitflags;
+use sched::{Kthread, RwSem, down_write, up_write};
+use world::{Errno, FileId, InodeBits, World};
+
+use crate::fs::inode::file_modified;
+use crate::fs::open::OpenFlags;
+use crate::fs::sync::generic_write_sync;
+use crate::iov_iter::{iov_iter_count, iov_iter_truncate};
+use crate::mm::filemap::generic_perform_write;
+use crate::probe;
+use crate::site;
+use crate::trace::call;
+
+bitflags! {
+    /// `ki_flags` (include/linux/fs.h).
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Iocb: u32 {
+        /// IOCB_APPEND.
+        const APPEND = 1 << 1;
+        /// IOCB_DIRECT.
+        const DIRECT = 1 << 2;
+        /// IOCB_DSYNC.
+        const DSYNC = 1 << 4;
+        /// IOCB_SYNC.
+        const SYNC = 1 << 5;
+        /// IOCB_NOWAIT.
+        const NOWAIT = 1 << 7;
+    }
+}
+
+/// `struct kiocb`: one call's position and flags.
+#[derive(Clone, Copy, Debug)]
+pub struct Kiocb {
+    /// The open file.
+    pub file: FileId,
+    /// `ki_pos`, bytes.
+    pub pos: u64,
+    /// `ki_flags`.
+    pub flags: Iocb,
+}
+
+/// Inode flag EXTENTS.
+pub const EXT4_EXTENTS_FL: u32 = 0x8_0000;
+
+/// SIGXFSZ.
+const SIGXFSZ: u64 = 25;
+
+/// `ext4_file_write_iter()`, fs/ext4/file.c:648.
+///
+/// Not modelled yet: the DAX and DIRECT bodies; both give `EOPNOTSUPP`, see
+/// docs/omissions.md#dio.
+///
+/// # Errors
+/// `EIO` after a shutdown, or what the chosen way gives.
+pub async fn ext4_file_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
+    let (pos, count) = (iocb.pos, kt.with(|w| iov_iter_count(w, kt.task)));
+    call(kt, &site::EXT4_FILE_WRITE_ITER, &[pos, count], async {
+        probe!(kt, FWI_SHUTDOWN).await;
+        let (shutdown, dax) = kt.with(|w| {
+            let inode = w.files.at(iocb.file).inode;
+            (w.sb().shutdown, w.inodes.at(inode).bits.contains(InodeBits::DAX))
+        });
+        if shutdown {
+            return Err(Errno::EIO);
+        }
+        if dax {
+            probe!(kt, FWI_DAX).await;
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if iocb.flags.contains(Iocb::DIRECT) {
+            probe!(kt, FWI_DIRECT).await;
+            return Err(Errno::EOPNOTSUPP);
+        }
+        probe!(kt, FWI_BUFFERED).await;
+        ext4_buffered_write_iter(kt, iocb).await
+    })
+    .await
+}
+
+/// `ext4_buffered_write_iter()`, fs/ext4/file.c:254.
+///
+/// # Errors
+/// `EOPNOTSUPP` with NOWAIT; what the checks, the first page or the sync give.
+async fn ext4_buffered_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
+    let (pos, count) = (iocb.pos, kt.with(|w| iov_iter_count(w, kt.task)));
+    call(kt, &site::EXT4_BUFFERED_WRITE_ITER, &[pos, count], async {
+        if iocb.flags.contains(Iocb::NOWAIT) {
+            probe!(kt, BWI_NOWAIT).await;
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let inode = kt.with(|w| w.files.at(iocb.file).inode);
+        probe!(kt, BWI_LOCK).await;
+        down_write(kt, RwSem::IRwsem(inode)).await;
+        let checked = ext4_write_checks(kt, iocb).await;
+        probe!(kt, BWI_CHECKS, ret = checked).await;
+        let ret = match checked {
+            Ok(count) if count > 0 => {
+                kt.with(|w| w.acct_mut(kt.task).bdi_set = true);
+                probe!(kt, BWI_BDI, pos = iocb.pos, count = count).await;
+                let ret = generic_perform_write(kt, iocb.file, iocb.pos).await;
+                kt.with(|w| w.acct_mut(kt.task).bdi_set = false);
+                ret
+            }
+            stopped => stopped,
+        };
+        kt.with(|w| up_write(w, RwSem::IRwsem(inode)));
+        probe!(kt, BWI_UNLOCK, ret = ret).await;
+        match ret {
+            Ok(written) if written > 0 => {
+                iocb.pos += written;
+                probe!(kt, BWI_POS, pos = iocb.pos).await;
+                if !iocb.flags.contains(Iocb::DSYNC) {
+                    return Ok(written);
+                }
+                probe!(kt, BWI_SYNC).await;
+                generic_write_sync(kt, iocb, written).await
+            }
+            other => other,
+        }
+    })
+    .await
+}
+
+/// `ext4_write_checks()`, fs/ext4/file.c:240: bytes left to write, 0 for none.
+async fn ext4_write_checks(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
+    let (pos, count) = (iocb.pos, kt.with(|w| iov_iter_count(w, kt.task)));
+    call(kt, &site::EXT4_WRITE_CHECKS, &[pos, count], async {
+        let count = ext4_generic_write_checks(kt, iocb).await;
+        probe!(kt, EWC_COUNT, pos = iocb.pos, ret = count).await;
+        let count = count?;
+        if count == 0 {
+            return Ok(0);
+        }
+        let modified = file_modified(kt, iocb.file).await;
+        probe!(kt, EWC_MODIFIED, ret = modified).await;
+        modified?;
+        Ok(count)
+    })
+    .await
+}
+
+/// `ext4_generic_write_checks()`, fs/ext4/file.c:212.
+async fn ext4_generic_write_checks(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
+    let (pos, count) = (iocb.pos, kt.with(|w| iov_iter_count(w, kt.task)));
+    call(kt, &site::EXT4_GENERIC_WRITE_CHECKS, &[pos, count], async {
+        let inode = kt.with(|w| w.files.at(iocb.file).inode);
+        if kt.with(|w| w.inodes.at(inode).bits.contains(InodeBits::IMMUTABLE)) {
+            probe!(kt, EGWC_IMMUTABLE, ret = Errno::EPERM).await;
+            return Err(Errno::EPERM);
+        }
+        let count = generic_write_checks(kt, iocb).await?;
+        if count == 0 {
+            return Ok(0);
+        }
+        let limit = kt.with(|w| {
+            let extents = w.inodes.at(inode).flags & EXT4_EXTENTS_FL != 0;
+            (!extents).then(|| bitmap_maxbytes(w.sb().block_bits))
+        });
+        let Some(limit) = limit else {
+            return Ok(count);
+        };
+        if iocb.pos >= limit {
+            probe!(kt, EGWC_BITMAP, ret = Errno::EFBIG).await;
+            return Err(Errno::EFBIG);
+        }
+        kt.with(|w| iov_iter_truncate(w, kt.task, limit - iocb.pos));
+        let count = kt.with(|w| iov_iter_count(w, kt.task));
+        probe!(kt, EGWC_BITMAP, ret = count).await;
+        Ok(count)
+    })
+    .await
+}
+
+/// `s_bitmap_maxbytes`, fs/ext4/super.c:3200: what a block-mapped file can hold
+/// with 48-bit i_blocks, in bytes.
+#[must_use]
+pub fn bitmap_maxbytes(block_bits: u8) -> u64 {
+    let pointers = 1u64 << (block_bits - 2);
+    let blocks = 12 + pointers + pointers * pointers + pointers * pointers * pointers;
+    let meta = 1 + (1 + pointers) + (1 + pointers + pointers * pointers);
+    let upper = ((1u64 << 48) - 1) - meta;
+    (blocks.min(upper) << block_bits).min(i64::MAX as u64)
+}
+
+/// `s_maxbytes`, fs/ext4/super.c:3165, in bytes.
+#[must_use]
+pub fn maxbytes(w: &World) -> u64 {
+    u64::from(u32::MAX) << w.sb().block_bits
+}
+
+/// `generic_write_checks()`, fs/read_write.c:1655: position and count after
+/// append, limits and the largest file.
+async fn generic_write_checks(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
+    let (pos, count) = (iocb.pos, kt.with(|w| iov_iter_count(w, kt.task)));
+    call(kt, &site::GENERIC_WRITE_CHECKS, &[pos, count], async {
+        let inode = kt.with(|w| w.files.at(iocb.file).inode);
+        if kt.with(|w| w.inodes.at(inode).bits.contains(InodeBits::SWAPFILE)) {
+            probe!(kt, GWC_SWAP, ret = Errno::ETXTBSY).await;
+            return Err(Errno::ETXTBSY);
+        }
+        if kt.with(|w| iov_iter_count(w, kt.task)) == 0 {
+            probe!(kt, GWC_ZERO, ret = 0u64).await;
+            return Ok(0);
+        }
+        if iocb.flags.contains(Iocb::APPEND) {
+            iocb.pos = kt.with(|w| w.sizes.at(inode).i_size);
+            probe!(kt, GWC_APPEND, pos = iocb.pos).await;
+        }
+        if iocb.flags.contains(Iocb::NOWAIT) && !iocb.flags.contains(Iocb::DIRECT) {
+            return Err(Errno::EINVAL);
+        }
+        let (rlimit, large) = kt.with(|w| {
+            let flags = w.files.at(iocb.file).f_flags;
+            (w.accts.at(kt.task).rlimit_fsize, flags & OpenFlags::LARGEFILE.bits() != 0)
+        });
+        if rlimit != u64::MAX {
+            if iocb.pos >= rlimit {
+                kt.with(|w| w.task_mut(kt.task).signals |= 1 << SIGXFSZ);
+                probe!(kt, GWC_LIMITS, ret = Errno::EFBIG).await;
+                return Err(Errno::EFBIG);
+            }
+            kt.with(|w| iov_iter_truncate(w, kt.task, rlimit - iocb.pos));
+            probe!(kt, GWC_LIMITS, count = kt.with(|w| iov_iter_count(w, kt.task))).await;
+        }
+        let max = kt.with(|w| maxbytes(w)).min(if large { u64::MAX } else { (1 << 31) - 1 });
+        if iocb.pos >= max {
+            probe!(kt, GWC_MAX, ret = Errno::EFBIG).await;
+            return Err(Errno::EFBIG);
+        }
+        kt.with(|w| iov_iter_truncate(w, kt.task, max - iocb.pos));
+        let count = kt.with(|w| iov_iter_count(w, kt.task));
+        probe!(kt, GWC_DONE, ret = count).await;
+        Ok(count)
+    })
+    .await
+}

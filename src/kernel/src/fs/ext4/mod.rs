@@ -11,4 +11,5 @@ pub mod inode;
 pub mod mballoc;
 pub mod namei;
 pub mod page_io;
+pub mod readpage;
 pub mod super_;

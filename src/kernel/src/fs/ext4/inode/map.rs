@@ -94,3 +94,17 @@ pub async fn ext4_get_block(
 ) -> Result<(), Errno> {
     unimplemented!()
 }
+
+/// `ext4_get_block_unwritten()`, fs/ext4/inode.c.
+///
+/// # Errors
+/// As [`ext4_map_blocks`].
+pub async fn ext4_get_block_unwritten(
+    _kt: &Kthread,
+    _inode: InodeId,
+    _iblock: u32,
+    _bh: BhId,
+    _create: bool,
+) -> Result<(), Errno> {
+    unimplemented!()
+}
