@@ -9,6 +9,7 @@
 //! | [`crc32c`](mod@crc32c) | the kernel's seeded CRC |
 //! | [`layout`] | one module per structure on the disk |
 //! | [`mkfs`] | a new file system, byte for byte as mke2fs makes it |
+//! | [`mountable`] | whether a v5.10 kernel would mount this image |
 //!
 //! Nothing here panics on damaged bytes: a field beyond the end of a block is
 //! an error or reads as zero, as each function says.
@@ -18,6 +19,7 @@ pub mod crc32c;
 pub mod ids;
 pub mod layout;
 pub mod mkfs;
+pub mod mountable;
 
 pub use ids::{Group, Ino, Lblk, Pblk};
 pub use layout::LayoutError;
