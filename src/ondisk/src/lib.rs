@@ -9,6 +9,7 @@
 //! | [`crc32c`](mod@crc32c) | the kernel's seeded CRC |
 //! | [`layout`] | one module per structure on the disk |
 //! | [`mkfs`] | a new file system, byte for byte as mke2fs makes it |
+//! | [`decode`] | a block as named fields, for the block inspector |
 //! | [`mountable`] | whether a v5.10 kernel would mount this image |
 //!
 //! Nothing here panics on damaged bytes: a field beyond the end of a block is
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod crc32c;
+pub mod decode;
 pub mod ids;
 pub mod layout;
 pub mod mkfs;

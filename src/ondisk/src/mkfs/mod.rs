@@ -807,3 +807,46 @@ impl<'a> Maker<'a> {
         sb
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mountable::{check_descriptors, check_mountable};
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Any options either fail with a reason or give something mountable.
+        #[test]
+        fn what_is_made_mounts(
+            size in 0_u64..40 << 20, log in 0_u32..4, toggles: [bool; 6], cluster in 0_u32..9,
+            inodes in prop::option::of(0_u32..100_000), percent in 0_u8..60, journal in prop::option::of(0_u32..40),
+        ) {
+            let mut options = MkfsOptions::new(size, 1024 << log);
+            [
+                options.has_journal,
+                options.extents,
+                options.bits64,
+                options.inline_data,
+                options.resize_inode,
+                options.metadata_csum,
+            ] = toggles;
+            options.cluster_size = (cluster > 3).then_some(1024 << cluster);
+            options.inodes_count = inodes;
+            options.reserved_percent = percent;
+            options.journal_size_mib = journal;
+            let mut device = BTreeMap::new();
+            if let Ok(geometry) = mkfs(&options, &mut device) {
+                let at = if geometry.block_size == 1024 { 0 } else { 1024 };
+                let block = Pblk(geometry.superblock_block.into());
+                let sb = Superblock::parse(&device[&block][at..]).unwrap();
+                prop_assert_eq!(check_mountable(&sb), Ok(()));
+                let table: Vec<u8> = (1..=u64::from(geometry.desc_blocks))
+                    .flat_map(|n| device[&Pblk(block.0 + n)].clone())
+                    .collect();
+                prop_assert!(check_descriptors(&sb, &table).is_ok());
+            }
+        }
+    }
+}
