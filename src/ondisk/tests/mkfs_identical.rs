@@ -154,6 +154,9 @@ fn features() {
 #[test]
 fn inodes_and_journal_sizes() {
     check("inodes", 32 * MIB, 4096, &["-N", "500"], |o| o.inodes_count = Some(500));
+    check("few-inodes", 200 * MIB, 1024, &["-N", "300"], |o| o.inodes_count = Some(300));
+    check("wide-clusters", 48 * MIB, 4096, &["-O", "bigalloc", "-C", "65536"], |o| o.cluster_size = Some(65536));
+    check("two-bigalloc-groups", 200 * MIB, 1024, &["-O", "bigalloc", "-C", "16384"], |o| o.cluster_size = Some(16384));
     check("ratio", 32 * MIB, 1024, &["-i", "4096"], |o| o.inode_ratio = 4096);
     check("journal", 64 * MIB, 4096, &["-J", "size=8"], |o| o.journal_size_mib = Some(8));
 }

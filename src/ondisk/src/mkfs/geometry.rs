@@ -10,6 +10,8 @@ use crate::layout::superblock::is_sparse_group;
 const LAST_GROUP_MIN: u32 = 50;
 /// Bytes of a page of the host that mke2fs ran on.
 const PAGE_SIZE: u64 = 4096;
+/// Blocks below which a device gets no journal.
+const JOURNAL_DEVICE_MIN: u32 = 2048;
 /// Groups whose bitmaps and inode tables are packed together.
 pub const GROUPS_PER_FLEX: u32 = 16;
 
@@ -67,6 +69,9 @@ impl Geometry {
         if !cluster_size.is_power_of_two() || !(block_size..=widest).contains(&cluster_size) {
             return Err(MkfsError::ClusterSize { found: cluster_size, block_size });
         }
+        if options.cluster_size.is_some() && !options.extents {
+            return Err(MkfsError::BigallocWithoutExtents);
+        }
         let cluster_ratio = cluster_size / block_size;
         // mke2fs leaves out what does not fill a page of the host.
         let pages = options.size_bytes / PAGE_SIZE;
@@ -75,7 +80,7 @@ impl Geometry {
         let blocks = blocks - blocks % cluster_ratio;
         let wanted = match options.inodes_count {
             Some(count) => u64::from(count),
-            None => u64::from(blocks) * u64::from(block_size) / u64::from(options.inode_ratio),
+            None => u64::from(blocks) * u64::from(block_size) / u64::from(options.inode_ratio.max(cluster_size)),
         };
         let reserved = u64::from(blocks) * u64::from(options.reserved_percent) / 100;
         let mut this = Self {
@@ -139,7 +144,7 @@ impl Geometry {
 
     /// Blocks that the journal gets.
     fn journal_blocks(&self, options: &MkfsOptions) -> Result<u32, MkfsError> {
-        if !options.has_journal {
+        if !options.has_journal || self.blocks_count < JOURNAL_DEVICE_MIN {
             return Ok(0);
         }
         if let Some(mib) = options.journal_size_mib {
@@ -150,8 +155,7 @@ impl Geometry {
             };
         }
         Ok(match self.blocks_count {
-            0..2048 => 0,
-            2048..32768 => 1024,
+            0..32768 => 1024,
             32768..262_144 => 4096,
             262_144..524_288 => 8192,
             524_288..4_194_304 => 16384,
@@ -230,6 +234,7 @@ mod tests {
             Geometry::new(&options).unwrap_err().to_string()
         };
         assert!(check(|o| o.block_size = 512).contains("block size 512"));
+        assert!(check(|o| (o.cluster_size, o.extents) = (Some(16384), false)).contains("bigalloc"));
         assert!(check(|o| o.cluster_size = Some(3000)).contains("3000"));
         assert!(check(|o| o.size_bytes = 0).contains("0 blocks"));
         assert!(check(|o| o.size_bytes = u64::MAX).contains("too many"));

@@ -64,7 +64,7 @@ pub struct MkfsOptions {
     pub metadata_csum: bool,
     /// Bytes of a cluster: bigalloc (`-C`).
     pub cluster_size: Option<u32>,
-    /// Bytes of the device for each inode (`-i`).
+    /// Bytes of the device for each inode (`-i`); at least a cluster.
     pub inode_ratio: u32,
     /// Inodes instead of the ratio (`-N`).
     pub inodes_count: Option<u32>,
@@ -154,6 +154,9 @@ pub enum MkfsError {
         /// Bytes of a block.
         block_size: u32,
     },
+    /// The kernel cannot have one without the other.
+    #[error("bigalloc needs extents")]
+    BigallocWithoutExtents,
     /// More blocks than 32 bits count.
     #[error("{blocks} blocks are too many: at most 4294967295")]
     TooLarge {
@@ -516,7 +519,8 @@ impl<'a> Maker<'a> {
             put("resize inode", self.block(dind), slot, &(first + k).to_le_bytes())?;
             let primary = self.block(first + k);
             for (n, &group) in backups.iter().enumerate() {
-                let copy = g.group_first(group) + 1 + g.desc_blocks + k;
+                // With bigalloc on 1 KiB blocks this is one too high; mke2fs has it so.
+                let copy = first + k + group * g.blocks_per_group;
                 put("resize inode", primary, 4 * n, &copy.to_le_bytes())?;
             }
             self.cache.write(first + k);
@@ -675,7 +679,7 @@ impl<'a> Maker<'a> {
             if csum {
                 desc.set_itable_unused(g.inodes_per_group - inodes);
                 flags.set(GroupFlags::INODE_UNINIT, inodes == 0);
-                flags.set(GroupFlags::BLOCK_UNINIT, self.only_backup_in(group));
+                flags.set(GroupFlags::BLOCK_UNINIT, inodes == 0 && self.only_backup_in(group));
             }
             desc.set_flags(flags);
             if !flags.contains(GroupFlags::BLOCK_UNINIT) {
