@@ -72,15 +72,17 @@ pub struct Machine {
     steps_run: Cell<u64>,
     armed: RefCell<Vec<Armed>>,
     hit: Cell<Option<usize>>,
-    recording: bool,
+    recording: Cell<bool>,
+    /// The task whose slice was cut by the budget: it goes on first.
+    cut: Cell<Option<TaskId>>,
 }
 
 impl Machine {
     /// A machine around `world`; `recording` keeps every step.
     #[must_use]
     pub fn new(mut world: World, recording: bool) -> Rc<Self> {
+        world.restart_log();
         world.rec.on = recording;
-        world.rec.step = 0;
         let history = History::new(&world);
         Rc::new(Machine {
             world: RefCell::new(world),
@@ -90,7 +92,8 @@ impl Machine {
             steps_run: Cell::new(0),
             armed: RefCell::default(),
             hit: Cell::new(None),
-            recording,
+            recording: Cell::new(recording),
+            cut: Cell::new(None),
         })
     }
 
@@ -108,6 +111,26 @@ impl Machine {
     #[must_use]
     pub fn steps_run(&self) -> u64 {
         self.steps_run.get()
+    }
+
+    /// Throws away what was recorded and records from here on: the state as it
+    /// is becomes position 0. No task may be inside a frame.
+    ///
+    /// # Panics
+    /// If the call stack of a task is not empty.
+    pub fn record_from_here(&self) {
+        let (mut w, mut history) = (self.world.borrow_mut(), self.history.borrow_mut());
+        assert!(w.runs.iter().all(|(_, run)| run.depth == 0), "a recording starts outside all functions");
+        w.restart_log();
+        *history = History::new(&w);
+        self.recording.set(true);
+    }
+
+    /// True if steps are kept.
+    #[must_use]
+    #[inline]
+    pub fn recording(&self) -> bool {
+        self.recording.get()
     }
 
     /// Stops the run when `address` is reached; gives the index for [`Pause::Hit`].
@@ -146,15 +169,21 @@ impl Machine {
     /// If the World does not stand at the head of the history.
     pub fn run(&self, budget: u32, irq: Irq) -> Pause {
         self.steps_left.set(budget);
-        self.with_history(|w, history| assert_eq!(w.rec.step, history.len().max(w.rec.step), "only the head can run"));
+        self.with_history(|_, history| assert_eq!(history.position(), history.len(), "only the head can run"));
         while self.steps_left.get() > 0 {
             if let Some(hit) = self.hit.take() {
                 return Pause::Hit(hit);
             }
+            let cut = self.cut.take();
             let next = self.with(|w| {
-                let next = pick(w);
+                // A task cut by the budget goes on as if nothing had been, so
+                // that the slices of a run do not change it.
+                let goes_on = cut.filter(|&id| w.tasks.at(id).state == TaskState::Runnable);
+                let next = goes_on.or_else(|| {
+                    w.need_resched = false;
+                    pick(w)
+                });
                 w.current = next.unwrap_or(TaskId::NONE);
-                w.need_resched = false;
                 next
             });
             match next {
@@ -217,7 +246,7 @@ impl Machine {
     pub fn close_step(&self, task: TaskId, site: u16, place: Place) {
         self.steps_run.set(self.steps_run.get() + 1);
         self.steps_left.set(self.steps_left.get().saturating_sub(1));
-        if self.recording {
+        if self.recording() {
             let (mut w, mut history) = (self.world.borrow_mut(), self.history.borrow_mut());
             let frame = w.runs.get(task).map_or(0, |run| run.frame);
             let place = history.place(place.file, place.line);
@@ -283,13 +312,13 @@ impl Kthread {
     #[must_use]
     #[inline]
     pub fn recording(&self) -> bool {
-        self.machine.recording
+        self.machine.recording()
     }
 
     /// Opens a frame of the call stack, with its first locals.
     #[inline]
     pub fn push_frame(&self, site: u16, args: &[u64]) {
-        if !self.machine.recording {
+        if !self.machine.recording() {
             return;
         }
         let mut w = self.machine.world.borrow_mut();
@@ -308,7 +337,7 @@ impl Kthread {
     /// Closes the innermost frame.
     #[inline]
     pub fn pop_frame(&self) {
-        if !self.machine.recording {
+        if !self.machine.recording() {
             return;
         }
         let mut w = self.machine.world.borrow_mut();
@@ -321,7 +350,7 @@ impl Kthread {
     /// Sets a local of the innermost frame.
     #[inline]
     pub fn set(&self, n: u32, value: u64) {
-        if self.machine.recording {
+        if self.machine.recording() {
             let mut w = self.machine.world.borrow_mut();
             let depth = u32::from(w.runs.at(self.task).depth);
             let slot = World::local_slot(self.task, depth, n);
@@ -378,10 +407,14 @@ impl Future for Probe<'_> {
         if !machine.armed.borrow().is_empty() {
             machine.check_armed(self.kt.task, self.site);
         }
-        let stop = machine.steps_left.get() == 0
-            || machine.hit.get().is_some()
-            || machine.with(|w| w.need_resched && w.runs.at(self.kt.task).atomic == 0);
-        if stop { Poll::Pending } else { Poll::Ready(()) }
+        if machine.with(|w| w.need_resched && w.runs.at(self.kt.task).atomic == 0) {
+            return Poll::Pending;
+        }
+        if machine.steps_left.get() == 0 || machine.hit.get().is_some() {
+            machine.cut.set(Some(self.kt.task));
+            return Poll::Pending;
+        }
+        Poll::Ready(())
     }
 }
 

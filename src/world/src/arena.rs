@@ -154,6 +154,11 @@ impl<T: Slot, I: Id> Arena<T, I> {
         self.stamps.resize(self.items.len(), u32::MAX);
     }
 
+    /// No slot counts as touched in the step being run.
+    pub(crate) fn forget_stamps(&mut self) {
+        self.stamps.fill(u32::MAX);
+    }
+
     pub(crate) fn seek(&mut self, target: u32) {
         while self.cursor > 0 && self.log[self.cursor - 1].step >= target {
             self.cursor -= 1;

@@ -100,6 +100,13 @@ macro_rules! world {
                 }
             }
 
+            /// Forgets every logged change: the state as it is becomes step 0, and changes are logged.
+            pub fn restart_log(&mut self) {
+                self.swap_logs(&mut Logs::default());
+                self.rec = Rec { step: 0, on: true };
+                $( self.$arena.forget_stamps(); )*
+            }
+
             pub(crate) fn restore(&mut self, from: &Snapshot) {
                 self.contents.restore(&from.contents);
                 $( self.$arena.restore(&from.$arena); )*

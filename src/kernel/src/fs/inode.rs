@@ -92,7 +92,7 @@ fn should_remove_suid(w: &World, kt: &Kthread, mode: u16) -> u16 {
     kill
 }
 
-/// `file_update_time()`, fs/inode.c:2016: the first write within a clock tick
+/// `file_update_time()`, fs/inode.c:2018: the first write within a clock tick
 /// stamps the inode, later ones find nothing to do.
 ///
 /// # Errors

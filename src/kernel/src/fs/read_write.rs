@@ -97,7 +97,7 @@ pub async fn ksys_write(kt: &Kthread, fd: u32, base: u64, count: u64) -> Result<
     .await
 }
 
-/// `ksys_pwrite64()`, fs/read_write.c:675: at `pos`; `f_pos` stays.
+/// `ksys_pwrite64()`, fs/read_write.c:699: at `pos`; `f_pos` stays.
 ///
 /// # Errors
 /// `EINVAL` for a negative position, `EBADF`, or what [`vfs_write`] gives.

@@ -21,10 +21,10 @@ sites! {
         KW_POS :654 Statement "pos = file->f_pos";
         KW_DONE :659 Statement "if (ret >= 0) file->f_pos = pos";
     }
-    fn KSYS_PWRITE64 = "ksys_pwrite64" "fs/read_write.c":675 Entry (fd: Count, count: Bytes, pos: Bytes, ret: Status) {
-        KPW_CHECK :681 Statement "if (pos < 0) return -EINVAL";
-        KPW_FDGET :684 Statement "f = fdget(fd)";
-        KPW_DONE :691 Statement "return ret";
+    fn KSYS_PWRITE64 = "ksys_pwrite64" "fs/read_write.c":699 Entry (fd: Count, count: Bytes, pos: Bytes, ret: Status) {
+        KPW_CHECK :705 Statement "if (pos < 0) return -EINVAL";
+        KPW_FDGET :708 Statement "f = fdget(fd)";
+        KPW_DONE :715 Statement "return ret";
     }
     fn DO_WRITEV = "do_writev" "fs/read_write.c":970 Entry (fd: Count, vlen: Count, pos: Bytes, ret: Status) {
         DWV_FDGET :973 Statement "f = fdget_pos(fd)";
@@ -98,7 +98,7 @@ sites! {
     }
     fn EXT4_SETATTR_MODE = "ext4_setattr" "fs/ext4/inode.c":5470 Entry traced 0 -> Decimal () {
     }
-    fn FILE_UPDATE_TIME = "file_update_time" "fs/inode.c":2016 Entry traced 0 -> Decimal (now: Count) {
+    fn FILE_UPDATE_TIME = "file_update_time" "fs/inode.c":2018 Entry traced 0 -> Decimal (now: Count) {
         FUT_SAME :2029 Statement "if (mtime == now && ctime == now) return 0";
         FUT_DO :2046 Statement "mtime = ctime = now; __mark_inode_dirty(inode)";
     }
@@ -252,18 +252,18 @@ sites! {
         MME_DISKSIZE :2551 Statement "i_disksize = min(first_page << 12, i_size); ext4_mark_inode_dirty()";
     }
     fn WRITE_CACHE_PAGES = "write_cache_pages" "mm/page-writeback.c":2190 Writeback (nr_to_write: Count, page: Count, ret: Status) {
-        WCP_LOCK :2249 Statement "lock_page(page)";
-        WCP_WAIT :2273 Statement "wait_on_page_writeback(page)";
-        WCP_WRITE :2284 Statement "if (clear_page_dirty_for_io(page)) error = writepage(page, wbc)";
+        WCP_LOCK :2235 Statement "lock_page(page)";
+        WCP_WAIT :2258 Statement "wait_on_page_writeback(page)";
+        WCP_WRITE :2264 Statement "if (clear_page_dirty_for_io(page)) error = writepage(page, wbc)";
     }
     fn EXT4_WRITEPAGE_FN = "ext4_writepage" "fs/ext4/inode.c":2026 Writeback (page: Count, len: Bytes, ret: Status) {
-        EWP_UNMAPPED :2071 Statement "delayed or unwritten blocks: redirty the page";
-        EWP_CHECKED :2090 Statement "PageChecked in journal mode: __ext4_journalled_writepage(page)";
-        EWP_BIO :2106 Statement "ext4_bio_write_page(page, len)";
+        EWP_UNMAPPED :2080 Statement "delayed or unwritten blocks: redirty the page";
+        EWP_CHECKED :2101 Statement "PageChecked in journal mode: __ext4_journalled_writepage(page)";
+        EWP_BIO :2110 Statement "ext4_bio_write_page(page, len)";
     }
     fn EXT4_END_IO_END = "ext4_end_io_end" "fs/ext4/page-io.c":178 Writeback (offset: Bytes, size: Bytes, ret: Status) {
-        EIE_CONVERT :191 Statement "ext4_convert_unwritten_io_end_vec(handle, io_end)";
-        EIE_RELEASE :199 Statement "ext4_release_io_end(): its pages leave writeback";
+        EIE_CONVERT :189 Statement "ext4_convert_unwritten_io_end_vec(handle, io_end)";
+        EIE_RELEASE :197 Statement "ext4_release_io_end(): its pages leave writeback";
     }
     fn FDATAWAIT_RANGE = "__filemap_fdatawait_range" "mm/filemap.c":504 Writeback (start: Bytes, end: Bytes, page: Count) {
         FWR_WAIT :527 Statement "wait_on_page_writeback(page)";
@@ -300,21 +300,21 @@ sites! {
         GFR_SYNC :2242 Statement "page_cache_sync_readahead(index, last_index - index)";
         GFR_ASYNC :2254 Statement "if (PageReadahead(page)) page_cache_async_readahead()";
         GFR_WAIT :2276 Statement "wait_on_page_locked_killable(page)";
-        GFR_READPAGE :2403 Statement "error = readpage(file, page)";
-        GFR_EOF :2312 Statement "if (index > end_index) the file ends before this page";
-        GFR_COPY :2344 Statement "ret = copy_page_to_iter(page, offset, nr, iter)";
+        GFR_READPAGE :2404 Statement "error = readpage(file, page)";
+        GFR_EOF :2311 Statement "if (index > end_index) the file ends before this page";
+        GFR_COPY :2347 Statement "ret = copy_page_to_iter(page, offset, nr, iter)";
     }
     fn FILEMAP_FAULT = "filemap_fault" "mm/filemap.c":2716 Entry (index: Count, page: Count) {
-        FF_SIGBUS :2728 Statement "if (offset >= max_off) return VM_FAULT_SIGBUS";
-        FF_AROUND :2746 Statement "do_sync_mmap_readahead(): 32 pages around";
-        FF_LOCK :2761 Statement "lock_page(page)";
-        FF_READPAGE :2813 Statement "error = readpage(file, page)";
+        FF_SIGBUS :2731 Statement "if (offset >= max_off) return VM_FAULT_SIGBUS";
+        FF_AROUND :2748 Statement "do_sync_mmap_readahead(): 32 pages around";
+        FF_LOCK :2760 Statement "lock_page(page)";
+        FF_READPAGE :2811 Statement "error = readpage(file, page)";
     }
     fn EXT4_MPAGE_READPAGES = "ext4_mpage_readpages" "fs/ext4/readpage.c":224 Entry (index: Count, nr_pages: Count, lblk: Count, len: Count, pblk: Count) {
         MRP_MAP :304 Statement "ext4_map_blocks(NULL, inode, &map, 0)";
         MRP_HOLE :342 Statement "nothing mapped: zeros, uptodate, unlock";
-        MRP_ADD :391 Statement "bio_add_page(bio, page, length, 0)";
-        MRP_CONFUSED :407 Statement "block_read_full_page(page, ext4_get_block)";
+        MRP_ADD :387 Statement "bio_add_page(bio, page, length, 0)";
+        MRP_CONFUSED :404 Statement "block_read_full_page(page, ext4_get_block)";
     }
     fn BLOCK_READ_FULL_PAGE = "block_read_full_page" "fs/buffer.c":2259 Entry (page: Count, iblock: Count) {
         BRF_MAP :2288 Statement "err = get_block(inode, iblock, bh, 0)";
@@ -345,7 +345,7 @@ sites! {
     }
     fn TRUNCATE_INODE_PAGES_RANGE = "truncate_inode_pages_range" "mm/truncate.c":288 Entry (lstart: Bytes, start: Count, page: Count) {
         TIP_BATCH :363 Statement "a batch of whole pages: invalidate, release, delete from the cache";
-        TIP_PARTIAL :378 Statement "the page that straddles lstart: wait for its writeback, zero the tail";
-        TIP_WAIT :451 Statement "lock_page(page); wait_on_page_writeback(page); truncate_inode_page()";
+        TIP_PARTIAL :381 Statement "the page that straddles lstart: wait for its writeback, zero the tail";
+        TIP_WAIT :446 Statement "lock_page(page); wait_on_page_writeback(page); truncate_inode_page()";
     }
 }
