@@ -1,5 +1,6 @@
 //! File systems: the VFS's part and ext4.
 
+pub mod attr;
 pub mod buffer;
 pub mod ext4;
 pub mod fs_writeback;

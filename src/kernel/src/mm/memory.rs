@@ -267,3 +267,77 @@ fn map_around(w: &mut World, process: u8, vma: &Vma, address: u64) {
         }
     }
 }
+
+/// The program itself reads its memory, page by page.
+///
+/// # Errors
+/// `EFAULT` where the process would get a SIGSEGV or SIGBUS.
+pub async fn user_load(kt: &Kthread, process: u8, address: u64, len: u64) -> Result<(), Errno> {
+    let mut at = address;
+    while at < address + len {
+        if !kt.with(|w| readable_now(w, process, at)) {
+            handle_read_fault(kt, process, at, FaultIp::User).await?;
+        }
+        at = (at / PAGE_SIZE + 1) * PAGE_SIZE;
+    }
+    Ok(())
+}
+
+/// The program itself stores bytes of `seed` (counted from 0 at `address`).
+///
+/// Not modelled yet: stores through a mapping of a file of this file system
+/// (`page_mkwrite`); see docs/omissions.md#mm.
+///
+/// # Errors
+/// `EFAULT` where the process would get a signal; `EOPNOTSUPP` for a mapping
+/// of a file.
+pub async fn user_store(kt: &Kthread, process: u8, address: u64, len: u64, seed: u64) -> Result<(), Errno> {
+    let mut at = address;
+    while at < address + len {
+        let end = ((at / PAGE_SIZE + 1) * PAGE_SIZE).min(address + len);
+        kt.with(|w| {
+            let vma = find_vma(w, process, at).map(|(_, vma)| vma).filter(|vma| vma.writable).ok_or(Errno::EFAULT)?;
+            if vma.kind == VmaKind::File {
+                return Err(Errno::EOPNOTSUPP);
+            }
+            let content = writable_page(w, process, &vma, at);
+            let rec = w.rec;
+            let bytes = w.contents.range_mut(rec, content, (at % PAGE_SIZE) as usize, (end - at) as usize);
+            for (byte, i) in bytes.iter_mut().zip(at - address..) {
+                *byte = fill_byte(seed, i);
+            }
+            Ok(())
+        })?;
+        at = end;
+    }
+    Ok(())
+}
+
+/// The page behind `address`, present and the process's to write; a private
+/// file page is copied first.
+fn writable_page(w: &mut World, process: u8, vma: &Vma, address: u64) -> ContentId {
+    let number = address / PAGE_SIZE;
+    let entry = w.ptes.get((process, number));
+    if let Some(Pte::Own { content, writable: true }) = entry {
+        return content;
+    }
+    let (buf, off) = buffer_of(address).map_or((u64::from(u16::MAX), address), |(b, o)| (u64::from(b), o));
+    let code = if entry.is_some() { 7 } else { 6 };
+    write(w, TraceEvent::Fault, 0, &[buf, off, code, FaultIp::User as u64]);
+    let rec = w.rec;
+    let index = vma.pgoff + (number - vma.start / PAGE_SIZE) as u32;
+    let shared = w.shmem.get((vma.buf, index));
+    let content = match (vma.kind, shared) {
+        (VmaKind::Memfd, Some(content)) => content,
+        _ => {
+            let fresh = w.contents.alloc(rec);
+            if let Some(from) = shared {
+                let bytes = w.contents.share(from);
+                w.contents.replace(rec, fresh, bytes);
+            }
+            fresh
+        }
+    };
+    w.pte_set((process, number), Some(Pte::Own { content, writable: true }));
+    content
+}

@@ -1,0 +1,69 @@
+//! Changing an inode's attributes. Mirrors fs/attr.c and the flags part of fs/ext4/ioctl.c.
+
+use sched::{Kthread, RwSem, down_write, up_write};
+use world::{Errno, FileId, InodeBits, InodeState};
+
+use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_stop};
+use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
+use crate::fs::fs_writeback::mark_inode_dirty;
+use crate::fs::inode::current_time;
+use crate::site;
+use crate::trace::call;
+
+/// fchmod(2): `notify_change()` with the mode alone.
+///
+/// # Errors
+/// `EIO` after a shutdown; `EPERM` on an immutable file.
+pub async fn fchmod(kt: &Kthread, file: FileId, mode: u16) -> Result<(), Errno> {
+    let inode = kt.with(|w| w.files.at(file).inode);
+    down_write(kt, RwSem::IRwsem(inode)).await;
+    let changed = call(kt, &site::EXT4_SETATTR_MODE, &[], async {
+        if kt.with(|w| w.sb().shutdown) {
+            return Err(Errno::EIO);
+        }
+        if kt.with(|w| w.inodes.at(inode).bits.intersects(InodeBits::IMMUTABLE | InodeBits::APPEND)) {
+            return Err(Errno::EPERM);
+        }
+        kt.with(|w| {
+            let now = current_time(w);
+            let slot = w.inode_mut(inode);
+            slot.mode = slot.mode & !0o7777 | mode & 0o7777;
+            slot.bits.remove(InodeBits::NOSEC);
+            w.times_mut(inode).ctime = now;
+        });
+        let all = InodeState::DIRTY_SYNC | InodeState::DIRTY_DATASYNC | InodeState::DIRTY_PAGES;
+        mark_inode_dirty(kt, inode, all).await;
+        Ok(())
+    })
+    .await;
+    kt.with(|w| up_write(w, RwSem::IRwsem(inode)));
+    changed
+}
+
+/// FS_IOC_SETFLAGS for SYNC (0x8), IMMUTABLE (0x10) and APPEND (0x20).
+///
+/// # Errors
+/// What the journal gives.
+pub async fn setflags(kt: &Kthread, file: FileId, flags: u32, set: bool) -> Result<(), Errno> {
+    let inode = kt.with(|w| w.files.at(file).inode);
+    down_write(kt, RwSem::IRwsem(inode)).await;
+    let done = ioctl_setflags(kt, inode, flags, set).await;
+    kt.with(|w| up_write(w, RwSem::IRwsem(inode)));
+    done
+}
+
+async fn ioctl_setflags(kt: &Kthread, inode: world::InodeId, flags: u32, set: bool) -> Result<(), Errno> {
+    ext4_journal_start(kt, HandleType::Inode, 1).await?;
+    kt.with(|w| {
+        let now = current_time(w);
+        let slot = w.inode_mut(inode);
+        slot.flags = if set { slot.flags | flags } else { slot.flags & !flags };
+        let bits = [(0x8, InodeBits::S_SYNC), (0x10, InodeBits::IMMUTABLE), (0x20, InodeBits::APPEND)];
+        for (flag, bit) in bits {
+            slot.bits.set(bit, slot.flags & flag != 0);
+        }
+        w.times_mut(inode).ctime = now;
+    });
+    let marked = ext4_mark_inode_dirty(kt, inode).await;
+    ext4_journal_stop(kt).await.and(marked)
+}

@@ -1,0 +1,349 @@
+//! A run of a scenario: the machine, its programs, and what acts from outside.
+//!
+//! ```text
+//!   Run ── Machine ── task A: mount, set-up │ operations, exit, sync, umount
+//!    │                                      └ recording begins here
+//!    ├── interventions, resolved to steps the first time they are reached
+//!    └── results of the operations, trace, image
+//! ```
+//!
+//! A run is a function of its scenario: the same steps, the same digest,
+//! natively and in wasm, whatever slices it is run in.
+
+mod image;
+mod program;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use kernel::block::ramdisk::irq;
+use kernel::mm::memory::{buffer_address, madvise_dontneed};
+use kernel::mm::page_writeback::{IN_BYTES, domain_dirty_limits};
+use kernel::site;
+use sched::{Address, Machine, Pause, Place};
+use thiserror::Error;
+use world::{Counter, TaskId, TraceRecord, World};
+
+pub use image::{image_bytes, mkfs_options};
+
+use crate::scenario::{Act, At, DeviceKind, Op, Scenario};
+use program::{Program, Shared};
+
+/// Second at which every modelled machine boots, and at which its image was made.
+pub const BOOT_SECONDS: u32 = 1_790_000_000;
+
+/// Share of memory that pages may take, after the kernel's own part, in percent.
+const DIRTYABLE_PERCENT: u64 = 84;
+
+/// How to run.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Keep every step of the operations.
+    pub recording: bool,
+    /// Keep what a tracer would print.
+    pub trace: bool,
+    /// The bytes of the uploaded image, if the scenario names one.
+    pub image: Option<Vec<u8>>,
+}
+
+/// Why a run cannot start.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RunError {
+    /// The image cannot be made.
+    #[error("the image cannot be made: {0}")]
+    Mkfs(String),
+    /// The scenario needs an uploaded image that was not given.
+    #[error("the scenario needs the image {name} (SHA-256 {sha256})")]
+    ImageMissing {
+        /// Its file name.
+        name: String,
+        /// Its digest.
+        sha256: String,
+    },
+    /// The image cannot be mounted.
+    #[error("the image cannot be mounted: {0}")]
+    Mount(String),
+    /// The scenario asks for what the engine does not model.
+    #[error("not modelled: {0}")]
+    Lacks(String),
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// More steps to come.
+    Running,
+    /// Every program has ended and the file system is unmounted.
+    Finished,
+    /// Every task sleeps and nothing will wake one.
+    Deadlock,
+}
+
+/// What an operation gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpResult {
+    /// Its number, through set-up and operations, from 0.
+    pub index: usize,
+    /// The operation on one line.
+    pub text: String,
+    /// Result; −1 with an errno.
+    pub ret: i64,
+    /// Error number, positive.
+    pub errno: Option<u16>,
+    /// The process died in it.
+    pub killed: bool,
+    /// What `ext4_file_write_iter` returned in the call the process died in.
+    pub kernel_ret: Option<i64>,
+    /// It is one of the operations, not of the set-up.
+    pub traced: bool,
+}
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProcessEnd {
+    /// Exit code, if it exited.
+    pub exit: Option<i32>,
+    /// Signal, if it was killed.
+    pub signal: Option<u8>,
+    /// The operation it died in.
+    pub killed_op: Option<usize>,
+}
+
+/// A scenario being run.
+pub struct Run {
+    machine: Rc<Machine>,
+    shared: Rc<RefCell<Shared>>,
+    /// By step number, ascending.
+    due: Vec<(u32, Act)>,
+    /// By index of the armed address.
+    armed: Vec<Act>,
+    buffers: Vec<String>,
+    size_bytes: u64,
+    progress: Progress,
+}
+
+impl Run {
+    /// Sets the machine up and runs it to where its recording begins: the
+    /// image mounted, the set-up done.
+    ///
+    /// # Errors
+    /// See [`RunError`]. Nothing is left behind.
+    pub fn new(scenario: &Scenario, options: RunOptions) -> Result<Self, RunError> {
+        let mut world = World::default();
+        let size_bytes = image::load(&mut world, scenario, options.image.as_deref())?;
+        boot(&mut world, scenario);
+        let machine = Machine::new(world, false);
+        let buffers = program::buffer_names(scenario);
+        let shared = Rc::new(RefCell::new(Shared::default()));
+        for task in &scenario.tasks {
+            let program = Program::new(task, scenario, Rc::clone(&shared), options.recording, options.trace);
+            machine.spawn(&task.name, 1, 0, |kt| program.run(kt));
+        }
+        let mut run =
+            Run { machine, shared, due: Vec::new(), armed: Vec::new(), buffers, size_bytes, progress: Progress::Running };
+        run.arm(scenario);
+        run.run_set_up()?;
+        Ok(run)
+    }
+
+    fn arm(&mut self, scenario: &Scenario) {
+        for intervention in &scenario.interventions {
+            match &intervention.at {
+                At::Step(step) => self.due.push((*step, intervention.act.clone())),
+                At::Probe(at) => {
+                    let task = scenario.tasks.iter().position(|task| task.name == at.task);
+                    let site = site::SITES.iter().find_map(|row| match row {
+                        site::Site::Probe(probe) if probe.name == at.site => Some(probe.id),
+                        _ => None,
+                    });
+                    let (Some(task), Some(site)) = (task, site) else {
+                        continue; // `Scenario::check` has refused both
+                    };
+                    self.machine.arm(Address {
+                        task: TaskId(task as u32),
+                        syscall: at.op as u16 + 1,
+                        iteration: at.iteration,
+                        retry: at.retry,
+                        site,
+                        nth: at.nth,
+                    });
+                    self.armed.push(intervention.act.clone());
+                }
+            }
+        }
+        self.due.sort_by_key(|(step, _)| *step);
+    }
+
+    /// Runs mount and set-up, whose steps are not kept.
+    fn run_set_up(&mut self) -> Result<(), RunError> {
+        while !self.shared.borrow().set_up_done && self.progress == Progress::Running {
+            self.slice(1);
+        }
+        if let Some(reason) = self.shared.borrow_mut().mount_error.take() {
+            return Err(RunError::Mount(reason));
+        }
+        Ok(())
+    }
+
+    /// Runs up to `budget` more steps.
+    pub fn step(&mut self, budget: u32) -> Progress {
+        let mut left = budget;
+        while left > 0 && self.progress == Progress::Running {
+            let before = self.machine.steps_run();
+            let now = self.len();
+            let slice = match self.due.first() {
+                Some(&(step, _)) if step == now => {
+                    let (_, act) = self.due.remove(0);
+                    self.act(&act);
+                    1
+                }
+                Some(&(step, _)) if step > now => left.min(step - now),
+                _ => left,
+            };
+            self.slice(slice);
+            left = left.saturating_sub((self.machine.steps_run() - before).max(1) as u32);
+        }
+        self.progress
+    }
+
+    fn slice(&mut self, budget: u32) {
+        match self.machine.run(budget, irq) {
+            Pause::Budget => {}
+            Pause::Hit(index) => {
+                let act = self.armed[index].clone();
+                self.act(&act);
+            }
+            Pause::Finished => self.progress = Progress::Finished,
+            Pause::Deadlock => self.progress = Progress::Deadlock,
+        }
+    }
+
+    /// Runs to the end.
+    pub fn finish(&mut self) -> Progress {
+        while self.step(u32::MAX) == Progress::Running {}
+        self.progress
+    }
+
+    /// Something outside acts, as a step of its own.
+    fn act(&mut self, act: &Act) {
+        self.machine.with(|w| match act {
+            Act::Evict { buf, off, len } => {
+                if let Some(index) = self.buffers.iter().position(|name| name == buf) {
+                    madvise_dontneed(w, 1, buffer_address(index as u16, *off), *len);
+                }
+            }
+            Act::Sigkill { task } => {
+                let target = w.comms.iter().find(|(_, comm)| comm.as_str() == task).map(|(id, _)| id);
+                if let Some(target) = target {
+                    sched::kill(w, target);
+                }
+            }
+        });
+        self.machine.close_step(TaskId::NONE, site::INTERVENE.id, Place { file: file!(), line: line!() });
+    }
+
+    /// Steps kept so far.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.machine.with_history(|_, history| history.len())
+    }
+
+    /// True before the first kept step.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How far the run has come.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// The machine.
+    #[must_use]
+    pub fn machine(&self) -> &Rc<Machine> {
+        &self.machine
+    }
+
+    /// Names of the workload's buffers by their number.
+    #[must_use]
+    pub fn buffers(&self) -> &[String] {
+        &self.buffers
+    }
+
+    /// What the operations gave so far.
+    #[must_use]
+    pub fn results(&self) -> Vec<OpResult> {
+        self.shared.borrow().results.clone()
+    }
+
+    /// How the program ended.
+    #[must_use]
+    pub fn process_end(&self) -> ProcessEnd {
+        self.shared.borrow().end
+    }
+
+    /// What a tracer would have printed.
+    #[must_use]
+    pub fn trace(&self) -> Vec<TraceRecord> {
+        self.machine.with(|w| w.trace.records.clone())
+    }
+
+    /// Operations of the scenario that the engine does not model yet.
+    #[must_use]
+    pub fn lacks(&self) -> Vec<String> {
+        self.shared.borrow().lacks.clone()
+    }
+
+    /// The device's bytes as they are now.
+    #[must_use]
+    pub fn image(&self) -> Vec<u8> {
+        self.machine.with(|w| image_bytes(w, self.size_bytes))
+    }
+
+    /// Puts the state after `step` steps.
+    ///
+    /// # Panics
+    /// If `step` is past the last one.
+    pub fn seek(&self, step: u32) {
+        self.machine.with_history(|w, history| history.seek(w, step));
+    }
+
+    /// Puts the state at the head, where the run can go on.
+    pub fn seek_head(&self) {
+        self.machine.with_history(|w, history| {
+            let head = history.len();
+            history.seek(w, head);
+        });
+    }
+}
+
+/// Memory, limits and device, as the scenario says.
+fn boot(w: &mut World, scenario: &Scenario) {
+    let pages = u64::from(scenario.memory_mib) * 256 * DIRTYABLE_PERCENT / 100;
+    *w.counter_mut(Counter::MemoryPages) = pages;
+    *w.counter_mut(Counter::FreePages) = pages;
+    *w.counter_mut(Counter::BootTime) = u64::from(BOOT_SECONDS) * 1_000_000_000;
+    *w.counter_mut(Counter::Random) = 0x9e37_79b9;
+    let word = |ratio: Option<u32>, bytes: Option<u32>, default: u64| match (bytes, ratio) {
+        (Some(bytes), _) => IN_BYTES | u64::from(bytes),
+        (None, Some(ratio)) => u64::from(ratio),
+        (None, None) => default,
+    };
+    *w.counter_mut(Counter::DirtyLimit) = word(scenario.vm.dirty_ratio, scenario.vm.dirty_bytes, 20);
+    *w.counter_mut(Counter::DirtyBackground) =
+        word(scenario.vm.dirty_background_ratio, scenario.vm.dirty_background_bytes, 10);
+    let (thresh, _) = domain_dirty_limits(w);
+    *w.counter_mut(Counter::RatelimitPages) = (thresh / 32).max(16);
+    *w.counter_mut(Counter::DeviceLatency) = match scenario.device.kind {
+        DeviceKind::Slow => u64::from(scenario.device.latency_ms) * 1_000_000,
+        DeviceKind::Ram | DeviceKind::Pmem => 0,
+    };
+}
+
+/// True if the engine runs this operation.
+#[must_use]
+pub fn is_modelled(op: &Op) -> bool {
+    program::is_modelled(op)
+}

@@ -1,0 +1,623 @@
+//! The modelled user program: mounts, performs its operations, exits, syncs
+//! and unmounts. Each operation is the system call of its name.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use kernel::fs::ext4::inode::truncate::ext4_setattr_size;
+use kernel::fs::ext4::readpage::{force_page_cache_readahead, generic_file_buffered_read};
+use kernel::fs::ext4::super_::{MountOptions, drop_caches, ext4_mount, ext4_umount};
+use kernel::fs::open::{OpenFlags, do_sys_open, filp_close};
+use kernel::fs::read_write::{Rwf, do_pwritev, do_writev, fdget, ksys_pwrite64, ksys_write, llseek};
+use kernel::fs::sync::{ksys_sync, vfs_fsync_range};
+use kernel::fs::{attr, namei};
+use kernel::mm::memory::{buffer_address, madvise_dontneed, map_buffer, mprotect, munmap, user_load, user_store};
+use kernel::probe;
+use kernel::site;
+use kernel::trace::{Word, call, write};
+use sched::{Kthread, kill};
+use world::{Errno, FileId, Iovec, TaskId, TraceEvent, VmaKind, WaitOn, World};
+
+use super::{OpResult, ProcessEnd};
+use crate::scenario::ops::{Advice, Prot, SetClear, Whence};
+use crate::scenario::{Buffer, BufferKind, Op, Scenario, Segment, Task};
+
+/// The process of every program (threads share it).
+const PROCESS: u8 = 1;
+/// Where a race helper waits for its moment.
+const RACE: WaitOn = WaitOn::Work(u32::MAX);
+/// Signals that do not kill: SIGCHLD, SIGURG, SIGWINCH, SIGCONT.
+const HARMLESS: u64 = 1 << 17 | 1 << 23 | 1 << 28 | 1 << 18;
+
+/// What programs tell the run, and each other. Nothing of the machine's state.
+#[derive(Default)]
+pub(super) struct Shared {
+    pub set_up_done: bool,
+    pub mount_error: Option<String>,
+    pub results: Vec<OpResult>,
+    pub end: ProcessEnd,
+    pub lacks: Vec<String>,
+    /// Descriptors by name.
+    fds: Vec<String>,
+    ignored_signals: u64,
+    /// A helper thread, and whether its moment has come.
+    race: Option<Race>,
+}
+
+struct Race {
+    task: TaskId,
+    armed: bool,
+    result: Option<Result<u64, Errno>>,
+}
+
+/// Names of a scenario's buffers; their place is their number.
+pub(super) fn buffer_names(scenario: &Scenario) -> Vec<String> {
+    let declared = scenario.buffers.iter().map(|buffer| buffer.name.clone());
+    let made = scenario.tasks.iter().flat_map(Task::all_ops).filter_map(|(op, _)| match op {
+        Op::Buf(buffer) => Some(buffer.name.clone()),
+        Op::Bufmap { name, .. } => Some(name.clone()),
+        _ => None,
+    });
+    declared.chain(made).collect()
+}
+
+/// True if the engine runs this operation.
+pub(super) fn is_modelled(op: &Op) -> bool {
+    match op {
+        Op::Open { flags, .. } => !flags.contains("DIRECT") && !flags.contains("TMPFILE"),
+        Op::Fadvise { advice, .. } => matches!(advice, Advice::Willneed | Advice::Normal),
+        Op::Lseek { whence, .. } => !matches!(whence, Whence::Data | Whence::Hole),
+        Op::Bufmap { .. }
+        | Op::Msync { .. }
+        | Op::Fallocate { .. }
+        | Op::Fiemap { .. }
+        | Op::Rename { .. }
+        | Op::Linkfd { .. }
+        | Op::Pipe { .. }
+        | Op::Splice { .. } => false,
+        _ => true,
+    }
+}
+
+/// One program.
+pub(super) struct Program {
+    ops: Vec<(Op, bool)>,
+    mount: String,
+    buffers: Vec<String>,
+    declared: Vec<Buffer>,
+    gap_ns: u64,
+    shared: Rc<RefCell<Shared>>,
+    recording: bool,
+    trace: bool,
+}
+
+type Ret = Result<u64, Errno>;
+
+impl Program {
+    pub(super) fn new(
+        task: &Task,
+        scenario: &Scenario,
+        shared: Rc<RefCell<Shared>>,
+        recording: bool,
+        trace: bool,
+    ) -> Self {
+        Program {
+            ops: task.all_ops().map(|(op, traced)| (op.clone(), traced)).collect(),
+            mount: scenario.mount.clone(),
+            buffers: buffer_names(scenario),
+            declared: scenario.buffers.clone(),
+            gap_ns: u64::from(scenario.op_gap_ms) * 1_000_000,
+            shared,
+            recording,
+            trace,
+        }
+    }
+
+    /// The whole life of the program.
+    pub(super) async fn run(self, kt: Kthread) {
+        if let Err(reason) = self.mount(&kt).await {
+            self.shared.borrow_mut().mount_error = Some(reason);
+            self.shared.borrow_mut().set_up_done = true;
+            return;
+        }
+        for buffer in &self.declared {
+            self.make_buffer(&kt, buffer);
+        }
+        let mut recording = false;
+        for (index, (op, traced)) in self.ops.iter().enumerate() {
+            if *traced && !recording {
+                recording = true;
+                self.begin_recording(&kt);
+            }
+            if !self.operation(&kt, index, op, *traced).await {
+                break;
+            }
+        }
+        if !recording {
+            self.begin_recording(&kt);
+        }
+        self.exit(&kt).await;
+    }
+
+    async fn mount(&self, kt: &Kthread) -> Result<(), String> {
+        let options = MountOptions::parse(&self.mount).map_err(|error| error.to_string())?;
+        ext4_mount(kt, options).await.map_err(|error| error.to_string())
+    }
+
+    fn begin_recording(&self, kt: &Kthread) {
+        if self.recording {
+            kt.machine().record_from_here();
+        }
+        self.shared.borrow_mut().set_up_done = true;
+    }
+
+    /// One operation: false if the process died in it.
+    async fn operation(&self, kt: &Kthread, index: usize, op: &Op, traced: bool) -> bool {
+        if self.gap_ns > 0 {
+            kt.sleep_for(self.gap_ns).await;
+        }
+        let number = index as u64;
+        kt.with(|w| {
+            let run = w.run_mut(kt.task);
+            (run.syscall, run.iteration, run.retry) = (index as u16 + 1, 0, 0);
+            w.trace.on = self.trace && traced;
+            write(w, TraceEvent::OpBegin, 0, &[number]);
+        });
+        let outcome = call(kt, &site::USER, &[number], async {
+            probe!(kt, OP_BEGIN).await;
+            self.arm_race(kt, op);
+            let outcome = self.perform(kt, op).await;
+            self.disarm_race();
+            probe!(kt, OP_END).await;
+            outcome
+        })
+        .await;
+        let deadly = kt.with(|w| deadly_signal(w, kt.task, self.shared.borrow().ignored_signals));
+        let mut shared = self.shared.borrow_mut();
+        let ret = outcome.word() as i64;
+        let errno = outcome.err().map(|errno| errno.number() as u16);
+        shared.results.push(OpResult {
+            index,
+            text: op.text(),
+            ret: if errno.is_some() { -1 } else { ret },
+            errno,
+            killed: deadly.is_some(),
+            kernel_ret: deadly.map(|_| ret),
+            traced,
+        });
+        if let Some(signal) = deadly {
+            shared.end = ProcessEnd { exit: None, signal: Some(signal), killed_op: Some(index) };
+            return false;
+        }
+        let args = [number, shared.results[index].ret as u64, u64::from(errno.unwrap_or(0))];
+        kt.with(|w| write(w, TraceEvent::OpEnd, 0, &args));
+        shared.end = ProcessEnd { exit: Some(0), ..ProcessEnd::default() };
+        true
+    }
+
+    /// Exit, then what the harness does: sync(2) and umount.
+    async fn exit(&self, kt: &Kthread) {
+        kt.with(|w| {
+            w.trace.on = false;
+            let run = w.run_mut(kt.task);
+            (run.syscall, run.iteration, run.retry) = (self.ops.len() as u16 + 1, 0, 0);
+        });
+        if self.shared.borrow().end == ProcessEnd::default() {
+            self.shared.borrow_mut().end.exit = Some(0);
+        }
+        call(kt, &site::USER, &[self.ops.len() as u64], async {
+            self.close_all(kt).await;
+            probe!(kt, TASK_EXIT).await;
+            let synced = ksys_sync(kt).await;
+            let unmounted = ext4_umount(kt).await;
+            probe!(kt, OP_END).await;
+            synced.and(unmounted)
+        })
+        .await
+        .unwrap_or(()); // a failed unmount leaves the image as it is, which is then looked at
+    }
+
+    async fn close_all(&self, kt: &Kthread) {
+        let open: Vec<(u32, FileId)> =
+            kt.with(|w| w.fds.entries().iter().map(|(&(_, fd), &file)| (fd, file)).collect());
+        for (fd, file) in open {
+            kt.with(|w| w.fd_set((PROCESS, fd), None));
+            filp_close(kt, file).await;
+        }
+    }
+
+    fn buffer(&self, name: &str) -> u16 {
+        self.buffers.iter().position(|known| known == name).unwrap_or(usize::from(u16::MAX)) as u16
+    }
+
+    fn address(&self, name: &str, off: u64) -> u64 {
+        buffer_address(self.buffer(name), off)
+    }
+
+    fn fd(&self, name: &str) -> u32 {
+        let mut shared = self.shared.borrow_mut();
+        let known = shared.fds.iter().position(|known| known == name);
+        known.unwrap_or_else(|| {
+            shared.fds.push(name.to_owned());
+            shared.fds.len() - 1
+        }) as u32
+    }
+
+    fn file(&self, kt: &Kthread, name: &str) -> Result<FileId, Errno> {
+        let fd = self.fd(name);
+        kt.with(|w| fdget(w, PROCESS, fd))
+    }
+
+    fn make_buffer(&self, kt: &Kthread, buffer: &Buffer) {
+        let kind = match buffer.kind {
+            BufferKind::Anon => VmaKind::Anon,
+            BufferKind::Memfd => VmaKind::Memfd,
+            BufferKind::Filepriv => VmaKind::FilePrivate,
+        };
+        // `Scenario::check` has read the fill once already.
+        let mut bytes = buffer.fill.bytes(buffer.len).unwrap_or_default();
+        bytes.resize(buffer.len as usize, 0);
+        kt.with(|w| map_buffer(w, PROCESS, self.buffer(&buffer.name), kind, &bytes));
+    }
+
+    fn iovecs(&self, segments: &[Segment]) -> Vec<Iovec> {
+        segments.iter().map(|s| Iovec { base: self.address(&s.buf, s.off), len: s.len }).collect()
+    }
+
+    async fn perform(&self, kt: &Kthread, op: &Op) -> Ret {
+        if !is_modelled(op) {
+            self.shared.borrow_mut().lacks.push(op.text());
+            return Err(Errno::ENOSYS);
+        }
+        match op {
+            Op::Buf(buffer) => {
+                self.make_buffer(kt, buffer);
+                Ok(0)
+            }
+            Op::Unmap { buf, off, len } => {
+                kt.with(|w| munmap(w, PROCESS, self.address(buf, *off), *len));
+                Ok(0)
+            }
+            Op::Dontneed { buf, off, len } => {
+                kt.with(|w| madvise_dontneed(w, PROCESS, self.address(buf, *off), *len));
+                Ok(0)
+            }
+            Op::Protect { buf, off, len, prot } => {
+                let (readable, writable) = (*prot != Prot::None, *prot == Prot::Rw);
+                kt.with(|w| mprotect(w, PROCESS, self.address(buf, *off), *len, readable, writable));
+                Ok(0)
+            }
+            Op::Fill { buf, off, len, seed } => {
+                user_store(kt, PROCESS, self.address(buf, *off), *len, u64::from(*seed)).await.map(|()| 0)
+            }
+            Op::Load { buf, off, len } => user_load(kt, PROCESS, self.address(buf, *off), *len).await.map(|()| 0),
+            Op::Open { fd, path, flags, mode } => self.open(kt, fd, path, flags, mode.as_deref()).await,
+            Op::Close { fd } => {
+                let file = self.file(kt, fd)?;
+                kt.with(|w| w.fd_set((PROCESS, self.fd(fd)), None));
+                filp_close(kt, file).await;
+                Ok(0)
+            }
+            Op::Write { .. }
+            | Op::Writev { .. }
+            | Op::Pwrite { .. }
+            | Op::Pwritev { .. }
+            | Op::Pwritev2 { .. } => self.write_call(kt, op).await,
+            Op::Pread { fd, off, len } => {
+                let file = self.file(kt, fd)?;
+                generic_file_buffered_read(kt, file, *off, *len).await.map(|bytes| bytes.len() as u64)
+            }
+            Op::Lseek { fd, off, whence } => {
+                let whence = match whence {
+                    Whence::Cur => 1,
+                    Whence::End => 2,
+                    _ => 0,
+                };
+                kt.with(|w| llseek(w, PROCESS, self.fd(fd), *off, whence))
+            }
+            Op::Fsync { fd } => self.fsync(kt, fd, false).await,
+            Op::Fdatasync { fd } => self.fsync(kt, fd, true).await,
+            Op::Sync {} => ksys_sync(kt).await.map(|()| 0),
+            Op::Ftruncate { fd, len } => self.truncate(kt, fd, *len).await,
+            Op::Fchmod { fd, mode } => {
+                let file = self.file(kt, fd)?;
+                attr::fchmod(kt, file, octal(mode)).await.map(|()| 0)
+            }
+            Op::Setflags { fd, action, flags } => {
+                let file = self.file(kt, fd)?;
+                attr::setflags(kt, file, inode_flags(flags)?, *action == SetClear::Set).await.map(|()| 0)
+            }
+            Op::Fadvise { fd, off, len, advice } => {
+                let file = self.file(kt, fd)?;
+                if *advice == Advice::Willneed {
+                    force_page_cache_readahead(kt, file, *off, *len).await?;
+                }
+                Ok(0)
+            }
+            Op::Shutdown { .. } => {
+                kt.with(|w| w.sb_mut().shutdown = true);
+                Ok(0)
+            }
+            Op::Unlink { path } => namei::do_unlinkat(kt, path).await.map(|()| 0),
+            Op::Mkdir { path, mode } => {
+                namei::do_mkdirat(kt, path, mode.as_deref().map_or(0o755, octal)).await.map(|()| 0)
+            }
+            Op::Sigign { signal } => {
+                self.shared.borrow_mut().ignored_signals |= 1 << signal;
+                Ok(0)
+            }
+            Op::RlimitFsize { bytes } => {
+                kt.with(|w| w.acct_mut(kt.task).rlimit_fsize = *bytes);
+                Ok(0)
+            }
+            Op::Seteuid { uid } => {
+                kt.with(|w| w.acct_mut(kt.task).euid = *uid);
+                Ok(0)
+            }
+            Op::Sysctl { path, value } => sysctl(kt, path, value),
+            Op::Msleep { ms } => {
+                kt.sleep_for(u64::from(*ms) * 1_000_000).await;
+                Ok(0)
+            }
+            Op::Remount {} => {
+                self.unmount(kt).await?;
+                kt.with(drop_caches);
+                self.mount(kt).await.map_err(|_| Errno::EINVAL)?;
+                Ok(0)
+            }
+            Op::Umount {} => self.unmount(kt).await.map(|()| 0),
+            Op::RaceDontneed { .. } | Op::RaceWrite { .. } | Op::RaceTruncate { .. } | Op::RaceKill {} => {
+                self.make_ready(kt, op);
+                Ok(0)
+            }
+            Op::RaceWait {} => self.race_wait(kt).await,
+            _ => Err(Errno::ENOSYS),
+        }
+    }
+
+    async fn unmount(&self, kt: &Kthread) -> Result<(), Errno> {
+        self.close_all(kt).await;
+        ksys_sync(kt).await?;
+        ext4_umount(kt).await
+    }
+
+    async fn open(&self, kt: &Kthread, fd: &str, path: &str, flags: &str, mode: Option<&str>) -> Ret {
+        let flags = open_flags(flags)?;
+        let file = do_sys_open(kt, path, flags, mode.map_or(0o644, octal)).await?;
+        let number = self.fd(fd);
+        kt.with(|w| w.fd_set((PROCESS, number), Some(file)));
+        Ok(0)
+    }
+
+    async fn write_call(&self, kt: &Kthread, op: &Op) -> Ret {
+        match op {
+            Op::Write { fd, iov } => {
+                let one = self.iovecs(iov).first().copied().unwrap_or_default();
+                ksys_write(kt, self.fd(fd), one.base, one.len).await
+            }
+            Op::Pwrite { fd, off, iov } => {
+                let one = self.iovecs(iov).first().copied().unwrap_or_default();
+                ksys_pwrite64(kt, self.fd(fd), one.base, one.len, *off as i64).await
+            }
+            Op::Writev { fd, iov } => do_writev(kt, self.fd(fd), &self.iovecs(iov), 0).await,
+            Op::Pwritev { fd, off, iov } | Op::RaceWrite { fd, off, iov } => {
+                do_pwritev(kt, self.fd(fd), &self.iovecs(iov), *off as i64, 0).await
+            }
+            Op::Pwritev2 { fd, off, rwf, iov } => {
+                let segments = self.iovecs(iov);
+                if *off as i64 == -1 {
+                    return do_writev(kt, self.fd(fd), &segments, rwf_flags(rwf)).await;
+                }
+                do_pwritev(kt, self.fd(fd), &segments, *off as i64, rwf_flags(rwf)).await
+            }
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    async fn fsync(&self, kt: &Kthread, fd: &str, datasync: bool) -> Ret {
+        let file = self.file(kt, fd)?;
+        vfs_fsync_range(kt, file, 0, i64::MAX as u64, datasync).await.map(|()| 0)
+    }
+
+    async fn truncate(&self, kt: &Kthread, fd: &str, len: u64) -> Ret {
+        let file = self.file(kt, fd)?;
+        let inode = kt.with(|w| w.files.at(file).inode);
+        ext4_setattr_size(kt, inode, len).await.map(|()| 0)
+    }
+
+    // ---- a second thread that acts while the first one sleeps ----
+
+    /// Starts the helper; it waits for the first thread's next write, fsync or
+    /// ftruncate to sleep.
+    fn make_ready(&self, kt: &Kthread, op: &Op) {
+        let helper = self.helper(kt.task);
+        let op = op.clone();
+        let task = kt.machine().spawn("B", PROCESS, 1, move |kt| async move {
+            while !helper.shared.borrow().race.as_ref().is_some_and(|race| race.armed) {
+                kt.sleep_on(RACE).await;
+            }
+            let result = helper.act(&kt, &op).await;
+            if let Some(race) = &mut helper.shared.borrow_mut().race {
+                race.result = Some(result);
+            }
+            kt.with(|w| sched::wake_all(w, WaitOn::Task(kt.task)));
+        });
+        self.shared.borrow_mut().race = Some(Race { task, armed: false, result: None });
+    }
+
+    fn helper(&self, first: TaskId) -> Helper {
+        Helper {
+            first,
+            shared: Rc::clone(&self.shared),
+            program: Program {
+                ops: Vec::new(),
+                mount: String::new(),
+                buffers: self.buffers.clone(),
+                declared: Vec::new(),
+                gap_ns: 0,
+                shared: Rc::clone(&self.shared),
+                recording: false,
+                trace: false,
+            },
+        }
+    }
+
+    /// From here on the helper runs whenever this thread sleeps.
+    fn arm_race(&self, kt: &Kthread, op: &Op) {
+        let waited_for = matches!(
+            op,
+            Op::Write { .. }
+                | Op::Writev { .. }
+                | Op::Pwrite { .. }
+                | Op::Pwritev { .. }
+                | Op::Pwritev2 { .. }
+                | Op::Fsync { .. }
+                | Op::Ftruncate { .. }
+        );
+        if waited_for && let Some(race) = &mut self.shared.borrow_mut().race {
+            race.armed = true;
+            kt.with(|w| sched::wake_all(w, RACE));
+        }
+    }
+
+    fn disarm_race(&self) {
+        if let Some(race) = &mut self.shared.borrow_mut().race {
+            race.armed = false;
+        }
+    }
+
+    async fn race_wait(&self, kt: &Kthread) -> Ret {
+        loop {
+            let (task, result) = match &self.shared.borrow().race {
+                Some(race) => (race.task, race.result),
+                None => return Err(Errno::EINVAL),
+            };
+            if let Some(result) = result {
+                self.shared.borrow_mut().race = None;
+                return result;
+            }
+            kt.sleep_on(WaitOn::Task(task)).await;
+        }
+    }
+}
+
+/// The second thread.
+struct Helper {
+    first: TaskId,
+    shared: Rc<RefCell<Shared>>,
+    program: Program,
+}
+
+impl Helper {
+    async fn act(&self, kt: &Kthread, op: &Op) -> Ret {
+        match op {
+            Op::RaceDontneed { buf, off, len } => {
+                call(kt, &site::USER, &[0], async {
+                    kt.with(|w| madvise_dontneed(w, PROCESS, self.program.address(buf, *off), *len));
+                    probe!(kt, USER_ACT).await;
+                    Ok(0)
+                })
+                .await
+            }
+            Op::RaceWrite { .. } => self.program.write_call(kt, op).await,
+            Op::RaceTruncate { fd, len } => self.program.truncate(kt, fd, *len).await,
+            _ => {
+                call(kt, &site::USER, &[0], async {
+                    kt.with(|w| kill(w, self.first));
+                    probe!(kt, USER_ACT).await;
+                    Ok(0)
+                })
+                .await
+            }
+        }
+    }
+}
+
+/// A signal that ends the process, if one is pending.
+fn deadly_signal(w: &World, task: TaskId, ignored: u64) -> Option<u8> {
+    let task = w.tasks.at(task);
+    if task.killed {
+        return Some(9);
+    }
+    let pending = task.signals & !ignored & !HARMLESS;
+    (pending != 0).then(|| pending.trailing_zeros() as u8)
+}
+
+fn octal(text: &str) -> u16 {
+    u16::from_str_radix(text, 8).unwrap_or(0) // `Scenario::check` has read it once already
+}
+
+fn open_flags(text: &str) -> Result<OpenFlags, Errno> {
+    let mut flags = OpenFlags::LARGEFILE;
+    for word in text.split(',').filter(|word| !word.is_empty()) {
+        flags |= match word {
+            "RDONLY" => OpenFlags::empty(),
+            "WRONLY" => OpenFlags::WRONLY,
+            "RDWR" => OpenFlags::RDWR,
+            "CREAT" => OpenFlags::CREAT,
+            "EXCL" => OpenFlags::EXCL,
+            "TRUNC" => OpenFlags::TRUNC,
+            "APPEND" => OpenFlags::APPEND,
+            "NONBLOCK" => OpenFlags::NONBLOCK,
+            "DSYNC" => OpenFlags::DSYNC,
+            "SYNC" => OpenFlags::SYNC | OpenFlags::DSYNC,
+            "DIRECT" => OpenFlags::DIRECT,
+            "DIRECTORY" => OpenFlags::DIRECTORY,
+            "NOATIME" => OpenFlags::NOATIME,
+            "TMPFILE" => OpenFlags::TMPFILE | OpenFlags::DIRECTORY,
+            _ => return Err(Errno::EINVAL),
+        };
+    }
+    Ok(flags)
+}
+
+fn rwf_flags(text: &str) -> u32 {
+    let mut flags = Rwf::empty();
+    for word in text.split(',') {
+        flags |= match word {
+            "HIPRI" => Rwf::HIPRI,
+            "DSYNC" => Rwf::DSYNC,
+            "SYNC" => Rwf::SYNC,
+            "NOWAIT" => Rwf::NOWAIT,
+            "APPEND" => Rwf::APPEND,
+            _ => Rwf::empty(),
+        };
+    }
+    flags.bits()
+}
+
+/// Inode flags by the words of FS_IOC_SETFLAGS.
+fn inode_flags(text: &str) -> Result<u32, Errno> {
+    let mut flags = 0;
+    for word in text.split(',') {
+        flags |= match word.to_ascii_lowercase().as_str() {
+            "sync" => 0x8,
+            "immutable" => 0x10,
+            "append" => 0x20,
+            _ => return Err(Errno::EOPNOTSUPP),
+        };
+    }
+    Ok(flags)
+}
+
+/// Writes under /proc/sys/vm that the model knows.
+fn sysctl(kt: &Kthread, path: &str, value: &str) -> Ret {
+    use kernel::mm::page_writeback::{IN_BYTES, domain_dirty_limits};
+    use world::Counter;
+
+    let number: u64 = value.trim().parse().map_err(|_| Errno::EINVAL)?;
+    let (counter, word) = match path.trim_start_matches("/proc/sys/").replace('.', "/").as_str() {
+        "vm/dirty_ratio" => (Counter::DirtyLimit, number),
+        "vm/dirty_bytes" => (Counter::DirtyLimit, IN_BYTES | number),
+        "vm/dirty_background_ratio" => (Counter::DirtyBackground, number),
+        "vm/dirty_background_bytes" => (Counter::DirtyBackground, IN_BYTES | number),
+        "vm/dirty_writeback_centisecs" | "vm/dirty_expire_centisecs" if number == 0 => return Ok(0),
+        _ => return Err(Errno::ENOSYS),
+    };
+    kt.with(|w| {
+        *w.counter_mut(counter) = word;
+        let (thresh, _) = domain_dirty_limits(w);
+        *w.counter_mut(Counter::RatelimitPages) = (thresh / 32).max(16);
+    });
+    Ok(0)
+}
