@@ -1,0 +1,81 @@
+//! Call stacks, one task at a time.
+
+use std::rc::Rc;
+
+use view::frame::{TaskRow, TaskState};
+use yew::prelude::*;
+
+use crate::draw::base_name;
+use crate::{keys, t};
+
+/// Props of [`CallStack`].
+#[derive(Properties, PartialEq)]
+pub struct CallStackProps {
+    /// All tasks.
+    pub tasks: Vec<Rc<TaskRow>>,
+}
+
+/// The running task's stack, or that of the task chosen in the tabs.
+#[component]
+pub fn CallStack(props: &CallStackProps) -> Html {
+    let chosen = use_state(|| None::<u32>);
+    let current = props.tasks.iter().find(|task| task.current).map(|task| task.id);
+    // A choice holds until another task takes a step.
+    use_effect_with(current, {
+        let chosen = chosen.clone();
+        move |_| chosen.set(None)
+    });
+    let first = props.tasks.first().map(|task| task.id);
+    let shown = (*chosen).filter(|id| props.tasks.iter().any(|task| task.id == *id)).or(current).or(first);
+    let onkeydown = {
+        let ids: Vec<u32> = props.tasks.iter().map(|task| task.id).collect();
+        let chosen = chosen.clone();
+        Callback::from(move |event: KeyboardEvent| {
+            if let Some(to) = keys::roving(&event, ids.iter().position(|id| Some(*id) == shown), ids.len()) {
+                chosen.set(Some(ids[to]));
+                keys::focus(&format!("task-{}", ids[to]));
+            }
+        })
+    };
+    let choose = |id: u32| {
+        let chosen = chosen.clone();
+        move |_: MouseEvent| chosen.set(Some(id))
+    };
+    html! {
+        <section class="panel stacks" aria-labelledby="h-stk">
+            <div class="head">
+                <h2 id="h-stk">{ t().call_stack }</h2>
+                if !props.tasks.is_empty() {
+                    <div role="tablist" aria-label={t().task} class="tasks" {onkeydown}>
+                        for task in props.tasks.iter() {
+                            <button key={task.id} id={format!("task-{}", task.id)} class="task" role="tab" type="button"
+                                aria-selected={(Some(task.id) == shown).to_string()} aria-controls="stack"
+                                tabindex={if Some(task.id) == shown { "0" } else { "-1" }} onclick={choose(task.id)}>
+                                { &task.name }
+                                if task.state != TaskState::Idle { { " " }{ task.state.name() } }
+                            </button>
+                        }
+                    </div>
+                }
+            </div>
+            <div id="stack" role="tabpanel" aria-label={t().call_stack} tabindex="0" class="stackbox" data-testid="stack">
+                if let Some(task) = props.tasks.iter().find(|task| Some(task.id) == shown) {
+                    if !task.on.is_empty() { <p class="on">{ t().waits_for }{ " " }{ &task.on }</p> }
+                    <ol class="stack">
+                        for row in task.stack.iter() {
+                            <li>
+                                <span class="f" title={row.function.clone()}>{ &row.function }</span>
+                                <span class="l" title={format!("{}:{}", row.file, row.line)}>
+                                    <span class="w">{ base_name(&row.file) }</span>{ format!(":{}", row.line) }
+                                </span>
+                            </li>
+                        }
+                    </ol>
+                    if task.stack.is_empty() { <p class="none">{ t().no_frames }</p> }
+                } else {
+                    <p class="none">{ t().none }</p>
+                }
+            </div>
+        </section>
+    }
+}

@@ -1,0 +1,203 @@
+//! Code: our outline of the kernel function, or the engine's own source.
+
+use std::rc::Rc;
+
+use gloo::utils::document;
+use view::frame::{Code, CodeLine, LineState, SourceAt};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{ScrollIntoViewOptions, ScrollLogicalPosition};
+use yew::prelude::*;
+
+use crate::draw::{base_name, phase_class};
+use crate::{keys, t};
+
+/// Where the kernel's source can be read.
+const SOURCE_BROWSER: &str = "https://elixir.bootlin.com/linux/v5.10.238/source/";
+
+/// Props of [`CodePane`].
+#[derive(Properties, PartialEq)]
+pub struct CodePaneProps {
+    /// The outline.
+    pub code: Rc<Code>,
+    /// Where in the engine's source the step ended.
+    pub source: Option<Rc<SourceAt>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Tab {
+    Outline,
+    Engine,
+}
+
+const TABS: [Tab; 2] = [Tab::Outline, Tab::Engine];
+
+impl Tab {
+    const fn id(self) -> &'static str {
+        match self {
+            Self::Outline => "code-outline",
+            Self::Engine => "code-engine",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Outline => t().outline,
+            Self::Engine => t().engine,
+        }
+    }
+}
+
+/// The code panel with its tabs.
+#[component]
+pub fn CodePane(props: &CodePaneProps) -> Html {
+    let tab = use_state(|| Tab::Outline);
+    let onkeydown = {
+        let tab = tab.clone();
+        let at = TABS.iter().position(|each| *each == *tab);
+        Callback::from(move |event: KeyboardEvent| {
+            if let Some(to) = keys::roving(&event, at, TABS.len()) {
+                tab.set(TABS[to]);
+                keys::focus(TABS[to].id());
+            }
+        })
+    };
+    let show = |each: Tab| {
+        let tab = tab.clone();
+        move |_: MouseEvent| tab.set(each)
+    };
+    let caption = match (*tab, &props.source) {
+        (Tab::Outline, _) if !props.code.function.is_empty() => format!("{} · {}", props.code.function, props.code.at),
+        (Tab::Engine, Some(at)) => format!("{}:{}", at.file, at.line),
+        _ => String::new(),
+    };
+    html! {
+        <section class="panel code" id="panel-code" tabindex="-1" aria-label={t().code}>
+            <div class="tabs">
+                <div role="tablist" aria-label={t().code_view} {onkeydown}>
+                    for each in TABS {
+                        <button key={each.id()} id={each.id()} class="tab" role="tab" type="button" aria-controls="code-body"
+                            aria-selected={(each == *tab).to_string()} tabindex={if each == *tab { "0" } else { "-1" }} onclick={show(each)}>
+                            { each.name() }
+                        </button>
+                    }
+                </div>
+                <span class="fn" title={caption.clone()}>{ caption.clone() }</span>
+            </div>
+            <div id="code-body" class="codebody" role="tabpanel" aria-labelledby={tab.id()} tabindex="0">
+                if *tab == Tab::Outline {
+                    <Outline code={props.code.clone()} />
+                } else {
+                    <EngineSource at={props.source.clone()} />
+                }
+            </div>
+        </section>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct OutlineProps {
+    code: Rc<Code>,
+}
+
+#[component]
+fn Outline(props: &OutlineProps) -> Html {
+    let now = props.code.lines.iter().position(|line| line.state == LineState::Now);
+    use_effect_with((now, props.code.function.clone()), |_| show_line(".lines .now"));
+    if props.code.lines.is_empty() {
+        return html! { <p class="none">{ t().no_code }</p> };
+    }
+    html! { <ol class="lines" data-testid="outline">{ for props.code.lines.iter().map(|line| outline_line(line)) }</ol> }
+}
+
+fn outline_line(line: &CodeLine) -> Html {
+    let (state, word) = match line.state {
+        LineState::Done => ("done", t().line_done),
+        LineState::Now => ("now", t().line_now),
+        LineState::Ahead => ("todo", t().line_ahead),
+    };
+    let place = if line.file.is_empty() { String::new() } else { format!("{}:{}", base_name(&line.file), line.line) };
+    let now = line.state == LineState::Now;
+    html! {
+        <li class={classes!("ln", "ph", phase_class(line.phase), state, line.sub.then_some("sub"))} aria-current={now.then_some("step")}>
+            <span class="gut"></span>
+            <i></i>
+            <span class="src" title={line.text.clone()}><span class="vh">{ word }</span>{ &line.text }</span>
+            <span class="val" title={line.value.clone()}>{ &line.value }</span>
+            if now && !line.file.is_empty() {
+                <a class="loc" target="_blank" rel="noreferrer" href={format!("{SOURCE_BROWSER}{}#L{}", line.file, line.line)}
+                    aria-label={format!("{} {} {}", line.file, t().line, line.line)}>{ place }</a>
+            } else {
+                <span class="loc">{ place }</span>
+            }
+        </li>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct EngineSourceProps {
+    at: Option<Rc<SourceAt>>,
+}
+
+#[derive(Clone, PartialEq)]
+enum Text {
+    Loading,
+    Failed,
+    Lines(Rc<Vec<String>>),
+}
+
+/// The engine's own Rust source, fetched from beside the page when it is first looked at.
+#[component]
+fn EngineSource(props: &EngineSourceProps) -> Html {
+    let text = use_state(|| Text::Loading);
+    let file = props.at.as_ref().map(|at| at.file.clone());
+    use_effect_with(file, {
+        let text = text.clone();
+        move |file: &Option<String>| {
+            if let Some(file) = file.clone() {
+                text.set(Text::Loading);
+                spawn_local(async move { text.set(fetch(&file).await) });
+            }
+        }
+    });
+    let at = props.at.as_ref().map(|at| at.line);
+    use_effect_with((props.at.clone(), matches!(*text, Text::Lines(_))), |_| show_line(".rust .now"));
+    match (&props.at, &*text) {
+        (None, _) => html! { <p class="none">{ t().no_source }</p> },
+        (_, Text::Loading) => html! { <p class="none">{ t().loading }</p> },
+        (_, Text::Failed) => html! { <p class="none">{ t().source_failed }</p> },
+        (_, Text::Lines(lines)) => html! {
+            <ol class="rust" data-testid="engine-source">
+                for (number, line) in (1u32..).zip(lines.iter()) {
+                    <li key={number} class={(Some(number) == at).then_some("now")} aria-current={(Some(number) == at).then_some("step")}>
+                        <span class="no">{ number }</span><code>{ line }</code>
+                    </li>
+                }
+            </ol>
+        },
+    }
+}
+
+/// The built site keeps the engine's sources under `engine/`.
+async fn fetch(file: &str) -> Text {
+    let address = match file.strip_prefix("src/kernel/src/") {
+        Some(rest) => format!("engine/kernel/{rest}"),
+        None => format!("engine/{file}"),
+    };
+    let Ok(answer) = gloo::net::http::Request::get(&address).send().await else { return Text::Failed };
+    if !answer.ok() {
+        return Text::Failed;
+    }
+    match answer.text().await {
+        Ok(text) => Text::Lines(Rc::new(text.lines().map(str::to_owned).collect())),
+        Err(_) => Text::Failed,
+    }
+}
+
+/// Brings a line into view without moving anything that is in view.
+fn show_line(selector: &str) {
+    if let Ok(Some(element)) = document().query_selector(selector) {
+        let options = ScrollIntoViewOptions::new();
+        options.set_block(ScrollLogicalPosition::Nearest);
+        element.scroll_into_view_with_scroll_into_view_options(&options);
+    }
+}

@@ -1,0 +1,89 @@
+//! Dirty pages against the limits; the task's own count to its next check.
+
+use std::rc::Rc;
+
+use view::frame::DirtyBalance as Row;
+use yew::prelude::*;
+
+use crate::draw::{grouped, pct, share};
+use crate::t;
+
+/// Props of [`DirtyBalance`].
+#[derive(Properties, PartialEq)]
+pub struct DirtyBalanceProps {
+    /// The counters.
+    pub row: Rc<Row>,
+}
+
+/// A gauge and a ring.
+#[component]
+pub fn DirtyBalance(props: &DirtyBalanceProps) -> Html {
+    let row = &props.row;
+    let whole = row.limit.max(row.dirty).max(1);
+    let at = |pages: u64| share(pages, whole);
+    let (free, goal, needle) = (at(row.freerun), at(row.setpoint), at(row.dirty));
+    let label = format!(
+        "{} {} {} {}; {} {}, {} {}, {} {}",
+        t().dirty_pages,
+        row.dirty,
+        t().of_limit,
+        row.limit,
+        t().background,
+        row.background,
+        t().freerun,
+        row.freerun,
+        t().setpoint,
+        row.setpoint
+    );
+    let mark = |pages: u64, name: &str, anchor: &'static str| {
+        let x = pct(at(pages));
+        html! {
+            <>
+                <line class="ruler" x1={x.clone()} x2={x.clone()} y1="8" y2="26" />
+                <text {x} y="39" text-anchor={anchor}>{ format!("{name} {}", grouped(pages)) }</text>
+            </>
+        }
+    };
+    let zone = |from: f64, to: f64, name: &'static str| {
+        if to - from < 14.0 {
+            return Html::default();
+        }
+        html! { <text class="q" x={pct(f64::midpoint(from, to))} y="8" text-anchor="middle">{ name }</text> }
+    };
+    let count = share(row.nr_dirtied.min(row.nr_dirtied_pause), row.nr_dirtied_pause.max(1));
+    let dot = |changed: bool| if changed { " ●" } else { "" };
+    html! {
+        <section class="panel dirty" id="panel-dirty" tabindex="-1" aria-labelledby="h-dty">
+            <div class="ttl"><h2 id="h-dty">{ t().dirty_balance }</h2>{ t().pages }</div>
+            <svg height="42" width="100%" role="img" aria-label={label} data-testid="dirty">
+                <rect class="trk" x="0" y="12" width="100%" height="10" rx="1" />
+                <rect class="z2" x={pct(free)} y="12" width={pct(100.0 - free)} height="10" />
+                <rect x={pct(goal)} y="12" width={pct(100.0 - goal)} height="10" fill="url(#p-nou)" opacity=".55" />
+                { mark(row.background, t().bg, "middle") }
+                { mark(row.freerun, t().freerun, "middle") }
+                { mark(row.setpoint, t().setpoint, "middle") }
+                { mark(row.limit, t().limit, "end") }
+                { zone(at(row.background), free, t().zone_free) }
+                { zone(free, goal, t().zone_throttled) }
+                { zone(goal, 100.0, t().zone_more) }
+                <line class="needle" x1={pct(needle)} x2={pct(needle)} y1="9" y2="25" />
+                <text class="b halo" x={pct(needle)} y="7" text-anchor={if needle > 85.0 { "end" } else { "start" }}>{ grouped(row.dirty) }{ dot(row.dirty_changed) }</text>
+            </svg>
+            <div class="ring" data-testid="ratelimit">
+                <svg width="40" height="40" viewBox="0 0 40 40" aria-hidden="true">
+                    <circle class="rg0" cx="20" cy="20" r="16" />
+                    <circle class="rg1" cx="20" cy="20" r="16" pathLength="100" stroke-dasharray={format!("{count:.2} 100")} transform="rotate(-90 20 20)" />
+                    if row.nr_dirtied_changed && row.nr_dirtied > 0 {
+                        <circle class="rg2" cx="20" cy="20" r="16" pathLength="100" stroke-dasharray="2.2 100"
+                            stroke-dashoffset={format!("{:.2}", 2.2 - count)} transform="rotate(-90 20 20)" />
+                    }
+                </svg>
+                <span>
+                    <b>{ format!("{} / {}", grouped(row.nr_dirtied), grouped(row.nr_dirtied_pause)) }{ dot(row.nr_dirtied_changed) }</b>
+                    { " " }{ t().since_check }<br />{ &row.note }
+                    <span class="vh">{ format!(" bdp_ratelimits {}, {} {}", row.bdp_ratelimits, t().writeback, row.writeback) }</span>
+                </span>
+            </div>
+        </section>
+    }
+}

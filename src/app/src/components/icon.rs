@@ -1,0 +1,76 @@
+//! Icons: a 14 px box, 1.5 px stroke, `currentColor`.
+
+use yew::prelude::*;
+
+/// Which icon.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Glyph {
+    /// An arrow out of a tray.
+    Share,
+    /// An arrow into a tray.
+    Save,
+    /// A folder.
+    Open,
+    /// A pen.
+    Edit,
+    /// Half light, half dark.
+    Theme,
+    /// Bar and triangle to the left.
+    First,
+    /// Two triangles to the left.
+    BackFast,
+    /// A triangle to the left.
+    Back,
+    /// A large triangle to the right.
+    Play,
+    /// Two bars.
+    Pause,
+    /// A triangle to the right.
+    Next,
+    /// Two triangles to the right.
+    NextFast,
+    /// Triangle and bar to the right.
+    Last,
+    /// A cross.
+    Close,
+    /// An arc over a dot.
+    Over,
+    /// An arrow up from a dot.
+    Out,
+}
+
+/// Props of [`Icon`].
+#[derive(Properties, PartialEq)]
+pub struct IconProps {
+    /// Which icon.
+    pub glyph: Glyph,
+}
+
+/// One icon; hidden from assistive technology, the button around it has the words.
+#[component]
+pub fn Icon(props: &IconProps) -> Html {
+    let (line, fill) = match props.glyph {
+        Glyph::Share => ("M7 9V1.8M4.2 4.4 7 1.6l2.8 2.8M2.5 8v4h9V8", ""),
+        Glyph::Save => ("M7 1.6v7M4.2 6.2 7 9l2.8-2.8M2.5 9.5v2.7h9V9.5", ""),
+        Glyph::Open => ("M1.8 11.5V3h3.7l1.3 1.7h5.4v6.8z", ""),
+        Glyph::Edit => ("M2.5 11.5l.6-2.6 6.2-6.2 2 2-6.2 6.2z", ""),
+        Glyph::Theme => ("M7 2a5 5 0 1 0 0 10a5 5 0 1 0 0-10z", "M7 2a5 5 0 0 1 0 10z"),
+        Glyph::First => ("M3 2.5v9", "M11.5 2.5v9L5 7z"),
+        Glyph::BackFast => ("", "M7 3v8L1.5 7zM12.5 3v8L7 7z"),
+        Glyph::Back => ("", "M10 2.5v9L3.5 7z"),
+        Glyph::Play => ("", "M3.5 2v10l8.5-5z"),
+        Glyph::Pause => ("", "M3.5 2.5H6v9H3.5zM8 2.5h2.5v9H8z"),
+        Glyph::Next => ("", "M4 2.5v9L10.5 7z"),
+        Glyph::NextFast => ("", "M7 3v8l5.5-4zM1.5 3v8L7 7z"),
+        Glyph::Last => ("M11 2.5v9", "M2.5 2.5v9L9 7z"),
+        Glyph::Close => ("M3 3l8 8M11 3l-8 8", ""),
+        Glyph::Over => ("M1.5 7.5a5.3 5 0 0 1 10.4-1M12.3 3v4h-4", "M6.8 8.6a1.6 1.6 0 1 0 .01 0z"),
+        Glyph::Out => ("M7 8V1.8M4.2 4.6 7 1.8l2.8 2.8", "M7 9.6a1.6 1.6 0 1 0 .01 0z"),
+    };
+    html! {
+        <svg class="icon" viewBox="0 0 14 14" aria-hidden="true" focusable="false">
+            if !line.is_empty() { <path d={line} /> }
+            if !fill.is_empty() { <path class="f" d={fill} /> }
+        </svg>
+    }
+}

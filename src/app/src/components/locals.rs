@@ -1,0 +1,41 @@
+//! Local variables of the function at the top of the stack.
+
+use std::rc::Rc;
+
+use view::frame::Local;
+use yew::prelude::*;
+
+use crate::t;
+
+/// Props of [`Locals`].
+#[derive(Properties, PartialEq)]
+pub struct LocalsProps {
+    /// The variables.
+    pub rows: Vec<Rc<Local>>,
+}
+
+/// Name and value; a value this step changed has the old one before it, struck.
+#[component]
+pub fn Locals(props: &LocalsProps) -> Html {
+    html! {
+        <section class="panel locals" aria-labelledby="h-loc">
+            <div class="head"><h2 id="h-loc">{ t().locals }</h2></div>
+            if props.rows.is_empty() {
+                <p class="none">{ t().none }</p>
+            } else {
+                <dl class="kv" data-testid="locals" tabindex="0" aria-labelledby="h-loc" role="group">
+                    for row in props.rows.iter() {
+                        <div key={row.name.clone()}>
+                            <dt title={row.unit.clone()}>{ &row.name }</dt>
+                            if let Some(was) = &row.was {
+                                <dd><s><span class="vh">{ t().was }</span>{ was }</s>{ " " }<b>{ &row.value }</b><span aria-hidden="true">{ " ●" }</span></dd>
+                            } else {
+                                <dd>{ &row.value }</dd>
+                            }
+                        </div>
+                    }
+                </dl>
+            }
+        </section>
+    }
+}

@@ -1,0 +1,22 @@
+//! One component a file; each has a style sheet of the same name in `www/styles/components/`.
+
+pub mod about;
+pub mod block_inspector;
+pub mod call_stack;
+pub mod changes;
+pub mod code_pane;
+pub mod dirty_balance;
+pub mod disk_map;
+pub mod help;
+pub mod icon;
+pub mod locals;
+pub mod narration;
+pub mod own_write;
+pub mod page_view;
+pub mod panel_tabs;
+pub mod path;
+pub mod sheet;
+pub mod timeline;
+pub mod top_bar;
+pub mod transport;
+pub mod user_memory;

@@ -1,0 +1,82 @@
+//! The sentence of the step.
+
+use std::rc::Rc;
+
+use view::frame::{Narration as Row, Notice};
+use yew::prelude::*;
+
+use crate::draw::{grouped, phase_class};
+use crate::player::{Command, use_send};
+use crate::t;
+
+/// Props of [`Narration`].
+#[derive(Properties, PartialEq)]
+pub struct NarrationProps {
+    /// The words.
+    pub row: Rc<Row>,
+    /// Number of the step.
+    pub step: u64,
+    /// Number of the last step so far.
+    pub last: u64,
+    /// The run is computed to its end.
+    pub complete: bool,
+    /// The run plays: the live region keeps quiet.
+    pub playing: bool,
+    /// The page's heading.
+    pub title: AttrValue,
+    /// A message, shown above the sentence.
+    pub notice: Option<Rc<Notice>>,
+}
+
+/// What happened and why. The live region is there before the first step, and stays.
+#[component]
+pub fn Narration(props: &NarrationProps) -> Html {
+    let row = &props.row;
+    let last = format!(" / {}{}", grouped(props.last), if props.complete { "" } else { "+" });
+    html! {
+        <section class="say" aria-label={t().narration}>
+            <h1 class="vh">{ &props.title }</h1>
+            <div class="where">
+                <span class="step">
+                    <span data-testid="step">{ grouped(props.step) }</span><small>{ last }</small>
+                    if !row.phase.letter().is_empty() {
+                        <span class={classes!("badge", "ph", phase_class(row.phase))} aria-hidden="true">{ row.phase.letter() }</span>
+                        <small class="pn" data-testid="phase">{ row.phase.name() }</small>
+                    }
+                </span>
+                <span class="crumb">{ &row.crumb }</span>
+            </div>
+            <div class="words">
+                <Message notice={props.notice.clone()} />
+                <div aria-live={if props.playing { "off" } else { "polite" }} aria-atomic="true" data-testid="narration">
+                    <p class="what">{ &row.what }</p>
+                    <p class="why">{ &row.why }</p>
+                </div>
+            </div>
+        </section>
+    }
+}
+
+/// Props of [`Message`].
+#[derive(Properties, PartialEq)]
+pub struct MessageProps {
+    /// The message, if any.
+    pub notice: Option<Rc<Notice>>,
+}
+
+/// A message in the narration's slot; the picture below it stays.
+#[component]
+pub fn Message(props: &MessageProps) -> Html {
+    let send = use_send();
+    let error = props.notice.as_ref().is_some_and(|notice| notice.error);
+    html! {
+        <div role={if error { "alert" } else { "status" }} data-testid="notice">
+            if let Some(notice) = &props.notice {
+                <div class="notice">
+                    <p><b>{ &notice.title }</b>{ " " }{ &notice.text }</p>
+                    <button class="btn edge" type="button" onclick={move |_| send.emit(Command::DismissNotice)}>{ t().dismiss }</button>
+                </div>
+            }
+        </div>
+    }
+}
