@@ -1,0 +1,65 @@
+//! Steps a second, bytes a step, and seeks, over a million recorded steps of
+//! the real engine: `cargo bench --bench recorder`.
+#![allow(clippy::disallowed_methods, reason = "a bench reads the clock; the engine does not")]
+
+use std::time::Instant;
+
+use benches::{Positions, advance, start};
+
+const STEPS: u32 = 1_000_000;
+
+fn main() {
+    let mib = 128;
+    let mut plain = start(mib, false);
+    let begin = Instant::now();
+    let done = advance(&mut plain, STEPS);
+    let off = begin.elapsed().as_secs_f64();
+
+    let mut run = start(mib, true);
+    let begin = Instant::now();
+    let recorded = advance(&mut run, STEPS);
+    let cold = begin.elapsed().as_secs_f64();
+
+    let mut again = start(mib, true);
+    let begin = Instant::now();
+    advance(&mut again, STEPS);
+    let warm = begin.elapsed().as_secs_f64();
+    drop(again);
+
+    let len = run.len();
+    let (record, content) = run.machine().with_history(|w, history| history.log_bytes(w));
+    println!("recorded steps                 {len}");
+    println!("steps/s, recording off         {:.2} M", done as f64 / off / 1e6);
+    println!("steps/s, recording, cold       {:.2} M", recorded as f64 / cold / 1e6);
+    println!("steps/s, recording, warm       {:.2} M", recorded as f64 / warm / 1e6);
+    println!("recording slows the engine     {:.2} x", (warm / recorded as f64) / (off / done as f64));
+    println!("bytes a step                   {:.1}", record as f64 / f64::from(len));
+    println!("bytes a step, page contents    {:.1}", content as f64 / f64::from(len));
+
+    let mut positions = Positions(7);
+    let mut times: Vec<f64> = (0..2000)
+        .map(|_| {
+            let target = positions.below(len);
+            let begin = Instant::now();
+            run.seek(target);
+            begin.elapsed().as_secs_f64() * 1e6
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    println!("seek, median                   {:.0} us", times[times.len() / 2]);
+    println!("seek, worst of {}            {:.0} us", times.len(), times[times.len() - 1]);
+
+    let mut at = len / 2;
+    run.seek(at);
+    let mut back: Vec<f64> = (0..1000)
+        .map(|_| {
+            at -= 1;
+            let begin = Instant::now();
+            run.seek(at);
+            begin.elapsed().as_secs_f64() * 1e6
+        })
+        .collect();
+    back.sort_by(f64::total_cmp);
+    println!("one step back, median          {:.2} us", back[back.len() / 2]);
+    println!("one step back, worst           {:.2} us", back[back.len() - 1]);
+}
