@@ -1,18 +1,21 @@
 //! The decoder on an image that e2fsprogs filled: all kinds of blocks are found
 //! where the bitmaps say they are, and every checksum is right.
 //!
-//! Needs `mke2fs` and `e2fsck` of e2fsprogs 1.47, here or in `/usr/sbin`.
+//! The journal's blocks likewise, on logs that debugfs wrote.
+//!
+//! Needs `mke2fs`, `e2fsck` and `debugfs` of e2fsprogs 1.47, here or in `/usr/sbin`.
 #![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ondisk::Pblk;
 use ondisk::decode::{BlockKind, DecodeCtx, classify_all, decode_block};
+use ondisk::layout::journal::{self, BlockHeader, BlockType};
 use ondisk::layout::superblock::Superblock;
 use ondisk::mountable::{check_descriptors, check_mountable};
+use ondisk::{Lblk, Pblk};
 
 fn run(program: &str, args: &[&str]) {
     let conf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mke2fs.conf");
@@ -36,12 +39,20 @@ fn populate(dir: &Path) {
     }
     let mut sparse = File::create(dir.join("sparse")).unwrap();
     for n in 0..500 {
-        use std::io::Write;
         sparse.seek(SeekFrom::Start(n * 16384)).unwrap();
         sparse.write_all(&[7; 4096]).unwrap();
     }
     for (name, len) in [("short", 20), ("long", 200)] {
         std::os::unix::fs::symlink("t".repeat(len), dir.join(name)).unwrap();
+    }
+}
+
+/// Blocks of an image; none past its end.
+fn reader(bytes: &[u8], block_size: u32) -> impl Fn(Pblk) -> Vec<u8> {
+    let len = block_size as usize;
+    move |block| {
+        let at = usize::try_from(block.0).unwrap().saturating_mul(len);
+        bytes.get(at..at + len).unwrap_or(&[]).to_vec()
     }
 }
 
@@ -56,13 +67,9 @@ fn check(name: &str, block_size: u32, features: &str) {
     run("mke2fs", &["-q", "-F", "-t", "ext4", "-b", &size, "-O", features, "-d", dir_text, image_text]);
     run("e2fsck", &["-fyD", image_text]);
 
-    let mut bytes = Vec::new();
-    File::open(&image).and_then(|mut file| file.read_to_end(&mut bytes)).unwrap();
+    let bytes = fs::read(&image).unwrap();
+    let reader = reader(&bytes, block_size);
     let len = block_size as usize;
-    let reader = |block: Pblk| {
-        let at = usize::try_from(block.0).unwrap().saturating_mul(len);
-        bytes.get(at..at + len).unwrap_or(&[]).to_vec()
-    };
     let sb = *Superblock::of_device(&bytes).unwrap();
     check_mountable(&sb).unwrap();
     check_descriptors(&sb, &bytes[(usize::try_from(sb.superblock_block().0).unwrap() + 1) * len..]).unwrap();
@@ -93,4 +100,55 @@ fn every_block_of_a_filled_image_is_known() {
     check("1k", 1024, "dir_index");
     check("4k", 4096, "dir_index");
     check("map", 1024, "^extents,^64bit");
+}
+
+/// A log of one transaction and a revoke block, as `debugfs` writes it.
+fn check_log(name: &str, open: &str, checksum_bits: u32) {
+    let tmp = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let [image, data, commands] = ["img", "data", "commands"].map(|end| tmp.join(format!("log-{name}.{end}")));
+    let _ = fs::remove_file(&image);
+    File::create(&image).and_then(|file| file.set_len(16 << 20)).unwrap();
+    let image_text = image.to_str().unwrap();
+    run("mke2fs", &["-q", "-F", "-t", "ext4", "-b", "1024", image_text]);
+    let written: Vec<u8> = (0..3072_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
+    fs::write(&data, &written).unwrap();
+    let lines = format!("{open}\njw -b 9000,9001,9002 {}\njw -r 9000,9001\njc\nq\n", data.display());
+    fs::write(&commands, lines).unwrap();
+    run("debugfs", &["-w", "-f", commands.to_str().unwrap(), image_text]);
+
+    let bytes = fs::read(&image).unwrap();
+    let reader = reader(&bytes, 1024);
+    let sb = *Superblock::of_device(&bytes).unwrap();
+    let ctx = DecodeCtx::new(sb, &reader);
+    let kinds = classify_all(&ctx, &reader);
+    let at = |lblk| {
+        let kind = BlockKind::JournalLog { lblk: Lblk(lblk) };
+        reader(*kinds.iter().find(|(_, here)| **here == kind).unwrap().0)
+    };
+    for (lblk, kind) in [(1, BlockType::Descriptor), (5, BlockType::Commit), (6, BlockType::Revoke)] {
+        assert_eq!(BlockHeader::parse(&at(lblk)).unwrap().kind, kind, "{name}");
+        let decoded = decode_block(BlockKind::JournalLog { lblk: Lblk(lblk) }, &at(lblk), &ctx);
+        let words: Vec<&str> = decoded.fields.iter().map(|field| field.value.as_str()).collect();
+        assert!(!words.iter().any(|word| word.contains("wrong")), "{name}: {decoded:?}");
+        assert_eq!(
+            words.iter().filter(|word| word.contains("(right)")).count(),
+            usize::from(checksum_bits > 0),
+            "{name}: {decoded:?}"
+        );
+    }
+    let tags: Vec<_> = journal::tags(&at(1), ctx.tag_format).map(|(_, tag)| tag).collect();
+    assert_eq!(tags.iter().map(|tag| tag.block).collect::<Vec<_>>(), [Pblk(9000), Pblk(9001), Pblk(9002)]);
+    for (tag, data) in tags.iter().zip(written.chunks(1024)) {
+        let mask = u32::try_from((1_u64 << checksum_bits) - 1).unwrap();
+        assert_eq!(tag.checksum, journal::data_checksum(ctx.journal_seed, 1, data) & mask, "{name}");
+    }
+    let revoked: Vec<_> = journal::revoked(&at(6), ctx.tag_format).collect();
+    assert_eq!(revoked, [Pblk(9000), Pblk(9001)]);
+    [image, data, commands].iter().for_each(|path| fs::remove_file(path).unwrap());
+}
+
+#[test]
+fn a_log_reads_as_debugfs_wrote_it() {
+    check_log("v3", "jo -c -v 3", 32);
+    check_log("v2", "jo -c -v 2", 16);
 }

@@ -247,3 +247,40 @@ macro_rules! on_disk {
     };
 }
 pub(crate) use on_disk;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    macro_rules! round_trips {
+        ($bytes:expr, $($Name:ty),*) => { $(
+            match <$Name>::parse($bytes) {
+                Ok(this) => {
+                    let mut out = $bytes.to_vec();
+                    out[..<$Name>::SIZE].fill(0);
+                    this.write_to(&mut out).unwrap();
+                    prop_assert_eq!(&out, $bytes);
+                    prop_assert_eq!(this.fields().iter().map(|f| index(f.len)).sum::<usize>(), <$Name>::SIZE);
+                }
+                Err(error) => prop_assert!($bytes.len() < <$Name>::SIZE, "{}", error),
+            }
+        )* };
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_round_trip(bytes in prop::collection::vec(any::<u8>(), 0..1100)) {
+            round_trips!(
+                &bytes, superblock::Superblock, group_desc::GroupDesc, inode::Inode, journal::JournalSuperblock
+            );
+            if let Ok(sb) = superblock::Superblock::parse(&bytes) {
+                let _ = (sb.groups(), sb.desc_blocks(), sb.inode_table_blocks(), sb.cluster_ratio());
+                let _ = (sb.verify_checksum(), crate::mountable::check_mountable(&sb));
+            }
+            if let Ok(sb) = journal::JournalSuperblock::parse(&bytes) {
+                let _ = sb.verify();
+            }
+        }
+    }
+}
