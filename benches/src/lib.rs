@@ -2,6 +2,9 @@
 //!
 //! Nothing here reads a clock: the caller does, natively or in a browser.
 
+#[cfg(target_arch = "wasm32")]
+mod web;
+
 use session::run::{Progress, Run, RunOptions};
 use session::scenario::{Buffer, BufferKind, Fill, Mkfs, Op, Scenario, Segment};
 

@@ -109,21 +109,33 @@ fn conform(dirs: &[String]) -> Result<(), Fault> {
     stream(command.args(dirs), "writepath conform")
 }
 
-/// `cargo bench`, then each script of `benches/web` with Node, on the built site where it needs one.
+/// `cargo bench`, then each script of `benches/web` in Chromium, on the engine as the page builds it.
 fn bench() -> Result<(), Fault> {
     stream(cargo().args(["bench", "-p", "benches"]), "cargo bench")?;
     let scripts = run::files_ending(&root().join("benches/web"), ".mjs");
-    if scripts.is_empty() {
-        return Ok(());
-    }
-    let path = tools::browser()?;
+    let browser = tools::browser()?;
     tools::node_modules(&root().join("tests/e2e"))?;
+    let engine = bench_engine()?;
     site::build()?;
     for script in scripts {
-        stream(
-            run::tool("node").arg(&script).env("CHROME", &path.chromium).env("WRITEPATH_DIST", site::dist_dir()),
-            "a bench in Chromium",
-        )?;
+        let mut node = run::tool("node");
+        node.arg(&script)
+            .env("CHROME", &browser.chromium)
+            .env("WRITEPATH_DIST", site::dist_dir())
+            .env("WRITEPATH_BENCH", &engine);
+        stream(&mut node, "a bench in Chromium")?;
     }
     Ok(())
+}
+
+/// The benches as a module for the page, with the page's own profile.
+fn bench_engine() -> Result<std::path::PathBuf, Fault> {
+    tools::wasm_target()?;
+    let bindgen = tools::bindgen()?.join("wasm-bindgen");
+    let target = "wasm32-unknown-unknown";
+    stream(cargo().args(["build", "-p", "benches", "--lib", "--profile", "web", "--target", target]), "benches in wasm")?;
+    let built = run::target_dir().join(target).join("web/benches.wasm");
+    let out = run::target_dir().join("bench-web");
+    stream(run::tool(bindgen).args(["--target", "web", "--out-dir"]).arg(&out).arg(&built), "wasm-bindgen")?;
+    Ok(out)
 }

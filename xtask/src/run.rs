@@ -42,6 +42,11 @@ pub fn tool(program: impl Into<OsString>) -> Command {
     command
 }
 
+/// Where cargo puts what it builds.
+pub fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// The cargo that runs us.
 pub fn cargo() -> Command {
     tool(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
