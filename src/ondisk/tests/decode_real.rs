@@ -12,10 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ondisk::decode::{BlockKind, DecodeCtx, classify_all, decode_block};
+use ondisk::layout::inode::{FileKind, InodeFlags};
 use ondisk::layout::journal::{self, BlockHeader, BlockType};
 use ondisk::layout::superblock::Superblock;
+use ondisk::layout::xattr;
 use ondisk::mountable::{check_descriptors, check_mountable};
-use ondisk::{Lblk, Pblk};
+use ondisk::{Ino, Lblk, Pblk};
 
 fn run(program: &str, args: &[&str]) {
     let conf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mke2fs.conf");
@@ -86,6 +88,13 @@ fn check(name: &str, block_size: u32, features: &str) {
         }
         titles.insert(decoded.title.split_whitespace().take(2).collect::<Vec<_>>().join(" "));
     }
+    if features == "inline_data" {
+        let mut inodes = (12..sb.s_inodes_count.get()).filter_map(|ino| ctx.inode(Ino(ino), &reader));
+        let inline = inodes.find(|inode| inode.kind() == FileKind::Regular && inode.size() == 100).unwrap();
+        assert!(inline.flags().contains(InodeFlags::INLINE_DATA));
+        let rest = xattr::find(inline.as_bytes(), xattr::INDEX_SYSTEM, b"data").unwrap().unwrap();
+        assert_eq!((inline.i_block, rest.value), ([b'x'; 60], &[b'x'; 40][..]));
+    }
     let tree = kinds.values().any(|kind| match kind {
         BlockKind::ExtentNode { .. } => features != "^extents,^64bit",
         BlockKind::Indirect { level, .. } => *level == 2 && features == "^extents,^64bit",
@@ -99,6 +108,7 @@ fn check(name: &str, block_size: u32, features: &str) {
 fn every_block_of_a_filled_image_is_known() {
     check("1k", 1024, "dir_index");
     check("4k", 4096, "dir_index");
+    check("inline", 1024, "inline_data");
     check("map", 1024, "^extents,^64bit");
 }
 

@@ -7,7 +7,7 @@ use crate::layout::group_desc::{GroupDesc, GroupFlags};
 use crate::layout::inode::{self, FileKind, Inode, InodeFlags};
 use crate::layout::journal::{self, BlockHeader, BlockType, JournalSuperblock, TagFlags};
 use crate::layout::superblock::Superblock;
-use crate::layout::{Field, LayoutError, bitmap, dir, hex, htree, index, le16, le32};
+use crate::layout::{Field, LayoutError, bitmap, dir, hex, htree, index, le32, xattr};
 
 /// Most runs of a bitmap that are shown one by one.
 const RUNS_MAX: usize = 64;
@@ -292,6 +292,10 @@ impl Fields<'_> {
             if offset + len > size || slot[offset..offset + len].iter().all(|&b| b == 0) {
                 continue;
             }
+            if field.name == "i_rest" && xattr::has_list(slot) {
+                self.attributes(at, slot);
+                continue;
+            }
             if field.name == "i_block" {
                 for part in decode_i_block(&inode) {
                     self.add(
@@ -305,6 +309,28 @@ impl Fields<'_> {
             }
             let value = inode_value(&inode, &field, &note);
             self.add(at + offset, len, field.name, value);
+        }
+    }
+
+    /// The attributes in the inode's slot, which starts at `at`.
+    fn attributes(&mut self, at: usize, slot: &[u8]) {
+        self.add(at + xattr::header_at(slot), 4, "attributes", hex_number(xattr::MAGIC));
+        for attribute in xattr::attributes(slot) {
+            let attribute = match attribute {
+                Ok(attribute) => attribute,
+                Err(error) => return self.damage(at + xattr::header_at(slot), error),
+            };
+            let space = match attribute.name_index {
+                xattr::INDEX_USER => "user".to_owned(),
+                xattr::INDEX_SECURITY => "security".to_owned(),
+                xattr::INDEX_SYSTEM => "system".to_owned(),
+                other => other.to_string(),
+            };
+            let name = format!("{space}.{}", String::from_utf8_lossy(attribute.name));
+            self.add(at + attribute.offset, attribute.entry_len(), "attribute", name.clone());
+            if !attribute.value.is_empty() {
+                self.add(at + attribute.value_at, attribute.value.len(), name, hex(attribute.value));
+            }
         }
     }
 
@@ -616,7 +642,6 @@ fn inode_value(inode: &Inode, field: &Field, checksum_note: &str) -> String {
         "i_crtime" => time(inode.crtime()),
         "i_checksum_lo" => hex_number(inode.i_checksum_lo.get().into()) + checksum_note,
         "i_checksum_hi" => hex_number(inode.i_checksum_hi.get().into()),
-        "i_rest" if le16(&inode.i_rest, 2) == 0xea02 => format!("attributes: {}", hex(&inode.i_rest)),
         _ => field.value.clone(),
     }
 }

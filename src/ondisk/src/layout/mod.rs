@@ -21,6 +21,7 @@ pub mod htree;
 pub mod inode;
 pub mod journal;
 pub mod superblock;
+pub mod xattr;
 
 /// Why bytes are not the structure they should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
