@@ -1,0 +1,492 @@
+//! Trace records as text, line by line as the recorded cases have it.
+//!
+//! ```text
+//! # op15 begin pwritev f 4096 b0:0:1000,b1:0:3096
+//! ext4_file_write_iter(pos=4096 count=4096) {
+//!   iov_iter_fault_in_readable(bytes=4096) {
+//!     ! page_fault_kernel: address=b1+0x0 ip=__get_user_nocheck_1 error_code=0x0
+//!   } iov_iter_fault_in_readable = 0
+//! } ext4_file_write_iter = 4096
+//! # op15 end ret=4096 errno=0
+//! ```
+//!
+//! A call inside of which nothing is printed is one line, `name(args) = ret`.
+//! Tags such as `[A]` stand before the indentation of every line if a second
+//! task has a line, and each task has its own depth. `loop.txt` has no
+//! tracepoints, `events.txt` has them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use kernel::site::{FnSite, Ret, Ty};
+use kernel::tracepoint::POINTS;
+use world::{TraceEvent, TraceRecord};
+
+/// Which of the two files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Calls and page faults: `loop.txt`.
+    Loop,
+    /// The same with tracepoints: `events.txt`.
+    Events,
+}
+
+/// What records name by number.
+#[derive(Clone, Debug, Default)]
+pub struct Labels {
+    /// One-line text of each operation, by its number.
+    pub ops: Vec<String>,
+    /// Names of the workload's buffers, by their number.
+    pub buffers: Vec<String>,
+    /// Tag of each task (`A`, `B`, `jbd2`, `kworker`); `A` makes operations.
+    pub tasks: BTreeMap<u32, String>,
+}
+
+impl Labels {
+    fn task(&self, task: u32) -> &str {
+        self.tasks.get(&task).map_or("?", String::as_str)
+    }
+}
+
+/// The text of `records`. Only what lies between the begin of operation
+/// `first` and the end of the last one is printed.
+#[must_use]
+pub fn text(records: &[TraceRecord], labels: &Labels, first: u64, detail: Detail) -> String {
+    let mut printer = Printer { labels, lines: Vec::new(), open: BTreeMap::new() };
+    let traced = records
+        .iter()
+        .position(|r| r.event == TraceEvent::OpBegin && r.args[0] >= first)
+        .map_or(&[][..], |begin| &records[begin..]);
+    let end = traced.iter().rposition(|r| r.event == TraceEvent::OpEnd).map_or(0, |end| end + 1);
+    // The operation in which the program dies has no end.
+    let dying = traced[end..].iter().any(|r| r.event == TraceEvent::OpBegin);
+    for record in if dying { traced } else { &traced[..end] } {
+        printer.record(record, detail);
+    }
+    printer.finish()
+}
+
+/// A call that has not returned.
+struct Open {
+    /// Its line, closed to one line if nothing follows.
+    line: usize,
+    site: &'static FnSite,
+    leaf: bool,
+}
+
+struct Line {
+    task: u32,
+    depth: usize,
+    text: String,
+}
+
+struct Printer<'a> {
+    labels: &'a Labels,
+    lines: Vec<Line>,
+    open: BTreeMap<u32, Vec<Open>>,
+}
+
+impl Printer<'_> {
+    fn record(&mut self, r: &TraceRecord, detail: Detail) {
+        match r.event {
+            TraceEvent::OpBegin => {
+                let op = usize::try_from(r.args[0]).ok().and_then(|n| self.labels.ops.get(n));
+                let text = format!("# op{} begin {}", r.args[0], op.map_or("?", String::as_str));
+                self.lines.push(Line { task: r.task, depth: 0, text });
+            }
+            TraceEvent::OpEnd => {
+                let text = format!("# op{} end ret={} errno={}", r.args[0], r.args[1].cast_signed(), r.args[2]);
+                self.lines.push(Line { task: r.task, depth: 0, text });
+            }
+            TraceEvent::Enter => {
+                let Some(site) = function(r.site) else { return };
+                let line = self.inner(r.task, call_text(site, &r.args));
+                self.open.entry(r.task).or_default().push(Open { line, site, leaf: true });
+            }
+            TraceEvent::Exit => self.exit(r),
+            TraceEvent::Point if detail == Detail::Loop => {}
+            TraceEvent::Point => {
+                let Some(point) = POINTS.get(usize::from(r.site)) else { return };
+                let fields = point_text(point.format, &r.args).replace("[COMM]", self.comm(r.task));
+                let text = format!(". {}: {fields}", point.name);
+                // Runs of blanks count as one.
+                let text = text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+                self.inner(r.task, text);
+            }
+            TraceEvent::Fault => {
+                let text = self.fault_text(r);
+                self.inner(r.task, text);
+            }
+        }
+    }
+
+    /// Adds a line inside the task's innermost open call.
+    fn inner(&mut self, task: u32, text: String) -> usize {
+        let open = self.open.entry(task).or_default();
+        if let Some(frame) = open.last_mut()
+            && std::mem::take(&mut frame.leaf)
+        {
+            self.lines[frame.line].text.push_str(" {");
+        }
+        self.lines.push(Line { task, depth: open.len(), text });
+        self.lines.len() - 1
+    }
+
+    fn exit(&mut self, r: &TraceRecord) {
+        let open = self.open.entry(r.task).or_default();
+        // A call that began before the first printed line has none here.
+        if open.last().is_none_or(|frame| frame.site.id != r.site) {
+            return;
+        }
+        let Some(frame) = open.pop() else { return };
+        let value = match frame.site.ret {
+            Ret::Void => String::new(),
+            Ret::Decimal => format!(" = {}", r.args[0].cast_signed()),
+            Ret::Hex => format!(" = {:#x}", r.args[0]),
+        };
+        if frame.leaf {
+            self.lines[frame.line].text.push_str(&value);
+        } else {
+            let depth = open.len();
+            self.lines.push(Line { task: r.task, depth, text: format!("}} {}{value}", frame.site.name) });
+        }
+    }
+
+    /// Buffer, offset, error code; the place is the innermost call.
+    fn fault_text(&self, r: &TraceRecord) -> String {
+        let [buffer, offset, code, ..] = r.args;
+        let name = usize::try_from(buffer).ok().and_then(|n| self.labels.buffers.get(n));
+        let address = name.map_or(format!("{offset:#x}"), |name| format!("{name}+{offset:#x}"));
+        let inner = self.open.get(&r.task).and_then(|open| open.last()).map(|frame| frame.site.name);
+        let (kind, ip) = match inner {
+            Some("iov_iter_copy_from_user_atomic") => ("kernel", "copy_user_generic_string"),
+            Some(_) => ("kernel", "__get_user_nocheck_1"),
+            None => ("user", "user"),
+        };
+        format!("! page_fault_{kind}: address={address} ip={ip} error_code={code:#x}")
+    }
+
+    /// The task's name as the block layer prints it.
+    fn comm(&self, task: u32) -> &'static str {
+        match self.labels.task(task) {
+            "jbd2" => "[jbd2]",
+            "kworker" => "[kworker]",
+            _ => "[wl]",
+        }
+    }
+
+    fn finish(self) -> String {
+        let tagged = self.lines.first().is_some_and(|first| self.lines.iter().any(|line| line.task != first.task));
+        let mut out = String::new();
+        for line in &self.lines {
+            if tagged {
+                let _ = write!(out, "[{}] ", self.labels.task(line.task));
+            }
+            let _ = writeln!(out, "{:width$}{}", "", line.text, width = 2 * line.depth);
+        }
+        out
+    }
+}
+
+fn function(site: u16) -> Option<&'static FnSite> {
+    match kernel::site::SITES.get(usize::from(site)) {
+        Some(kernel::site::Site::Function(function)) => Some(function),
+        _ => None,
+    }
+}
+
+/// `name(pos=0 len=4096 flags=0x0)`.
+fn call_text(site: &FnSite, args: &[u64]) -> String {
+    let args: Vec<String> = site.locals[..site.args.min(site.locals.len())]
+        .iter()
+        .zip(args)
+        .map(|(local, value)| match local.ty {
+            Ty::Flags | Ty::Address => format!("{}={value:#x}", local.name),
+            Ty::Status => format!("{}={}", local.name, value.cast_signed()),
+            Ty::Bytes | Ty::Count | Ty::Bool => format!("{}={value}", local.name),
+        })
+        .collect();
+    format!("{}({})", site.name, args.join(" "))
+}
+
+type Bits = [(u64, &'static str)];
+
+/// `i_state`, include/trace/events/writeback.h.
+const STATE: &Bits = &[
+    (1, "I_DIRTY_SYNC"),
+    (1 << 1, "I_DIRTY_DATASYNC"),
+    (1 << 2, "I_DIRTY_PAGES"),
+    (1 << 3, "I_NEW"),
+    (1 << 4, "I_WILL_FREE"),
+    (1 << 5, "I_FREEING"),
+    (1 << 6, "I_CLEAR"),
+    (1 << 7, "I_SYNC"),
+    (1 << 11, "I_DIRTY_TIME"),
+    (1 << 8, "I_REFERENCED"),
+];
+/// Status of an extent in the tree, include/trace/events/ext4.h and below.
+const ES: &Bits = &[(1, "W"), (1 << 1, "U"), (1 << 2, "D"), (1 << 3, "H"), (1 << 4, "R")];
+/// EXT4_GET_BLOCKS_.
+const MAP: &Bits = &[
+    (1, "CREATE"),
+    (1 << 1, "UNWRIT"),
+    (1 << 2, "DELALLOC"),
+    (1 << 3, "PRE_IO"),
+    (1 << 4, "CONVERT"),
+    (1 << 5, "METADATA_NOFAIL"),
+    (1 << 6, "NO_NORMALIZE"),
+    (1 << 8, "CONVERT_UNWRITTEN"),
+    (1 << 9, "ZERO"),
+    (1 << 10, "IO_SUBMIT"),
+    (1 << 30, "EX_NOCACHE"),
+];
+/// EXT4_MAP_.
+const MFLAGS: &Bits = &[(1 << 5, "N"), (1 << 4, "M"), (1 << 11, "U"), (1 << 9, "B")];
+/// EXT4_MB_.
+const HINT: &Bits = &[
+    (1, "HINT_MERGE"),
+    (1 << 1, "HINT_RESV"),
+    (1 << 2, "HINT_MDATA"),
+    (1 << 3, "HINT_FIRST"),
+    (1 << 4, "HINT_BEST"),
+    (1 << 5, "HINT_DATA"),
+    (1 << 6, "HINT_NOPREALLOC"),
+    (1 << 7, "HINT_GRP_ALLOC"),
+    (1 << 8, "HINT_GOAL_ONLY"),
+    (1 << 9, "HINT_TRY_GOAL"),
+    (1 << 10, "DELALLOC_RESV"),
+    (1 << 11, "STREAM_ALLOC"),
+    (1 << 12, "USE_ROOT_BLKS"),
+    (1 << 13, "USE_RESV"),
+    (1 << 14, "STRICT_CHECK"),
+];
+/// EXT4_FREE_BLOCKS_.
+const FREE: &Bits = &[
+    (1, "METADATA"),
+    (1 << 1, "FORGET"),
+    (1 << 2, "VALIDATED"),
+    (1 << 3, "NO_QUOTA"),
+    (1 << 4, "1ST_CLUSTER"),
+    (1 << 5, "LAST_CLUSTER"),
+];
+
+/// Fills the fields of a tracepoint's format.
+fn point_text(format: &str, args: &[u64]) -> String {
+    let mut out = String::new();
+    let mut args = args.iter().copied();
+    let mut rest = format;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let (kind, after) = after.split_once('}').unwrap_or((after, ""));
+        rest = after;
+        let value = args.next().unwrap_or(0);
+        match kind {
+            "i" => _ = write!(out, "{}", value.cast_signed()),
+            "x" => _ = write!(out, "{value:x}"),
+            "o" => _ = write!(out, "0{value:o}"),
+            "state" => out.push_str(&bits(value, STATE, "|", true)),
+            "es" => out.push_str(&bits(value, ES, "", false)),
+            "map" => out.push_str(&bits(value, MAP, "|", true)),
+            "mflags" => out.push_str(&bits(value, MFLAGS, "", false)),
+            "hint" => out.push_str(&bits(value, HINT, "|", true)),
+            "free" => out.push_str(&bits(value, FREE, "|", true)),
+            "rwbs" => {
+                out.push(if value & 0x80 == 0 { 'R' } else { 'W' });
+                out.push_str(&bits(value, &[(1, "A"), (2, "S"), (4, "M")], "", false));
+            }
+            _ => _ = write!(out, "{value}"),
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The names of the bits that are set; what is left over as one hex number.
+fn bits(value: u64, names: &Bits, between: &str, rest: bool) -> String {
+    let mut left = value;
+    let mut words: Vec<String> = Vec::new();
+    for (bit, name) in names {
+        if value & bit != 0 {
+            words.push((*name).to_owned());
+            left &= !bit;
+        }
+    }
+    if rest && left != 0 {
+        words.push(format!("{left:#x}"));
+    }
+    words.join(between)
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::{site, tracepoint};
+
+    use super::*;
+
+    fn record(task: u32, event: TraceEvent, site: u16, args: &[u64]) -> TraceRecord {
+        let mut all = [0; 10];
+        all[..args.len()].copy_from_slice(args);
+        TraceRecord { step: 0, task, event, site, args: all }
+    }
+    fn enter(site: &FnSite, args: &[u64]) -> TraceRecord {
+        record(0, TraceEvent::Enter, site.id, args)
+    }
+    fn exit(site: &FnSite, value: i64) -> TraceRecord {
+        record(0, TraceEvent::Exit, site.id, &[value.cast_unsigned()])
+    }
+    fn begin(op: u64) -> TraceRecord {
+        record(0, TraceEvent::OpBegin, 0, &[op])
+    }
+    fn end(op: u64, ret: i64, errno: u64) -> TraceRecord {
+        record(0, TraceEvent::OpEnd, 0, &[op, ret.cast_unsigned(), errno])
+    }
+    fn labels() -> Labels {
+        Labels {
+            ops: ["buf b0 memfd 4096 1", "pwrite f 0 b0:0:100", "race_wait"].map(str::to_owned).to_vec(),
+            buffers: vec!["b0".into(), "b1".into()],
+            tasks: [(0, "A".to_owned()), (3, "B".to_owned())].into(),
+        }
+    }
+    fn check(records: &[TraceRecord], detail: Detail, expect: &str) {
+        assert_eq!(text(records, &labels(), 1, detail), expect);
+    }
+
+    #[test]
+    fn calls_nest_and_close() {
+        let records = [
+            begin(0),
+            enter(&site::FILE_MODIFIED, &[]),
+            exit(&site::FILE_MODIFIED, 0),
+            end(0, 0, 0),
+            begin(1),
+            enter(&site::EXT4_DA_WRITE_BEGIN_FN, &[4096, 1000, 0]),
+            enter(&site::EXT4_NONDA_SWITCH, &[]),
+            exit(&site::EXT4_NONDA_SWITCH, 0),
+            enter(&site::GRAB_CACHE_PAGE_WRITE_BEGIN, &[1, 0]),
+            exit(&site::GRAB_CACHE_PAGE_WRITE_BEGIN, 0),
+            exit(&site::EXT4_DA_WRITE_BEGIN_FN, -28),
+            enter(&site::IOV_ITER_ADVANCE, &[0]),
+            exit(&site::IOV_ITER_ADVANCE, 0),
+            end(1, -1, 28),
+        ];
+        let expect = "# op1 begin pwrite f 0 b0:0:100\n\
+            ext4_da_write_begin(pos=4096 len=1000 flags=0x0) {\n\
+            \x20 ext4_nonda_switch() = 0\n\
+            \x20 grab_cache_page_write_begin(index=1 flags=0x0)\n\
+            } ext4_da_write_begin = -28\n\
+            iov_iter_advance(bytes=0)\n\
+            # op1 end ret=-1 errno=28\n";
+        check(&records, Detail::Loop, expect);
+    }
+
+    #[test]
+    fn points_show_in_events_only() {
+        let grab = &site::GRAB_CACHE_PAGE_WRITE_BEGIN;
+        let records = [
+            begin(1),
+            enter(grab, &[1, 0]),
+            record(0, TraceEvent::Point, tracepoint::MM_FILEMAP_ADD.id, &[12, 4096]),
+            exit(grab, 0),
+            end(1, 0, 0),
+        ];
+        let line = "grab_cache_page_write_begin(index=1 flags=0x0)";
+        let begin = "# op1 begin pwrite f 0 b0:0:100\n";
+        let end = "# op1 end ret=0 errno=0\n";
+        check(&records, Detail::Loop, &format!("{begin}{line}\n{end}"));
+        let expect = format!(
+            "{begin}{line} {{\n  . mm_filemap_add_to_page_cache: dev D ino c ofs=4096\n\
+             }} grab_cache_page_write_begin\n{end}"
+        );
+        check(&records, Detail::Events, &expect);
+    }
+
+    #[test]
+    fn faults_name_buffer_and_place() {
+        let fault = |off, code| record(0, TraceEvent::Fault, 0, &[1, off, code]);
+        let records = [
+            begin(1),
+            enter(&site::IOV_ITER_FAULT_IN_READABLE, &[4096]),
+            fault(0x17ff, 0),
+            exit(&site::IOV_ITER_FAULT_IN_READABLE, -14),
+            fault(0x64, 6),
+            end(1, 0, 0),
+        ];
+        let expect = "# op1 begin pwrite f 0 b0:0:100\n\
+            iov_iter_fault_in_readable(bytes=4096) {\n\
+            \x20 ! page_fault_kernel: address=b1+0x17ff ip=__get_user_nocheck_1 error_code=0x0\n\
+            } iov_iter_fault_in_readable = -14\n\
+            ! page_fault_user: address=b1+0x64 ip=user error_code=0x6\n\
+            # op1 end ret=0 errno=0\n";
+        check(&records, Detail::Loop, expect);
+    }
+
+    #[test]
+    fn a_second_task_brings_tags() {
+        let write = &site::EXT4_FILE_WRITE_ITER;
+        let other = |event, args: &[u64]| record(3, event, write.id, args);
+        let records = [
+            begin(1),
+            enter(write, &[100, 200]),
+            enter(&site::EXT4_BUFFERED_WRITE_ITER, &[100, 200]),
+            other(TraceEvent::Enter, &[4196, 100]),
+            exit(&site::EXT4_BUFFERED_WRITE_ITER, 200),
+            exit(write, 200),
+            end(1, 200, 0),
+            begin(2),
+            other(TraceEvent::Exit, &[100]),
+            end(2, 100, 0),
+        ];
+        let expect = "[A] # op1 begin pwrite f 0 b0:0:100\n\
+            [A] ext4_file_write_iter(pos=100 count=200) {\n\
+            [A]   ext4_buffered_write_iter(pos=100 count=200) = 200\n\
+            [B] ext4_file_write_iter(pos=4196 count=100) = 100\n\
+            [A] } ext4_file_write_iter = 200\n\
+            [A] # op1 end ret=200 errno=0\n\
+            [A] # op2 begin race_wait\n\
+            [A] # op2 end ret=100 errno=0\n";
+        check(&records, Detail::Loop, expect);
+    }
+
+    #[test]
+    fn the_operation_of_death_has_no_end() {
+        let write = &site::EXT4_FILE_WRITE_ITER;
+        let records = [begin(1), end(1, 0, 0), begin(2), enter(write, &[0, 9]), exit(write, 4)];
+        let expect = "# op1 begin pwrite f 0 b0:0:100\n# op1 end ret=0 errno=0\n\
+            # op2 begin race_wait\next4_file_write_iter(pos=0 count=9) = 4\n";
+        check(&records, Detail::Loop, expect);
+    }
+
+    #[test]
+    fn fields_of_points() {
+        let check = |point: tracepoint::Point, args: &[u64], expect: &str| {
+            let records = [begin(1), record(0, TraceEvent::Point, point.id, args), end(1, 0, 0)];
+            let text = text(&records, &labels(), 1, Detail::Events);
+            assert_eq!(text.lines().nth(1), Some(format!(". {}: {expect}", point.name).as_str()));
+        };
+        check(
+            tracepoint::EXT4_EXT_MAP_BLOCKS_EXIT,
+            &[12, 0x42f, 0, 1099, 1, 0x830, 1],
+            "dev D ino 12 flags CREATE|UNWRIT|DELALLOC|PRE_IO|METADATA_NOFAIL|IO_SUBMIT lblk 0 pblk 1099 len 1 \
+             mflags NMU ret 1",
+        );
+        check(tracepoint::EXT4_EXT_MAP_BLOCKS_ENTER, &[12, 1, 1, 0], "dev D ino 12 lblk 1 len 1 flags");
+        check(tracepoint::EXT4_ES_LOOKUP_EXTENT_EXIT, &[12, 1, 1, 1, 0, 24], "dev D ino 12 found 1 [1/1) 0 HR");
+        check(tracepoint::BLOCK_BIO_QUEUE, &[5, 12, 8], "D RAM 12 + 8 [wl]");
+        check(tracepoint::BLOCK_BIO_QUEUE, &[0x82, 12, 8], "D WS 12 + 8 [wl]");
+        check(
+            tracepoint::WRITEBACK_DIRTY_INODE_ENQUEUE,
+            &[12, 0x2_0005, 0o100_644],
+            "dev D ino 12 dirtied=N state I_DIRTY_SYNC|I_DIRTY_PAGES|0x20000 mode 0100644",
+        );
+        check(
+            tracepoint::WRITEBACK_MARK_INODE_DIRTY,
+            &[12, 0, 0x801],
+            "bdi D: ino=12 state= flags=I_DIRTY_SYNC|I_DIRTY_TIME",
+        );
+        check(
+            tracepoint::EXT4_REQUEST_BLOCKS,
+            &[12, 0x2420, 1, 0, 1],
+            "dev D ino 12 flags HINT_DATA|DELALLOC_RESV|USE_RESV len 1 lblk 0 goal 1 lleft 0 lright 0 pleft 0 pright 0",
+        );
+    }
+}
