@@ -23,7 +23,7 @@ pub use block::{decode_block, decode_i_block};
 pub use walk::{classify, classify_all};
 
 /// Most blocks that [`classify_all`] looks at; a damaged image could ask for any number.
-pub const BLOCKS_MAX: usize = 1 << 22;
+pub const BLOCKS_MAX: usize = 1 << 20;
 /// Most blocks to look at to find the journal's first one.
 const JOURNAL_BLOCKS_MAX: usize = 64;
 

@@ -5,7 +5,10 @@
 
 use core::ops::Range;
 
+use super::group_desc::GroupDesc;
+use super::superblock::Superblock;
 use crate::crc32c::crc32c;
+use crate::ids::Group;
 
 /// Byte and mask of bit `n`.
 fn place(n: u32) -> (usize, u8) {
@@ -111,10 +114,40 @@ pub fn compute_checksum(bitmap: &[u8], bits: u32, fs_seed: u32) -> u32 {
     crc32c(fs_seed, &bitmap[..bytes.min(bitmap.len())])
 }
 
+/// Makes the bitmap of a BLOCK_UNINIT group (`ext4_init_block_bitmap`,
+/// fs/ext4/balloc.c): superblock, descriptors and their reserve at its start,
+/// its own bitmaps and inode table if they lie in it, and the padding.
+pub fn init_block_bitmap(bitmap: &mut [u8], sb: &Superblock, group: Group, desc: &GroupDesc) {
+    bitmap.fill(0);
+    let (first, ratio) = (sb.group_first_block(group).0, u64::from(sb.cluster_ratio()));
+    let blocks = u64::from(sb.group_blocks(group));
+    let mut take = |start: u64, len: u64| {
+        let from = start.saturating_sub(first);
+        let to = start.saturating_add(len).saturating_sub(first).min(blocks).div_ceil(ratio);
+        // Both are below a group's blocks, which are 32 bits.
+        let [from, to] = [from / ratio, to].map(|bit| u32::try_from(bit).unwrap_or(u32::MAX));
+        if start >= first {
+            set_range(bitmap, from..to);
+        }
+    };
+    if sb.group_has_super(group) {
+        let reserved = u64::from(sb.s_reserved_gdt_blocks.get());
+        take(first, 1 + u64::from(sb.desc_blocks()) + reserved);
+    }
+    take(desc.block_bitmap().0, 1);
+    take(desc.inode_bitmap().0, 1);
+    take(desc.inode_table().0, sb.inode_table_blocks().into());
+    pad_from(bitmap, sb.group_blocks(group).div_ceil(sb.cluster_ratio()));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Pblk;
+    use crate::layout::group_desc::GroupFlags;
+    use crate::mkfs::{MkfsOptions, mkfs};
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     #[test]
     fn padding_counts_as_used() {
@@ -123,6 +156,24 @@ mod tests {
         assert_eq!((map, count_clear(&map, 32)), ([0, 0, 0xf0, 0xff], 20));
         assert!(!set(&mut map, 3) && set(&mut map, 3) && clear(&mut map, 3));
         assert!(test(&map, 400));
+    }
+
+    #[test]
+    fn a_bitmap_never_written_is_made_from_its_descriptor() {
+        let mut device = BTreeMap::new();
+        mkfs(&MkfsOptions::new(100 << 20, 1024), &mut device).unwrap();
+        let sb = Superblock::parse(&device[&Pblk(1)]).unwrap();
+        let mut uninit = 0;
+        for (group, slot) in (0..sb.groups()).map(Group).zip(device[&Pblk(2)].chunks(64)) {
+            let desc = GroupDesc::parse(slot).unwrap();
+            if desc.flags().contains(GroupFlags::BLOCK_UNINIT) {
+                let mut map = [0; 1024];
+                init_block_bitmap(&mut map, &sb, group, &desc);
+                assert_eq!(count_clear(&map, 8192), desc.free_clusters(), "group {group}");
+                uninit += 1;
+            }
+        }
+        assert!(uninit > 5);
     }
 
     proptest! {

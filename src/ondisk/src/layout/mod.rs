@@ -277,6 +277,8 @@ mod tests {
             );
             if let Ok(sb) = superblock::Superblock::parse(&bytes) {
                 let _ = (sb.groups(), sb.desc_blocks(), sb.inode_table_blocks(), sb.cluster_ratio());
+                let mut map = [0; 64];
+                bitmap::init_block_bitmap(&mut map, &sb, crate::Group(2), &group_desc::GroupDesc::zeroed());
                 let _ = (sb.verify_checksum(), crate::mountable::check_mountable(&sb));
             }
             if let Ok(sb) = journal::JournalSuperblock::parse(&bytes) {

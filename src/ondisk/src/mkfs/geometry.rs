@@ -3,7 +3,7 @@
 //! The rules of `ext2fs_initialize`, lib/ext2fs/initialize.c of e2fsprogs 1.47.
 
 use super::{MkfsError, MkfsOptions};
-use crate::ids::Group;
+use crate::ids::{Group, Ino};
 use crate::layout::superblock::is_sparse_group;
 
 /// Blocks that a last group must hold beyond its own metadata to be kept.
@@ -125,7 +125,11 @@ impl Geometry {
         let per_group = wanted.max(12).div_ceil(self.groups.into()).next_multiple_of(per_block);
         let per_group = (per_group & !7).max(8);
         let most = u64::from(8 * self.block_size);
-        if per_group > most {
+        let count = per_group * u64::from(self.groups);
+        if count < u64::from(Ino::FIRST.0) {
+            return Err(MkfsError::TooSmall { blocks: self.blocks_count });
+        }
+        if per_group > most || count > u64::from(u32::MAX) {
             return Err(MkfsError::TooManyInodes { per_group, most });
         }
         self.inodes_per_group = u32::try_from(per_group).unwrap_or(u32::MAX);

@@ -169,7 +169,7 @@ pub enum MkfsError {
         /// Blocks of the device.
         blocks: u32,
     },
-    /// More inodes than a bitmap block counts.
+    /// More inodes than a bitmap block, or 32 bits, can count.
     #[error("{per_group} inodes per group are too many: at most {most}")]
     TooManyInodes {
         /// What would be needed.
