@@ -1,2 +1,48 @@
-//! app.
-fn main() {}
+//! The page: draws `view`'s frames and sends commands. No rule of the kernel lives here.
+
+mod app;
+mod components;
+mod draw;
+mod engine;
+mod files;
+mod fixture;
+mod jump;
+mod keys;
+mod link;
+mod player;
+
+use gloo::utils::{document, window};
+use js_sys::{Object, Reflect};
+use view::text::{Labels, Lang, labels};
+use web_sys::{CustomEvent, CustomEventInit};
+
+/// The words of the page.
+fn t() -> &'static Labels {
+    labels(Lang::En)
+}
+
+/// Tells `boot.js` what went wrong: this instance traps right after.
+fn tell_panic(info: &std::panic::PanicHookInfo<'_>) {
+    let detail = Object::new();
+    let link = window().location().hash().unwrap_or_default();
+    // If the browser refuses any of this, the trap is reported without words.
+    let _ = Reflect::set(&detail, &"message".into(), &info.to_string().into());
+    let _ = Reflect::set(&detail, &"link".into(), &link.into());
+    let init = CustomEventInit::new();
+    init.set_detail(&detail);
+    if let Ok(event) = CustomEvent::new_with_event_init_dict("writepath:panic", &init) {
+        let _ = document().dispatch_event(&event);
+    }
+}
+
+fn main() {
+    // The tests' harness runs the tests instead of a page.
+    if cfg!(test) {
+        return;
+    }
+    std::panic::set_hook(Box::new(tell_panic));
+    let root = document().get_element_by_id("app").expect("index.html has #app");
+    // What was painted before the wasm arrived makes room.
+    root.set_text_content(None);
+    yew::Renderer::<app::App>::with_root(root).render();
+}

@@ -1,0 +1,334 @@
+//! The root component: one player, keys, the address bar, and the panels.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use gloo::events::{EventListener, EventListenerOptions};
+use gloo::render::{AnimationFrame, request_animation_frame};
+use gloo::storage::{LocalStorage, Storage};
+use gloo::timers::callback::Timeout;
+use gloo::utils::{document, window};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{Element, HtmlInputElement};
+use yew::prelude::*;
+
+use crate::components::about::About;
+use crate::components::block_inspector::BlockInspector;
+use crate::components::call_stack::CallStack;
+use crate::components::changes::Changes;
+use crate::components::code_pane::CodePane;
+use crate::components::dirty_balance::DirtyBalance;
+use crate::components::help::Help;
+use crate::components::locals::Locals;
+use crate::components::narration::Narration;
+use crate::components::own_write::OwnWriteForm;
+use crate::components::panel_tabs::PanelTabs;
+use crate::components::path::Path;
+use crate::components::timeline::Timeline;
+use crate::components::top_bar::TopBar;
+use crate::components::transport::Transport;
+use crate::engine::ScenarioRef;
+use crate::link::{self, Link};
+use crate::player::{Command, Player, Send, Sheet, Theme};
+use crate::{files, fixture, keys, t};
+
+/// Browsers throttle the address bar: at most three times a second.
+const LINK_EVERY_MS: f64 = 340.0;
+/// Where the theme is kept.
+const THEME_KEY: &str = "writepath.theme";
+
+/// The page.
+#[component]
+pub fn App() -> Html {
+    let player = use_reducer(|| {
+        let mut link = link::parse(&window().location().hash().unwrap_or_default());
+        if link.theme.is_none() {
+            link.theme = LocalStorage::get::<String>(THEME_KEY).ok();
+        }
+        Player::new(fixture::engine(), link)
+    });
+    let send = (*use_memo((), |()| Send::from(player.dispatcher()))).clone();
+
+    use_effect_with(player.theme, |theme| show_theme(*theme));
+    use_effect_with(player.download.clone(), |download| {
+        if let Some(file) = download {
+            // A browser that refuses the download has told the reader itself.
+            let _ = files::save(&file.name, &file.bytes);
+        }
+    });
+    use_keys(&send);
+    use_frames(player.busy(), &send);
+    use_link(player.link(), player.scenario.clone(), player.jumps, &send);
+
+    let frame = player.frame.clone();
+    let current = match &player.scenario {
+        ScenarioRef::Library(name) => name.clone(),
+        ScenarioRef::Json(_) => String::new(),
+    };
+    let (last, complete) = (player.timeline.last, player.timeline.complete);
+    let changes: usize = frame.changes.rows.iter().map(|row| row.parts.len().max(1)).sum();
+    let notice = player.notice.clone().or_else(|| frame.notice.clone());
+    html! {
+        <ContextProvider<Send> context={send.clone()}>
+            <Patterns />
+            <div class="app" data-show={player.panel.key()} data-testid="app" data-step={frame.step.to_string()} data-complete={complete.to_string()}>
+                <TopBar scenarios={player.scenarios.clone()} {current} header={frame.header.clone()} />
+                <div>
+                    <Narration row={frame.narration.clone()} step={frame.step} {last} {complete} playing={player.playing}
+                        title={format!("{}: {}", frame.header.scenario, frame.header.title)} notice={notice.clone()} />
+                    <PanelTabs panel={player.panel} />
+                </div>
+                <main class="main" id="panels">
+                    <div class="left">
+                        <CodePane code={frame.code.clone()} source={frame.source.clone()} />
+                        <div class="two">
+                            <Locals rows={frame.locals.clone()} />
+                            <CallStack tasks={frame.tasks.clone()} />
+                        </div>
+                        <Changes rows={frame.changes.clone()} />
+                    </div>
+                    <Path frame={frame.clone()} />
+                    <DirtyBalance row={frame.dirty.clone()} />
+                </main>
+                <section class="tl" aria-label={t().timeline}>
+                    <Timeline run={player.timeline.clone()} step={frame.step} text={frame.narration.what.clone()} />
+                    <Transport step={frame.step} {last} {complete} playing={player.playing} speed={player.speed} grain={player.grain} {changes} />
+                </section>
+            </div>
+            if let Some(view) = &player.block { <BlockInspector view={view.clone()} step={frame.step} /> }
+            if player.sheet == Some(Sheet::Help) { <Help /> }
+            if player.sheet == Some(Sheet::About) { <About /> }
+            if player.sheet == Some(Sheet::Own) { <OwnWriteForm image={player.image.clone()} {notice} /> }
+        </ContextProvider<Send>>
+    }
+}
+
+/// Fill patterns, once a document: `fill="url(#…)"` refers to them.
+#[component]
+fn Patterns() -> Html {
+    let stripes = |id: &'static str, size: &'static str, turn: &'static str, line: &'static str, width: &'static str| {
+        html! {
+            <pattern {id} width={size} height={size} patternUnits="userSpaceOnUse" patternTransform={turn}>
+                <rect width={size} height={size} fill="var(--surface)" /><path d={format!("M0 0v{size}")} stroke={line} stroke-width={width} />
+            </pattern>
+        }
+    };
+    html! {
+        <svg class="vh" aria-hidden="true" focusable="false"><defs>
+            <pattern id="p-zero" width="6" height="6" patternUnits="userSpaceOnUse">
+                <rect width="6" height="6" fill="var(--surface-2)" /><rect x="2" y="2" width="1.8" height="1.8" fill="var(--zero-dot)" />
+            </pattern>
+            { stripes("p-nou", "7", "rotate(45)", "var(--hatch)", "2.4") }
+            { stripes("p-sleep", "5", "rotate(-45)", "var(--ink-2)", "1.6") }
+            { stripes("p-delayed", "8", "rotate(45)", "var(--delayed-tint)", "10") }
+            { stripes("p-unwritten", "9", "rotate(90)", "var(--delayed-tint)", "10") }
+        </defs></svg>
+    }
+}
+
+fn show_theme(theme: Theme) {
+    let Some(root) = document().document_element() else { return };
+    // Private windows have no store, and nothing is lost without one.
+    match theme.key() {
+        Some(key) => {
+            let _ = root.set_attribute("data-theme", key);
+            let _ = LocalStorage::set(THEME_KEY, key);
+        }
+        None => {
+            let _ = root.remove_attribute("data-theme");
+        }
+    }
+}
+
+/// The keys of the page. The document is the widget here.
+#[hook]
+fn use_keys(send: &Send) {
+    let send = send.clone();
+    use_effect_with((), move |()| {
+        let options = EventListenerOptions::enable_prevent_default();
+        let listener = EventListener::new_with_options(&document(), "keydown", options, move |event| {
+            if let Some(event) = event.dyn_ref::<web_sys::KeyboardEvent>() {
+                on_key(event, &send);
+            }
+        });
+        move || drop(listener)
+    });
+}
+
+fn on_key(event: &web_sys::KeyboardEvent, send: &Send) {
+    if event.default_prevented() || event.ctrl_key() || event.meta_key() || event.alt_key() || event.is_composing() {
+        return;
+    }
+    let key = event.key();
+    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    let sheet = document().query_selector("dialog[open]").ok().flatten();
+    if sheet.is_some() || target.is_some_and(|target| keys::is_taken(&target, &key)) {
+        return;
+    }
+    let Some(action) = keys::action(&key, event.shift_key()) else { return };
+    event.prevent_default();
+    match action {
+        keys::Action::Send(command) => send.emit(command),
+        keys::Action::GoTo => {
+            keys::focus("go-to");
+            let field = document().get_element_by_id("go-to").and_then(|found| found.dyn_into::<HtmlInputElement>().ok());
+            if let Some(field) = field {
+                field.select();
+            }
+        }
+        keys::Action::Focus(panel, id) => {
+            if let Some(panel) = panel {
+                send.emit(Command::ShowPanel(panel));
+            }
+            keys::focus(id);
+        }
+        keys::Action::FullScreen => {
+            if document().fullscreen_element().is_some() {
+                document().exit_fullscreen();
+            } else if let Some(root) = document().document_element() {
+                // The browser may refuse, and says so itself.
+                let _ = root.request_fullscreen();
+            }
+        }
+    }
+}
+
+/// While it is wanted, a tick each animation frame.
+#[hook]
+fn use_frames(wanted: bool, send: &Send) {
+    let send = send.clone();
+    use_effect_with(wanted, move |wanted| {
+        let slot = Rc::new(RefCell::new(None));
+        if *wanted {
+            next_frame(&slot, None, send);
+        }
+        move || drop(slot.take())
+    });
+}
+
+fn next_frame(slot: &Rc<RefCell<Option<AnimationFrame>>>, before: Option<f64>, send: Send) {
+    let again = slot.clone();
+    let frame = request_animation_frame(move |now| {
+        // First the next frame, then the work: the work may end the loop.
+        next_frame(&again, Some(now), send.clone());
+        send.emit(Command::Tick(before.map_or(0.0, |before| now - before)));
+    });
+    // The frame before has been called, so dropping it cancels nothing; its closure is on the stack, hence not here.
+    let old = slot.replace(Some(frame));
+    spawn_local(async move { drop(old) });
+}
+
+/// What the address bar's writer remembers.
+#[derive(Default)]
+struct Writer {
+    written: String,
+    at_ms: f64,
+    jumps: u64,
+    later: Option<Timeout>,
+    /// The scenario that runs, packed.
+    packed: Option<String>,
+}
+
+/// Keeps the hash equal to what is on screen, and opens a link that someone else writes there.
+#[hook]
+fn use_link(link: Link, scenario: ScenarioRef, jumps: u64, send: &Send) {
+    let writer = use_mut_ref(Writer::default);
+    let packed = use_state(|| None::<(String, String)>);
+    // One's own scenario is compressed once, when it starts.
+    use_effect_with(scenario.clone(), {
+        let packed = packed.clone();
+        move |scenario| {
+            if let ScenarioRef::Json(json) = scenario.clone() {
+                spawn_local(async move {
+                    if let Some(text) = files::pack(&json).await {
+                        packed.set(Some((json, text)));
+                    }
+                });
+            }
+        }
+    });
+    let own = match (&scenario, &*packed) {
+        (ScenarioRef::Json(json), Some((of, text))) if of == json => Some(text.clone()),
+        _ => None,
+    };
+    let link = Link { scenario: link.scenario.or_else(|| own.clone()), ..link };
+    use_effect_with((link::emit(&link), jumps), {
+        let writer = writer.clone();
+        move |(hash, jumps)| {
+            writer.borrow_mut().packed = own;
+            write(&writer, hash, *jumps);
+        }
+    });
+    let send = send.clone();
+    use_effect_with((), move |()| {
+        open_packed(&link::parse(&window().location().hash().unwrap_or_default()), &send);
+        let listener = EventListener::new(&window(), "hashchange", move |_| {
+            let hash = window().location().hash().unwrap_or_default();
+            let mut state = writer.borrow_mut();
+            if hash == state.written {
+                return;
+            }
+            state.written.clone_from(&hash);
+            state.later = None;
+            let link = link::parse(&hash);
+            // A step of the scenario that runs needs no new run.
+            let same = link.scenario.is_some() && link.scenario == state.packed;
+            drop(state);
+            if same {
+                send.emit(Command::OpenLink(Link { scenario: None, ..link }));
+            } else if !open_packed(&link, &send) {
+                send.emit(Command::OpenLink(link));
+            }
+        });
+        move || drop(listener)
+    });
+}
+
+/// Opens a link whose scenario is compressed. False if it is not.
+fn open_packed(link: &Link, send: &Send) -> bool {
+    let Some(scenario) = link.scenario.clone().filter(|scenario| scenario.starts_with("z:")) else { return false };
+    let (send, step) = (send.clone(), link.step.unwrap_or(0));
+    spawn_local(async move {
+        let json = files::unpack(&scenario).await.ok_or_else(|| view::frame::Notice {
+            title: t().bad_link.to_owned(),
+            text: t().bad_link_text.to_owned(),
+            error: true,
+        });
+        send.emit(Command::LoadJson(json, step));
+    });
+    true
+}
+
+fn write(writer: &Rc<RefCell<Writer>>, hash: &str, jumps: u64) {
+    let now = js_sys::Date::now();
+    let mut state = writer.borrow_mut();
+    let push = jumps != state.jumps;
+    state.jumps = jumps;
+    state.later = None;
+    if hash == state.written {
+        return;
+    }
+    let wait = state.at_ms + LINK_EVERY_MS - now;
+    if !push && wait > 0.0 {
+        let (writer, hash) = (writer.clone(), hash.to_owned());
+        let ms = u32::try_from(crate::draw::to_u64(wait, 1000)).unwrap_or(1000);
+        state.later = Some(Timeout::new(ms + 1, move || {
+            let done = writer.borrow_mut().later.take();
+            write(&writer, &hash, jumps);
+            drop(done);
+        }));
+        return;
+    }
+    hash.clone_into(&mut state.written);
+    state.at_ms = now;
+    drop(state);
+    if let Ok(history) = window().history() {
+        // A page that may not touch its address (a sandbox) works without a link.
+        let _ = if push {
+            history.push_state_with_url(&JsValue::NULL, "", Some(hash))
+        } else {
+            history.replace_state_with_url(&JsValue::NULL, "", Some(hash))
+        };
+    }
+}
