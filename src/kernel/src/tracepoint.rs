@@ -102,6 +102,7 @@ points! {
     WBC_WRITEPAGE = "wbc_writepage": "bdi D: towrt={i} skip={i} mode={} kupd={} bgrd={} reclm=0 cyclic={} start=0x{x} end=PTR";
     SB_MARK_INODE_WRITEBACK = "sb_mark_inode_writeback": "dev D ino {} dirtied=N state {state} mode {o}";
     SB_CLEAR_INODE_WRITEBACK = "sb_clear_inode_writeback": "dev D ino {} dirtied=N state {state} mode {o}";
+    EXT4_JOURNAL_START_RESERVED = "ext4_journal_start_reserved": "dev D blocks, {} caller PTR";
     EXT4_FC_COMMIT_START = "ext4_fc_commit_start": "fast_commit started on dev D";
     EXT4_FC_COMMIT_STOP = "ext4_fc_commit_stop": "fc on D nblks 0, reason 1, fc = 0, ineligible = {}, agg_nblks 0";
     EXT4_READPAGE = "ext4_readpage": "dev D ino {} page_index {}";

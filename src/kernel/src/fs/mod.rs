@@ -9,3 +9,4 @@ pub mod jbd2;
 pub mod open;
 pub mod read_write;
 pub mod sync;
+pub mod writeback_inodes;

@@ -1,6 +1,9 @@
 //! Memory: page cache, dirty accounting, user address spaces.
 
 pub mod filemap;
+pub mod filemap_read;
 pub mod memory;
 pub mod page_writeback;
+pub mod readahead;
 pub mod truncate;
+pub mod writeback;

@@ -107,7 +107,7 @@ pub fn mapping_tagged(w: &World, inode: InodeId, tags: PageFlags) -> bool {
     find_tagged(w, inode, 0, u32::MAX, tags).is_some()
 }
 
-/// `tag_pages_for_writeback()`, mm/page-writeback.c:2130: DIRTY becomes TOWRITE too.
+/// `tag_pages_for_writeback()`, mm/page-writeback.c:2137: DIRTY becomes TOWRITE too.
 pub fn tag_pages_for_writeback(w: &mut World, inode: InodeId, from: u32, to: u32) {
     if from > to {
         return;
@@ -232,7 +232,7 @@ pub async fn filemap_fdatawrite_range(
     do_writepages(kt, inode, &mut WritebackControl::range(sync_mode, start, end)).await
 }
 
-/// `filemap_flush()`, mm/filemap.c:451: starts writing the whole file, waits for nothing.
+/// `filemap_flush()`, mm/filemap.c:455: starts writing the whole file, waits for nothing.
 ///
 /// # Errors
 /// What the file system's `writepages` gives.
@@ -268,7 +268,7 @@ pub async fn filemap_fdatawait_range_keep_errors(kt: &Kthread, inode: InodeId, s
     .await;
 }
 
-/// `filemap_fdatawait_range()`, mm/filemap.c:550: waits, and takes the error
+/// `filemap_fdatawait_range()`, mm/filemap.c:551: waits, and takes the error
 /// bits of the mapping.
 ///
 /// # Errors
@@ -278,7 +278,7 @@ pub async fn filemap_fdatawait_range(kt: &Kthread, inode: InodeId, start: u64, e
     kt.with(|w| filemap_check_errors(w, inode))
 }
 
-/// `filemap_write_and_wait_range()`, mm/filemap.c:648: bytes `start..=end`.
+/// `filemap_write_and_wait_range()`, mm/filemap.c:649: bytes `start..=end`.
 ///
 /// # Errors
 /// The first error of writing or waiting.
@@ -321,13 +321,15 @@ fn errno_of(number: u16) -> Errno {
 /// `mapping_set_error()`, include/linux/pagemap.h:49.
 pub fn mapping_set_error(w: &mut World, inode: InodeId, errno: Errno) {
     let wb = w.wb_mut(inode);
-    wb.wb_err += 1;
+    if wb.seen || wb.wb_err == 0 {
+        wb.wb_err += 1; // errseq_set(): counts on only if the last one was seen
+    }
     wb.errno = errno as u16;
     wb.seen = false;
     wb.as_error = if errno == Errno::ENOSPC { Errno::ENOSPC as u16 } else { Errno::EIO as u16 };
 }
 
-/// `filemap_check_errors()`, mm/filemap.c:373: AS_EIO and AS_ENOSPC, once.
+/// `filemap_check_errors()`, mm/filemap.c:365: AS_EIO and AS_ENOSPC, once.
 ///
 /// # Errors
 /// The error bit that was set.

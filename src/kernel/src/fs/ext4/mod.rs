@@ -6,6 +6,7 @@ pub mod ext4_jbd2;
 pub mod extents;
 pub mod extents_status;
 pub mod file;
+pub mod fsync;
 pub mod ialloc;
 pub mod inode;
 pub mod mballoc;
