@@ -1,7 +1,7 @@
 //! Small helpers for drawing: per cent as text, phase classes, what fits where.
 
 use view::frame::Phase;
-use yew::AttrValue;
+use yew::prelude::*;
 
 /// A position in per cent, for SVG attributes.
 pub fn pct(x: f64) -> AttrValue {
@@ -52,6 +52,17 @@ pub fn fits(text: &str, width_pct: f64, (wide_px, narrow_px): (f64, f64)) -> Opt
         Some("")
     } else {
         (width_pct * wide_px / 100.0 >= need).then_some("wide")
+    }
+}
+
+/// A plain ground for text over a pattern, since a halo leaves gaps between letters. `x` is the text's middle, or
+/// its start.
+pub fn plate(text: &str, x: f64, y: &'static str, height: &'static str, middle: bool, class: &'static str) -> Html {
+    let chars = to_f64(u64::try_from(text.chars().count()).unwrap_or(0));
+    let width = 6.65 * chars + 8.0;
+    let shift = if middle { -width / 2.0 } else { -4.0 };
+    html! {
+        <rect class={classes!("plate", class)} x={pct(x)} {y} width={format!("{width:.0}")} {height} transform={format!("translate({shift:.1} 0)")} />
     }
 }
 

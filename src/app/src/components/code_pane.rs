@@ -125,7 +125,7 @@ fn outline_line(line: &CodeLine) -> Html {
             <span class="val" title={line.value.clone()}>{ &line.value }</span>
             if now && !line.file.is_empty() {
                 <a class="loc" target="_blank" rel="noreferrer" href={format!("{SOURCE_BROWSER}{}#L{}", line.file, line.line)}
-                    aria-label={format!("{} {} {}", line.file, t().line, line.line)}>{ place }</a>
+                    title={format!("{} {} {}", line.file, t().line, line.line)}>{ place }</a>
             } else {
                 <span class="loc">{ place }</span>
             }

@@ -75,15 +75,15 @@ fn Cells(props: &CellsProps) -> Html {
             CellState::DirtyWriteback => Some("bothc"),
             CellState::Error => Some("errc"),
         };
-        let label = format!("{}{}", cell.label, if cell.changed { t().changed_now } else { "" });
+        let label = format!(" {}{}", cell.label, if cell.changed { t().changed_now } else { "" });
         let (send, index) = (send.clone(), cell.index);
         let words = if roomy && cell.state == CellState::NotUptodate { t().not_uptodate } else { "" };
         html! {
-            <button key={cell.index} type="button" aria-label={label.clone()} title={label}
+            <button key={cell.index} type="button" title={label.clone()}
                 aria-pressed={(selected == Some(cell.index)).to_string()}
                 class={classes!("cell", class, cell.locked.then_some("lockc"), cell.changed.then_some("chg-o"))}
                 onclick={move |_| send.emit(Command::SelectPage(index))}>
-                <span><b>{ cell.index }</b>{ " " }{ &cell.letters }{ " " }{ words }</span>
+                <span><b>{ cell.index }</b>{ " " }{ &cell.letters }{ " " }{ words }</span><span class="vh">{ label }</span>
             </button>
         }
     });

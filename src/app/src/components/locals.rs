@@ -23,7 +23,7 @@ pub fn Locals(props: &LocalsProps) -> Html {
             if props.rows.is_empty() {
                 <p class="none">{ t().none }</p>
             } else {
-                <dl class="kv" data-testid="locals" tabindex="0" aria-labelledby="h-loc" role="group">
+                <div class="kvbox" tabindex="0" role="group" aria-labelledby="h-loc"><dl class="kv" data-testid="locals">
                     for row in props.rows.iter() {
                         <div key={row.name.clone()}>
                             <dt title={row.unit.clone()}>{ &row.name }</dt>
@@ -34,7 +34,7 @@ pub fn Locals(props: &LocalsProps) -> Html {
                             }
                         </div>
                     }
-                </dl>
+                </dl></div>
             }
         </section>
     }

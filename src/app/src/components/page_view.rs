@@ -7,7 +7,7 @@ use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
 use super::user_memory::{Axis, caret_at};
-use crate::draw::{PATH_PX, fits, pct, share};
+use crate::draw::{PATH_PX, fits, pct, plate, share};
 use crate::player::{Command, use_send};
 use crate::t;
 
@@ -234,13 +234,15 @@ fn inner_text(range: &ByteRange, x: f64, end: f64) -> Html {
     html! {
         <g class="told">
             if let Some(class) = hex {
-                <text class={classes!("i", "halo", class)} x={pct(x)} dx="11" y={if range.was.is_some() { "25" } else { "33" }}>{ &range.hex }</text>
-                if let Some(was) = &range.was {
-                    <text class={classes!("copyt", "st", "halo", class)} x={pct(x)} dx="11" y="42">{ was }</text>
-                }
+                <svg x={pct(x)} y="0" width="100%" height="78" class="shift">
+                    { plate(&range.hex, 0.0, if range.was.is_some() { "12" } else { "21" }, if range.was.is_some() { "34" } else { "17" }, false, class) }
+                    <text class={classes!("i", class)} x="0" y={if range.was.is_some() { "25" } else { "33" }}>{ &range.hex }</text>
+                    if let Some(was) = &range.was { <text class={classes!("copyt", "st", class)} x="0" y="42">{ was }</text> }
+                </svg>
             }
             if let Some(class) = label {
-                <text class={classes!(if plain { "i" } else { "b" }, (!plain).then_some("halo"), class)} x={pct(middle)} y="33" text-anchor="middle">{ &range.label }</text>
+                if !plain { { plate(&range.label, middle, "19", "20", true, class) } }
+                <text class={classes!(if plain { "i" } else { "b" }, class)} x={pct(middle)} y="33" text-anchor="middle">{ &range.label }</text>
             }
         </g>
     }
@@ -302,7 +304,7 @@ fn origin(row: &Row, at: usize, chosen: &UseStateHandle<Option<usize>>) -> Html 
             } else {
                 <span class="q">{ inclusive(range) }</span>
             }
-            <span>if !range.hex.is_empty() { <b>{ &range.hex }</b>{ " … " } }{ origin }</span>
+            <span>if !range.hex.is_empty() { <b>{ range.hex.get(..8).unwrap_or(&range.hex) }{ " … " }</b> }{ origin }</span>
             if !range.before.is_empty() { <span><span class="q">{ t().before }{ " " }</span>{ &range.before }</span> }
             if !range.now_in.is_empty() { <span><span class="q">{ t().now_in }{ " " }</span><b>{ &range.now_in }</b></span> }
         </div>

@@ -96,7 +96,7 @@ pub fn TopBar(props: &TopBarProps) -> Html {
                     <input type="file" aria-label={t().open_image_long} onchange={open_image} /></label>
                 <button class="btn" type="button" title={t().download_long} onclick={command(Command::DownloadImage)}><Icon glyph={Glyph::Save} /><span>{ t().download }</span></button>
                 <button class="btn opt" type="button" title={t().block_long} onclick={command(Command::OpenBlock(0))}>{ t().blocks }</button>
-                <button class="btn opt" type="button" onclick={command(Command::Open(Sheet::About))}>{ t().about_short }</button>
+                <button class="btn opt-l" type="button" onclick={command(Command::Open(Sheet::About))}>{ t().about_short }</button>
                 <button class="btn sign" type="button" aria-label={t().help} title={format!("{} (?)", t().help)} onclick={command(Command::Open(Sheet::Help))}>{ "?" }</button>
                 <button class="btn" type="button" aria-label={t().theme} title={t().theme} onclick={theme}><Icon glyph={Glyph::Theme} /></button>
             </div>

@@ -96,7 +96,7 @@ pub fn Transport(props: &TransportProps) -> Html {
                 { " " }<small>{ format!("/ {}{}", grouped(props.last), if props.complete { "" } else { "+" }) }</small>
             </span>
             <label class="pick opt"><span class="lbl">{ t().speed }</span>
-                <select onchange={speed}>
+                <select aria-label={t().speed} onchange={speed}>
                     for (i, (name, _)) in SPEEDS.iter().enumerate() { <option key={i} selected={i == props.speed}>{ *name }</option> }
                 </select>
             </label>

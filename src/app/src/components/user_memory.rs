@@ -5,7 +5,7 @@ use std::rc::Rc;
 use view::frame::{Bracket, Probe, Residency, Resident, Segment, UserMemory as Row};
 use yew::prelude::*;
 
-use crate::draw::{PATH_PX, fits, grouped, pct, to_f64};
+use crate::draw::{PATH_PX, fits, grouped, pct, plate, to_f64};
 use crate::t;
 
 /// Bytes of the iovec to positions in per cent: widths in proportion, but none below a floor.
@@ -164,14 +164,15 @@ fn caret(x: f64) -> Html {
 
 fn bracket(bracket: &Bracket, axis: &Axis) -> Html {
     let (x, end) = (axis.at(bracket.from), axis.at(bracket.to));
+    let text = format!("{}{}", bracket.text, if bracket.changed { " ●" } else { "" });
+    let middle = f64::midpoint(x, end).clamp(11.0, 89.0);
     html! {
         <g>
             <line class="brk" x1={pct(x)} x2={pct(end)} y1="60" y2="60" />
             <line class="brk" x1={pct(x)} x2={pct(x)} y1="55" y2="65" transform="translate(.8 0)" />
             <line class="brk" x1={pct(end)} x2={pct(end)} y1="55" y2="65" transform="translate(-.8 0)" />
-            <text class="b halo" x={pct(f64::midpoint(x, end).clamp(9.0, 91.0))} y="64" text-anchor="middle">
-                { &bracket.text }{ if bracket.changed { " ●" } else { "" } }
-            </text>
+            { plate(&text, middle, "53", "14", true, "") }
+            <text class="b" x={pct(middle)} y="64" text-anchor="middle">{ text }</text>
         </g>
     }
 }
