@@ -82,12 +82,13 @@ pub async fn sync_inodes_sb(kt: &Kthread) -> Result<(), Errno> {
         w.dirty_inodes.entries().values().copied().filter(ours).collect()
     });
     let mut ret = Ok(());
-    for &inode in &inodes {
+    for inode in inodes {
         let mut wbc = WritebackControl { for_sync: true, ..WritebackControl::range(SyncMode::All, 0, LLONG_MAX) };
         ret = ret.and(writeback_single_inode(kt, inode, &mut wbc).await);
     }
-    // wait_sb_inodes()
-    for inode in inodes {
+    // wait_sb_inodes(): all that have pages under I/O, whoever sent them
+    let busy: Vec<InodeId> = kt.with(|w| w.wbs.iter().filter(|(_, wb)| wb.writeback > 0).map(|(id, _)| id).collect());
+    for inode in busy {
         filemap_fdatawait_range_keep_errors(kt, inode, 0, LLONG_MAX).await;
     }
     ret

@@ -7,3 +7,6 @@ pub mod page_writeback;
 pub mod readahead;
 pub mod truncate;
 pub mod writeback;
+
+#[cfg(test)]
+pub(crate) mod testing;

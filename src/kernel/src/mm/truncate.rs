@@ -300,3 +300,56 @@ pub fn invalidate_mapping_pages(w: &mut World, inode: InodeId) {
         put_page(w, page);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use world::Counter;
+
+    use super::*;
+    use crate::mm::testing::{FILE, assert_clean, dirty_page, run, world};
+
+    #[test]
+    fn pages_behind_the_new_end_go_unwritten_and_the_tail_is_zeroed() {
+        let mut w = world(10, 0);
+        w.size_mut(FILE).i_size = 20 * 4096;
+        let mapped = [Some(1), Some(2), Some(3), Some(4)];
+        let kept = dirty_page(&mut w, 0, 5, &mapped);
+        for index in 1..20 {
+            dirty_page(&mut w, index, 6, &mapped);
+        }
+        let (machine, ()) = run(w, |kt| async move { truncate_pagecache(&kt, FILE, 1500).await });
+        machine.with(|w| {
+            assert_eq!((w.sizes.at(FILE).nrpages, w.counter(Counter::FilePages)), (1, 1));
+            assert_eq!((w.counter(Counter::FileDirty), w.counter(Counter::DeviceBytesWritten)), (1, 0));
+            assert_eq!((w.page_bytes(kept)[1499], w.page_bytes(kept)[1500]), (5, 0));
+            let states: Vec<bool> =
+                w.page_bhs(kept).map(|bh| w.bhs.at(bh).flags.contains(BhFlags::MAPPED | BhFlags::DIRTY)).collect();
+            assert_eq!(states, [true, true, false, false], "whole blocks behind the end are forgotten");
+        });
+    }
+
+    #[test]
+    fn a_page_under_writeback_is_waited_for() {
+        let mut w = world(12, 20_000_000);
+        w.size_mut(FILE).i_size = 4096;
+        w.size_mut(FILE).i_disksize = 4096;
+        dirty_page(&mut w, 0, 1, &[Some(100)]);
+        let (machine, ()) = run(w, |kt| async move {
+            crate::mm::writeback::filemap_flush(&kt, FILE).await.expect("nothing fails here");
+            truncate_pagecache(&kt, FILE, 0).await;
+        });
+        machine.with(|w| {
+            assert_eq!((w.sizes.at(FILE).nrpages, w.counter(Counter::Clock)), (0, 20_000_000));
+            assert_clean(w);
+        });
+    }
+
+    #[test]
+    fn an_invalidated_mapping_keeps_what_is_dirty() {
+        let mut w = world(12, 0);
+        dirty_page(&mut w, 0, 1, &[Some(100)]);
+        dirty_page(&mut w, 1, 1, &[None]);
+        invalidate_mapping_pages(&mut w, FILE);
+        assert!(w.find_page(FILE, 0).is_some() && w.find_page(FILE, 1).is_none());
+    }
+}

@@ -653,3 +653,149 @@ pub async fn submit_inode_data_buffers(kt: &Kthread, inode: InodeId, start: u64,
     wbc.nr_to_write = i64::from(kt.with(|w| w.sizes.at(inode).nrpages)) * 2;
     generic_writepages(kt, inode, &mut wbc).await
 }
+
+#[cfg(test)]
+mod tests {
+    use world::{Counter, TraceEvent};
+
+    use super::*;
+    use crate::mm::testing::{FILE, assert_clean, device_byte, dirty_page, run, world};
+    use crate::mm::writeback::{LLONG_MAX, filemap_write_and_wait_range};
+    use crate::tracepoint::BLOCK_BIO_QUEUE;
+
+    /// Sectors and lengths of the writes that were queued.
+    fn bios(w: &World) -> Vec<(u64, u64)> {
+        w.trace
+            .records
+            .iter()
+            .filter(|r| r.event == TraceEvent::Point && r.site == BLOCK_BIO_QUEUE.id)
+            .map(|r| (r.args[1], r.args[2]))
+            .collect()
+    }
+
+    fn sync(w: World) -> std::rc::Rc<sched::Machine> {
+        let (machine, done) = run(w, |kt| async move { filemap_write_and_wait_range(&kt, FILE, 0, LLONG_MAX).await });
+        assert_eq!(done, Ok(()));
+        machine
+    }
+
+    #[test]
+    fn mapped_pages_reach_the_device_in_as_few_bios_as_can_be() {
+        let mut w = world(12, 0);
+        w.trace.on = true;
+        w.size_mut(FILE).i_size = 4 * 4096;
+        w.size_mut(FILE).i_disksize = 4 * 4096;
+        for (index, block) in [(0, 100), (1, 101), (2, 50), (3, 51)] {
+            dirty_page(&mut w, index, 0x40 + index as u8, &[Some(block)]);
+        }
+        let machine = sync(w);
+        machine.with(|w| {
+            assert_eq!(bios(w), [(800, 16), (400, 16)]);
+            for (block, byte) in [(100, 0x40), (101, 0x41), (50, 0x42), (51, 0x43)] {
+                assert_eq!(device_byte(w, block * 4096 + 17), byte);
+            }
+            assert_clean(w);
+            assert_eq!(w.syncs.at(FILE).writeback_index, 4);
+            assert_eq!(w.counter(Counter::Written), 4);
+        });
+    }
+
+    #[test]
+    fn what_lies_behind_the_end_of_the_file_is_zeroed_and_not_written() {
+        let mut w = world(10, 0);
+        w.trace.on = true;
+        w.size_mut(FILE).i_size = 1500;
+        w.size_mut(FILE).i_disksize = 1500;
+        let page = dirty_page(&mut w, 0, 7, &[Some(20), Some(22), Some(30), Some(31)]);
+        let machine = sync(w);
+        machine.with(|w| {
+            assert_eq!(bios(w), [(40, 2), (44, 2)]);
+            assert_eq!((device_byte(w, 20 * 1024), device_byte(w, 22 * 1024 + 475)), (7, 7));
+            assert_eq!(device_byte(w, 22 * 1024 + 476), 0, "the tail of the last block");
+            assert_eq!(w.page_bytes(page)[1500], 0);
+            assert!(!w.page_bhs(page).any(|bh| w.bhs.at(bh).flags.contains(BhFlags::DIRTY)));
+            assert_clean(w);
+        });
+    }
+
+    #[test]
+    fn a_hole_between_small_blocks_splits_the_bio() {
+        let mut w = world(10, 0);
+        w.trace.on = true;
+        w.size_mut(FILE).i_size = 4096;
+        w.size_mut(FILE).i_disksize = 4096;
+        dirty_page(&mut w, 0, 7, &[Some(20), None, Some(21), Some(22)]);
+        let machine = sync(w);
+        machine.with(|w| {
+            // The walk sends the bio off at the hole, before it has a buffer in it.
+            assert_eq!(bios(w), [(40, 6)]);
+            assert_clean(w);
+        });
+    }
+
+    #[test]
+    fn a_slow_device_is_waited_for() {
+        let mut w = world(12, 20_000_000);
+        w.size_mut(FILE).i_size = 2 * 4096;
+        w.size_mut(FILE).i_disksize = 2 * 4096;
+        dirty_page(&mut w, 0, 1, &[Some(100)]);
+        dirty_page(&mut w, 1, 2, &[Some(300)]);
+        let machine = sync(w);
+        machine.with(|w| {
+            assert_eq!(w.counter(Counter::Clock), 20_000_000, "both at once");
+            assert_eq!(device_byte(w, 300 * 4096), 2);
+            assert_clean(w);
+        });
+    }
+
+    #[test]
+    fn a_bio_holds_256_pages() {
+        let mut w = world(12, 0);
+        w.trace.on = true;
+        w.size_mut(FILE).i_size = 300 * 4096;
+        w.size_mut(FILE).i_disksize = 300 * 4096;
+        for index in 0..300 {
+            dirty_page(&mut w, index, 1, &[Some(1000 + u64::from(index))]);
+        }
+        let machine = sync(w);
+        machine.with(|w| {
+            assert_eq!(bios(w), [(8000, 2048), (10048, 352)]);
+            assert_clean(w);
+        });
+    }
+
+    #[test]
+    fn a_range_leaves_the_rest_dirty() {
+        let mut w = world(12, 0);
+        w.size_mut(FILE).i_size = 3 * 4096;
+        w.size_mut(FILE).i_disksize = 3 * 4096;
+        for index in 0..3 {
+            dirty_page(&mut w, index, 1, &[Some(100 + u64::from(index))]);
+        }
+        let (machine, done) = run(w, |kt| async move { filemap_write_and_wait_range(&kt, FILE, 5000, 5001).await });
+        assert_eq!(done, Ok(()));
+        machine.with(|w| {
+            assert_eq!(w.counter(Counter::FileDirty), 2);
+            assert_eq!(device_byte(w, 101 * 4096), 1);
+            assert_eq!(device_byte(w, 100 * 4096), 0);
+        });
+    }
+
+    #[test]
+    fn seeking_back_undoes_the_write() {
+        let mut w = world(12, 0);
+        w.size_mut(FILE).i_size = 4096;
+        w.size_mut(FILE).i_disksize = 4096;
+        dirty_page(&mut w, 0, 9, &[Some(100)]);
+        let machine = sync(w);
+        machine.with_history(|w, history| {
+            let end = history.len();
+            history.seek(w, end); // what no probe closed is no step
+            let digest = w.digest();
+            history.seek(w, 0);
+            assert_eq!((w.counter(Counter::FileDirty), device_byte(w, 409_600)), (1, 0));
+            history.seek(w, end);
+            assert_eq!(w.digest(), digest);
+        });
+    }
+}
