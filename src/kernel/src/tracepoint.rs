@@ -112,4 +112,14 @@ points! {
     EXT4_BEGIN_ORDERED_TRUNCATE = "ext4_begin_ordered_truncate": "dev D ino {} new_size {}";
     EXT4_TRUNCATE_ENTER = "ext4_truncate_enter": "dev D ino {} blocks {}";
     EXT4_TRUNCATE_EXIT = "ext4_truncate_exit": "dev D ino {} blocks {}";
+    EXT4_REQUEST_INODE = "ext4_request_inode": "dev D dir {} mode {o}";
+    EXT4_ALLOCATE_INODE = "ext4_allocate_inode": "dev D ino {} dir {} mode {o}";
+    EXT4_LOAD_INODE_BITMAP = "ext4_load_inode_bitmap": "dev D group {}";
+    EXT4_LOAD_INODE = "ext4_load_inode": "dev D ino {}";
+    EXT4_FREE_INODE = "ext4_free_inode": "dev D ino {} mode {o} uid {} gid {} blocks {}";
+    EXT4_DROP_INODE = "ext4_drop_inode": "dev D ino {} drop {}";
+    EXT4_EVICT_INODE = "ext4_evict_inode": "dev D ino {} nlink {}";
+    EXT4_UNLINK_ENTER = "ext4_unlink_enter": "dev D ino {} size {} parent {}";
+    EXT4_UNLINK_EXIT = "ext4_unlink_exit": "dev D ino {} ret {i}";
+    EXT4_SYNC_FS = "ext4_sync_fs": "dev D wait {}";
 }

@@ -292,8 +292,12 @@ mod tests {
     /// The tree as traces write it: `[first/len) pblk letters`.
     fn text(w: &World) -> String {
         let entry = |(&(_, at), es): (&(InodeId, u32), &ExtentStatus)| {
-            let letters: String =
-                ['W', 'U', 'D', 'H', 'R'].iter().enumerate().filter(|(n, _)| es.status >> n & 1 != 0).map(|(_, c)| c).collect();
+            let letters: String = ['W', 'U', 'D', 'H', 'R']
+                .iter()
+                .enumerate()
+                .filter(|(n, _)| es.status >> n & 1 != 0)
+                .map(|(_, c)| c)
+                .collect();
             format!("[{at}/{}) {} {letters}", es.len, es.pblk)
         };
         w.es.entries().iter().map(entry).collect::<Vec<_>>().join(" ")

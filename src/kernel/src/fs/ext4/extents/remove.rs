@@ -1,0 +1,274 @@
+//! Extents taken out of the tree, from the right: truncate and punch.
+
+use ondisk::Pblk;
+use ondisk::layout::extent::{self, Extent, Header, Index, ROOT_CAPACITY};
+use sched::Kthread;
+use world::{Errno, InodeId, World};
+
+use super::insert::correct_indexes;
+use super::path::{ExtPath, Level, edit_node, ext_depth, ext_dirty, ext_get_access, ext4_find_extent, node};
+use super::path::{ext4_ext_check_inode, read_extent_tree_block};
+use super::split::{SplitFlags, split_extent_at};
+use crate::fs::ext4::balloc::{is_regular, layout_errno};
+use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_stop};
+use crate::fs::ext4::extents_status::{EXT_MAX_BLOCKS, es_remove_extent};
+use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
+use crate::fs::ext4::inode::map::GetBlocks;
+use crate::fs::ext4::mballoc::{FreeBlocks, ext4_free_blocks};
+use crate::mm::page_writeback::ino_of;
+use crate::{point, probe, site, trace};
+
+/// No partial cluster: what traces print of it without bigalloc.
+const NO_PARTIAL: u64 = 0;
+
+/// `ext4_ext_truncate()`, fs/ext4/extents.c: everything behind `i_size` goes, in
+/// the status tree and in the extent tree. The caller has a handle and holds
+/// `i_data_sem` alone.
+///
+/// # Errors
+/// What [`ext4_ext_remove_space`] gives.
+pub async fn ext4_ext_truncate(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
+    let first = kt.with(|w| {
+        let size = w.size_mut(inode);
+        size.i_disksize = size.i_size;
+        size.i_size
+    });
+    ext4_mark_inode_dirty(kt, inode).await?;
+    let first = kt.with(|w| {
+        let first = u32::try_from(first.div_ceil(1 << w.sb().block_bits)).unwrap_or(EXT_MAX_BLOCKS);
+        es_remove_extent(w, inode, first, EXT_MAX_BLOCKS - first);
+        first
+    });
+    ext4_ext_remove_space(kt, inode, first, EXT_MAX_BLOCKS - 1).await
+}
+
+/// `ext4_ext_remove_space()`, fs/ext4/extents.c: frees blocks `start..=end`; up
+/// to the last possible block is a truncate.
+///
+/// Not modelled: restarting the handle when its credits run out.
+///
+/// # Errors
+/// `EUCLEAN`, `EFSBADCRC`, `EIO` for a damaged tree, `ENOSPC` if an extent has to
+/// be split and there is no block for a node.
+pub async fn ext4_ext_remove_space(kt: &Kthread, inode: InodeId, start: u32, end: u32) -> Result<(), Errno> {
+    let depth = kt.with(|w| ext_depth(w, inode));
+    let args = [u64::from(start), u64::from(end), u64::from(depth)];
+    trace::call(kt, &site::EXT4_EXT_REMOVE_SPACE_FN, &args, async {
+        ext4_journal_start(kt, HandleType::Truncate, u32::from(depth) + 1).await?;
+        let result = Box::pin(remove_space(kt, inode, start, end)).await;
+        let stopped = ext4_journal_stop(kt).await;
+        result.and(stopped)
+    })
+    .await
+}
+
+async fn remove_space(kt: &Kthread, inode: InodeId, start: u32, end: u32) -> Result<(), Errno> {
+    kt.with(|w| {
+        let (ino, depth) = (ino_of(w, inode), ext_depth(w, inode));
+        point!(w, EXT4_EXT_REMOVE_SPACE, ino, start, end, depth);
+        ext4_ext_check_inode(w, inode)
+    })?;
+    let mut path = ExtPath::default();
+    let punch = end < EXT_MAX_BLOCKS - 1;
+    if punch {
+        let flags = GetBlocks::EX_NOCACHE;
+        ext4_find_extent(kt, inode, end, &mut path, flags).await?;
+        let Some(ex) = kt.with(|w| path.extent(w, inode)) else {
+            return if path.depth == 0 { Ok(()) } else { Err(Errno::EUCLEAN) };
+        };
+        if end >= ex.block.0 && u64::from(end) + 1 < ex.end() {
+            // `ext4_force_split_extent_at()`: so that only tails have to be cut.
+            let both = SplitFlags::MARK_UNWRIT1 | SplitFlags::MARK_UNWRIT2;
+            let split_flags = if ex.unwritten { both } else { SplitFlags::empty() };
+            let flags = flags | GetBlocks::PRE_IO | GetBlocks::METADATA_NOFAIL;
+            split_extent_at(kt, inode, &mut path, end + 1, split_flags, flags).await?;
+            probe!(kt, ERS_SPLIT).await;
+        }
+    } else {
+        path.depth = kt.with(|w| ext_depth(w, inode));
+    }
+    let depth = path.depth;
+    remove_leaves(kt, inode, &mut path, start, end, punch).await?;
+    let entries = kt.with(|w| {
+        let (ino, left) = (ino_of(w, inode), Header::entries(&w.idata.at(inode).0));
+        point!(w, EXT4_EXT_REMOVE_SPACE_DONE, ino, start, end, depth, NO_PARTIAL, NO_PARTIAL, NO_PARTIAL, left);
+        left
+    });
+    if entries == 0 {
+        kt.with(|w| {
+            let root = &mut w.idata_mut(inode).0;
+            let header = Header::parse(root)?;
+            Header { depth: 0, max: ROOT_CAPACITY, ..header }.write_to(root)
+        })
+        .map_err(|error| layout_errno(&error))?;
+        ext4_mark_inode_dirty(kt, inode).await?;
+        probe!(kt, ERS_EMPTY).await;
+    }
+    Ok(())
+}
+
+/// The walk of `ext4_ext_remove_space()`: from the path's leaf (a punch), or from
+/// the last one, to the left, as long as the node just done was emptied.
+async fn remove_leaves(
+    kt: &Kthread,
+    inode: InodeId,
+    path: &mut ExtPath,
+    start: u32,
+    end: u32,
+    punch: bool,
+) -> Result<(), Errno> {
+    // Per level: indexes when the walk last went down, as `p_block` has it; a
+    // punch goes one to the left even if its first leaf stays.
+    let mut before = [u16::MAX; ExtPath::LEVELS];
+    let mut fresh = !punch;
+    let mut level = if punch { path.depth } else { 0 };
+    loop {
+        let slot = usize::from(level);
+        if level == path.depth {
+            remove_leaf(kt, inode, path, start, end).await?;
+            probe!(kt, ERS_LEAF).await;
+        } else {
+            let this = path.at(level);
+            let entries = kt.with(|w| Header::entries(node(w, inode, this.bh)));
+            let pos = if fresh { entries.checked_sub(1) } else { this.pos.and_then(|pos| pos.checked_sub(1)) };
+            if fresh {
+                before[slot] = u16::MAX;
+            }
+            if pos.is_some() && entries != before[slot] {
+                path.level[slot].pos = pos;
+                let index = kt.with(|w| path.index(w, inode, level)).ok_or(Errno::EUCLEAN)?;
+                let depth = path.depth - level - 1;
+                let bh = read_extent_tree_block(kt, inode, index, depth, GetBlocks::EX_NOCACHE).await?;
+                path.level[slot + 1] = Level { bh: Some(bh), pos: None };
+                before[slot] = entries;
+                level += 1;
+                fresh = true;
+                continue;
+            }
+            if entries == 0 && level > 0 {
+                remove_index(kt, inode, path, level).await?;
+            }
+        }
+        fresh = false;
+        let Some(up) = level.checked_sub(1) else { return Ok(()) };
+        level = up;
+    }
+}
+
+/// `ext4_ext_rm_leaf()`: cuts or removes the extents of the path's leaf that lie
+/// in `start..=end`, from the path's entry to the left.
+async fn remove_leaf(kt: &Kthread, inode: InodeId, path: &mut ExtPath, start: u32, end: u32) -> Result<(), Errno> {
+    let leaf = path.leaf();
+    let first = kt.with(|w| {
+        let bytes = node(w, inode, leaf.bh);
+        let pos = leaf.pos.or(Header::entries(bytes).checked_sub(1));
+        // What the kernel takes for the last extent of an empty leaf is its header.
+        let ex = pos.map_or_else(|| Extent::parse(bytes).ok(), |pos| Extent::get(bytes, pos)).ok_or(Errno::EUCLEAN)?;
+        let (ino, block, pblk) = (ino_of(w, inode), ex.block.0, ex.start.0);
+        point!(w, EXT4_EXT_RM_LEAF, ino, start, block, pblk, ex.len, NO_PARTIAL, NO_PARTIAL, NO_PARTIAL);
+        Ok::<_, Errno>(pos)
+    })?;
+    let Some(mut pos) = first else { return Ok(()) };
+    let mut first_changed = false;
+    loop {
+        let ex = kt.with(|w| Extent::get(node(w, inode, leaf.bh), pos)).ok_or(Errno::EUCLEAN)?;
+        if ex.end() <= u64::from(start) {
+            break;
+        }
+        path.level[usize::from(path.depth)].pos = Some(pos);
+        if end >= ex.block.0 {
+            if u64::from(end) + 1 < ex.end() {
+                return Err(Errno::EUCLEAN);
+            }
+            first_changed |= pos == 0;
+            ext_get_access(kt, leaf).await?;
+            let from = start.max(ex.block.0);
+            remove_blocks(kt, inode, ex, from).await?;
+            let kept = u16::try_from(from - ex.block.0).map_err(|_| Errno::EUCLEAN)?;
+            kt.with(|w| cut_entry(w, inode, path, pos, Extent { len: kept, ..ex }, end))?;
+            ext_dirty(kt, inode, leaf).await?;
+        }
+        let Some(before) = pos.checked_sub(1) else { break };
+        pos = before;
+    }
+    let left = kt.with(|w| Header::entries(node(w, inode, leaf.bh)));
+    if first_changed && left > 0 {
+        correct_indexes(kt, inode, path).await?;
+    }
+    if left == 0 && path.depth > 0 {
+        remove_index(kt, inode, path, path.depth).await?;
+    }
+    Ok(())
+}
+
+/// Writes a cut extent back; one of no blocks leaves the leaf.
+fn cut_entry(w: &mut World, inode: InodeId, path: &ExtPath, pos: u16, ex: Extent, end: u32) -> Result<(), Errno> {
+    edit_node(w, inode, path.leaf().bh, |bytes| {
+        if ex.len > 0 {
+            return ex.put(bytes, pos);
+        }
+        let entries = Header::entries(bytes);
+        // The kernel leaves the slot behind the last extent with no length and place.
+        let gone = Extent { len: 0, unwritten: false, start: Pblk(0), ..ex };
+        if end == EXT_MAX_BLOCKS - 1 {
+            gone.put(bytes, pos)?;
+            return Header::set_entries(bytes, entries - 1);
+        }
+        extent::close_slot(bytes, pos)?;
+        let last = extent::ENTRY_SIZE * usize::from(entries);
+        bytes[last..last + extent::ENTRY_SIZE].fill(0);
+        Ok(())
+    })
+    .map_err(|error| layout_errno(&error))
+}
+
+/// `ext4_remove_blocks()`: frees an extent's blocks from `from` to its end.
+async fn remove_blocks(kt: &Kthread, inode: InodeId, ex: Extent, from: u32) -> Result<(), Errno> {
+    let last = ex.block.0 + (u32::from(ex.len) - 1);
+    kt.with(|w| {
+        let ino = ino_of(w, inode);
+        let (block, pblk) = (ex.block.0, ex.start.0);
+        point!(w, EXT4_REMOVE_BLOCKS, ino, block, pblk, ex.len, from, last, NO_PARTIAL, NO_PARTIAL, NO_PARTIAL);
+    });
+    let into = u64::from(from - ex.block.0);
+    let mut flags = FreeBlocks::NOFREE_FIRST_CLUSTER | FreeBlocks::NOFREE_LAST_CLUSTER;
+    if !kt.with(|w| is_regular(w, inode)) {
+        flags |= FreeBlocks::METADATA | FreeBlocks::FORGET;
+    }
+    // A block that cannot be freed stays in use; the kernel goes on too.
+    let _: Result<(), Errno> = ext4_free_blocks(kt, inode, ex.start.0 + into, u64::from(ex.len) - into, flags).await;
+    Ok(())
+}
+
+/// `ext4_ext_rm_idx()`: the emptied node at `level` goes, with the index above it.
+async fn remove_index(kt: &Kthread, inode: InodeId, path: &mut ExtPath, level: u16) -> Result<(), Errno> {
+    let mut above = level - 1;
+    let this = path.at(above);
+    let pos = this.pos.ok_or(Errno::EUCLEAN)?;
+    let index = kt.with(|w| path.index(w, inode, above)).ok_or(Errno::EUCLEAN)?;
+    ext_get_access(kt, this).await?;
+    kt.with(|w| edit_node(w, inode, this.bh, |bytes| extent::close_slot(bytes, pos)))
+        .map_err(|error| layout_errno(&error))?;
+    ext_dirty(kt, inode, this).await?;
+    kt.with(|w| {
+        let ino = ino_of(w, inode);
+        point!(w, EXT4_EXT_RM_IDX, ino, index.leaf.0);
+    });
+    let flags = FreeBlocks::METADATA | FreeBlocks::FORGET;
+    ext4_free_blocks(kt, inode, index.leaf.0, 1, flags).await?;
+    // The node's first index went: those above name what is first now.
+    while above > 0 && path.at(above).pos == Some(0) {
+        let Some(first) = kt.with(|w| path.index(w, inode, above)) else { break };
+        above -= 1;
+        let this = path.at(above);
+        ext_get_access(kt, this).await?;
+        kt.with(|w| {
+            let index = path.index(w, inode, above).ok_or(Errno::EUCLEAN)?;
+            let pos = this.pos.unwrap_or(0);
+            edit_node(w, inode, this.bh, |bytes| Index { block: first.block, ..index }.put(bytes, pos))
+                .map_err(|error| layout_errno(&error))
+        })?;
+        ext_dirty(kt, inode, this).await?;
+    }
+    Ok(())
+}
