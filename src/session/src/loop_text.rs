@@ -456,6 +456,95 @@ mod tests {
         check(&records, Detail::Loop, expect);
     }
 
+    /// Reads a recorded `loop.txt` back into records; `None` if it calls a
+    /// function that the table does not have yet.
+    fn records_of(text: &str) -> Option<(Vec<TraceRecord>, Labels)> {
+        let number = |text: &str| match text.strip_prefix("0x") {
+            Some(hex) => u64::from_str_radix(hex, 16).unwrap(),
+            None => text.parse::<i64>().map_or_else(|_| text.parse().unwrap(), i64::cast_unsigned),
+        };
+        let site = |name: &str| {
+            kernel::site::SITES.iter().find_map(|row| match row {
+                kernel::site::Site::Function(function) if function.traced && function.name == name => Some(*function),
+                _ => None,
+            })
+        };
+        let mut labels = Labels { tasks: [(0, "A".to_owned()), (1, "B".to_owned())].into(), ..Labels::default() };
+        let mut records = Vec::new();
+        for line in text.lines() {
+            let (task, line) = match line.strip_prefix("[B] ") {
+                Some(rest) => (1, rest),
+                None => (0, line.strip_prefix("[A] ").unwrap_or(line)),
+            };
+            let line = line.trim_start();
+            let mut push = |event, site, args: &[u64]| records.push(record(task, event, site, args));
+            if let Some(op) = line.strip_prefix("# op") {
+                let (n, rest) = op.split_once(' ').unwrap();
+                let n: usize = n.parse().unwrap();
+                match rest.strip_prefix("begin ") {
+                    Some(text) => {
+                        labels.ops.resize(n + 1, String::new());
+                        labels.ops[n] = text.to_owned();
+                        push(TraceEvent::OpBegin, 0, &[n as u64]);
+                    }
+                    None => {
+                        let words: Vec<u64> =
+                            rest.split(['=', ' ']).filter_map(|w| w.parse().ok()).map(i64::cast_unsigned).collect();
+                        push(TraceEvent::OpEnd, 0, &[n as u64, words[0], words[1]]);
+                    }
+                }
+            } else if let Some(fault) = line.strip_prefix("! page_fault_") {
+                let address = fault.split(['=', ' ']).nth(2).unwrap();
+                let (buffer, off) = address.split_once('+').unwrap();
+                let known = labels.buffers.iter().position(|name| name == buffer);
+                let index = known.unwrap_or_else(|| {
+                    labels.buffers.push(buffer.to_owned());
+                    labels.buffers.len() - 1
+                });
+                let code = number(line.rsplit_once('=').unwrap().1);
+                push(TraceEvent::Fault, 0, &[index as u64, number(off), code]);
+            } else if let Some(end) = line.strip_prefix("} ") {
+                let (name, value) = end.split_once(" = ").unwrap_or((end, "0"));
+                push(TraceEvent::Exit, site(name)?.id, &[number(value)]);
+            } else {
+                let (name, rest) = line.split_once('(').unwrap();
+                let (args, rest) = rest.split_once(')').unwrap();
+                let args: Vec<(&str, u64)> = args
+                    .split_whitespace()
+                    .map(|arg| arg.split_once('=').unwrap())
+                    .map(|(k, v)| (k, number(v)))
+                    .collect();
+                let site = site(name)?;
+                let names: Vec<&str> = site.locals[..site.args].iter().map(|local| local.name).collect();
+                assert_eq!(names, args.iter().map(|arg| arg.0).collect::<Vec<_>>(), "{name}");
+                push(TraceEvent::Enter, site.id, &args.iter().map(|arg| arg.1).collect::<Vec<_>>());
+                if !rest.ends_with('{') {
+                    push(TraceEvent::Exit, site.id, &[number(rest.strip_prefix(" = ").unwrap_or("0"))]);
+                }
+            }
+        }
+        Some((records, labels))
+    }
+
+    #[test]
+    fn recorded_loops_are_written_as_they_stand() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+        let mut compared = 0;
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let Ok(recorded) = std::fs::read_to_string(entry.path().join("loop.txt")) else { continue };
+            if crate::golden::is_cut(&recorded) {
+                continue;
+            }
+            let Some((records, labels)) = records_of(&recorded) else { continue };
+            let ours = text(&records, &labels, 0, Detail::Loop);
+            if let Some(difference) = crate::golden::loop_difference(&recorded, &ours) {
+                panic!("{}: {difference}", entry.path().display());
+            }
+            compared += 1;
+        }
+        assert!(compared > 30, "only {compared} cases call known functions alone");
+    }
+
     #[test]
     fn fields_of_points() {
         let check = |point: tracepoint::Point, args: &[u64], expect: &str| {
