@@ -1,15 +1,5 @@
 //! Dirty inodes and their way out. Mirrors fs/fs-writeback.c.
 
-use sched::Kthread;
-use world::{InodeId, InodeState, World};
+mod dirty;
 
-/// `__mark_inode_dirty()`, fs/fs-writeback.c:2237, flags with SYNC, DATASYNC or TIME:
-/// calls `->dirty_inode` and lists the inode.
-pub async fn mark_inode_dirty(_kt: &Kthread, _inode: InodeId, _flags: InodeState) {
-    unimplemented!()
-}
-
-/// The part of `__mark_inode_dirty()` that is left for DIRTY_PAGES alone.
-pub fn mark_inode_dirty_state(_w: &mut World, _inode: InodeId, _flags: InodeState) {
-    unimplemented!()
-}
+pub use dirty::{I_DIRTY, I_DIRTY_INODE, inode_io_list_del, mark_inode_dirty, mark_inode_dirty_state};

@@ -1,7 +1,15 @@
 //! ext4's use of the journal. Mirrors fs/ext4/ext4_jbd2.c.
+//!
+//! Without a journal the same calls work: a handle only counts its nesting, and
+//! dirty metadata is dirty at once.
 
 use sched::Kthread;
-use world::{BhId, Errno, InodeId};
+use world::{BhId, Errno, Handle, HandleId, InodeId, World};
+
+use crate::fs::buffer::mark_buffer_dirty;
+use crate::fs::ext4::super_;
+use crate::fs::jbd2::transaction as jbd2;
+use crate::point;
 
 /// EXT4_HT_ handle types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,34 +35,137 @@ pub enum HandleType {
     ExtConvert = 11,
 }
 
+/// `EXT4_DATA_TRANS_BLOCKS`, fs/ext4/ext4_jbd2.h:48: credits to change one
+/// data block's mapping and an attribute, without quota.
+#[must_use]
+pub fn data_trans_blocks(w: &World) -> u32 {
+    let single = if super_::has_extents(w) { 20 } else { 8 };
+    single + XATTR_TRANS_BLOCKS - 2
+}
+
+/// `EXT4_INDEX_EXTRA_TRANS_BLOCKS`: more for a directory's index.
+pub const INDEX_EXTRA_TRANS_BLOCKS: u32 = 12;
+/// `EXT4_XATTR_TRANS_BLOCKS`.
+pub const XATTR_TRANS_BLOCKS: u32 = 6;
+
+/// `ext4_journal_current_handle()`: the task's open handle.
+#[must_use]
+pub fn ext4_journal_current_handle(w: &World, kt: &Kthread) -> Option<Handle> {
+    jbd2::journal_current_handle(w, kt.task)
+}
+
 /// `ext4_journal_start()`: opens this task's handle, or nests in it.
 ///
 /// # Errors
-/// `EIO` after a shutdown, `EROFS` after an abort.
-pub async fn ext4_journal_start(_kt: &Kthread, _kind: HandleType, _credits: u32) -> Result<(), Errno> {
-    unimplemented!()
+/// `EIO` after a shutdown, `EROFS` on a read-only mount.
+pub async fn ext4_journal_start(kt: &Kthread, kind: HandleType, credits: u32) -> Result<(), Errno> {
+    ext4_journal_start_with_reserve(kt, kind, credits, 0).await
+}
+
+/// `ext4_journal_start_with_reserve()`: also sets credits apart for a handle
+/// that [`ext4_journal_start_reserved`] opens later.
+///
+/// Not modelled: the reservation keeps nothing free, see docs/omissions.md#jbd2.
+///
+/// # Errors
+/// As [`ext4_journal_start`].
+pub async fn ext4_journal_start_with_reserve(
+    kt: &Kthread,
+    kind: HandleType,
+    credits: u32,
+    reserved: u32,
+) -> Result<(), Errno> {
+    kt.with(|w| {
+        point!(w, EXT4_JOURNAL_START, credits, reserved);
+        check_start(w)
+    })?;
+    jbd2::jbd2_journal_start(kt, kind as u8, credits).await
+}
+
+/// `__ext4_journal_start_reserved()`, fs/ext4/ext4_jbd2.c:145: opens the handle
+/// whose credits were set apart.
+///
+/// # Errors
+/// As [`ext4_journal_start`].
+pub async fn ext4_journal_start_reserved(kt: &Kthread, credits: u32) -> Result<(), Errno> {
+    kt.with(|w| {
+        point!(w, EXT4_JOURNAL_START_RESERVED, credits);
+        check_start(w)
+    })?;
+    // The reserved part already counts the block for revokes.
+    jbd2::jbd2_journal_start(kt, HandleType::ExtConvert as u8, credits.saturating_sub(1)).await
+}
+
+/// `ext4_journal_check_start()`, fs/ext4/ext4_jbd2.c:64.
+fn check_start(w: &World) -> Result<(), Errno> {
+    let sb = w.sb();
+    if sb.shutdown {
+        return Err(Errno::EIO);
+    }
+    if sb.read_only { Err(Errno::EROFS) } else { Ok(()) }
 }
 
 /// `ext4_journal_stop()`: closes this task's handle, or leaves the nesting.
 ///
 /// # Errors
 /// What went wrong inside the handle.
-pub async fn ext4_journal_stop(_kt: &Kthread) -> Result<(), Errno> {
-    unimplemented!()
+pub async fn ext4_journal_stop(kt: &Kthread) -> Result<(), Errno> {
+    jbd2::jbd2_journal_stop(kt).await
+}
+
+/// `ext4_handle_sync()`: the outermost stop of the task's handle waits for the commit.
+pub fn ext4_handle_sync(w: &mut World, kt: &Kthread) {
+    let id: HandleId = jbd2::handle_id(kt.task);
+    if super_::has_journal(w) && jbd2::journal_current_handle(w, kt.task).is_some() {
+        w.handle_mut(id).sync = true;
+    }
 }
 
 /// `ext4_journal_get_write_access()`: declares that the task's handle will change `bh`.
 ///
 /// # Errors
-/// `EROFS` after an abort.
-pub async fn ext4_journal_get_write_access(_kt: &Kthread, _bh: BhId) -> Result<(), Errno> {
-    unimplemented!()
+/// None today: the model's journal does not abort.
+pub async fn ext4_journal_get_write_access(kt: &Kthread, bh: BhId) -> Result<(), Errno> {
+    if kt.with(|w| super_::has_journal(w)) {
+        jbd2::jbd2_journal_get_write_access(kt, bh).await;
+    }
+    Ok(())
 }
 
 /// `ext4_handle_dirty_metadata()`: files `bh` with the running transaction.
 ///
 /// # Errors
-/// `EROFS` after an abort.
-pub async fn ext4_handle_dirty_metadata(_kt: &Kthread, _inode: Option<InodeId>, _bh: BhId) -> Result<(), Errno> {
-    unimplemented!()
+/// None today: the model's journal does not abort.
+pub async fn ext4_handle_dirty_metadata(kt: &Kthread, _inode: Option<InodeId>, bh: BhId) -> Result<(), Errno> {
+    kt.with(|w| handle_dirty_metadata(w, kt, bh));
+    Ok(())
+}
+
+/// The same where the World is at hand.
+pub fn handle_dirty_metadata(w: &mut World, kt: &Kthread, bh: BhId) {
+    if super_::has_journal(w) {
+        jbd2::jbd2_journal_dirty_metadata(w, kt.task, bh);
+    } else {
+        mark_buffer_dirty(w, bh);
+    }
+}
+
+/// `ext4_forget()`, fs/ext4/ext4_jbd2.c:248: a metadata block was freed.
+pub fn ext4_forget(w: &mut World, bh: BhId) {
+    jbd2::jbd2_journal_forget(w, bh);
+}
+
+/// `ext4_update_inode_fsync_trans()`: which transaction an fsync, and an
+/// fdatasync, of the inode has to wait for.
+pub fn ext4_update_inode_fsync_trans(w: &mut World, kt: &Kthread, inode: InodeId, datasync: bool) {
+    let Some(handle) = jbd2::journal_current_handle(w, kt.task) else { return };
+    let sync = w.syncs.at(inode);
+    if handle.tid == 0 || (sync.sync_tid == handle.tid && (!datasync || sync.datasync_tid == handle.tid)) {
+        return;
+    }
+    let sync = w.sync_mut(inode);
+    sync.sync_tid = handle.tid;
+    if datasync {
+        sync.datasync_tid = handle.tid;
+    }
 }

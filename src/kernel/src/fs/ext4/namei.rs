@@ -1,1 +1,924 @@
-//! To be written.
+//! Names: look-up, entries, the index, unlinking, the orphan list. Mirrors
+//! fs/ext4/namei.c.
+//!
+//! ```text
+//!   linear   block 0: ".", "..", names | block 1: names | ...
+//!   indexed  block 0: root (hash -> block) | leaf | leaf | ...
+//! ```
+//!
+//! Not modelled: a second level of the index is read but not made (a directory
+//! whose index root is full gives ENOSPC), the start block that the last look-up
+//! found, symbolic links on the way, rename; see docs/omissions.md#names.
+
+use ondisk::layout::dir::{self, file_type};
+use ondisk::layout::dir_hash::{HashVersion, dx_hash};
+use ondisk::layout::htree::{self, DxEntry, RootInfo};
+use ondisk::layout::inode::InodeFlags;
+use ondisk::layout::superblock::Compat;
+use ondisk::{Ino, Lblk};
+use sched::Kthread;
+use world::{BhFlags, BhId, Counter, Errno, InodeId, InodeState, World};
+
+use crate::fs::buffer::wait_on_buffer;
+use crate::fs::ext4::balloc::ext4_should_retry_alloc;
+use crate::fs::ext4::dir::{
+    dir_blocks, ext4_bread, ext4_getblk, ext4_read_dirblock, layout_errno, put_dirblock, put_dxblock, start_read, verify,
+};
+use crate::fs::ext4::ext4_jbd2::{
+    HandleType, INDEX_EXTRA_TRANS_BLOCKS, XATTR_TRANS_BLOCKS, data_trans_blocks, ext4_journal_current_handle,
+    ext4_journal_get_write_access, ext4_journal_start, ext4_journal_stop, handle_dirty_metadata,
+};
+use crate::fs::ext4::ialloc::{ext4_new_inode, unlock_new_inode};
+use crate::fs::ext4::inode::disk::{
+    S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, edit_raw_inode, ext4_get_inode_loc, ext4_iget, ext4_mark_inode_dirty,
+    ext4_reserve_inode_write, iput, is_dir, raw_inode,
+};
+use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
+use crate::fs::ext4::super_::{self, block_of_dir, has_csum, has_journal, raw_super};
+use crate::fs::fs_writeback::mark_inode_dirty;
+use crate::fs::inode::current_time;
+use crate::site;
+use crate::trace::call;
+use crate::{point, probe};
+
+/// Longest name, bytes.
+pub const EXT4_NAME_LEN: usize = 255;
+/// Links that a directory without the dir_nlink feature may have.
+const EXT4_LINK_MAX: u16 = 65000;
+/// Directory blocks read ahead of the search.
+const NAMEI_RA_SIZE: u32 = 8;
+
+// ---- look-up ----
+
+/// `ext4_lookup()`, fs/ext4/namei.c:1733: the inode of a name, with one more
+/// user; `None` if there is no such name.
+///
+/// # Errors
+/// `ENAMETOOLONG`, `EUCLEAN`, `EFSBADCRC`, `EIO`.
+pub async fn ext4_lookup(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<Option<InodeId>, Errno> {
+    kt.push_frame(site::EXT4_LOOKUP.id, &[name.len() as u64]);
+    let found = lookup(kt, dir, name).await;
+    kt.pop_frame();
+    found
+}
+
+async fn lookup(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<Option<InodeId>, Errno> {
+    if name.len() > EXT4_NAME_LEN {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    let found = ext4_find_entry(kt, dir, name).await?;
+    probe!(kt, EL_FOUND, ino = found.map_or(0, |found| found.ino)).await;
+    let Some(found) = found else { return Ok(None) };
+    if found.ino < Ino::ROOT.0 || found.ino > kt.with(|w| super_::inodes_count(w)) {
+        return Err(Errno::EUCLEAN);
+    }
+    ext4_iget(kt, found.ino).await.map(Some)
+}
+
+/// Where a name stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundEntry {
+    /// The block's buffer.
+    pub bh: BhId,
+    /// Its inode.
+    pub ino: u32,
+}
+
+/// `__ext4_find_entry()`, fs/ext4/namei.c:1493: by the index if there is one,
+/// else block after block.
+///
+/// # Errors
+/// `EUCLEAN`, `EFSBADCRC`, `EIO` for unreadable or damaged blocks.
+pub async fn ext4_find_entry(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<Option<FoundEntry>, Errno> {
+    kt.push_frame(site::EXT4_FIND_ENTRY.id, &[]);
+    let found = find_entry(kt, dir, name).await;
+    kt.pop_frame();
+    found
+}
+
+async fn find_entry(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<Option<FoundEntry>, Errno> {
+    let dots = matches!(name, b"." | b"..");
+    if !dots && kt.with(|w| is_dx(w, dir)) {
+        match dx_find_entry(kt, dir, name).await {
+            Err(DxError::BadDir) => {} // the index is damaged: search the old way
+            Err(DxError::Errno(errno)) => return Err(errno),
+            Ok(found) => return Ok(found),
+        }
+    }
+    let blocks = if dots { 1 } else { kt.with(|w| dir_blocks(w, dir)) };
+    let mut next = 0;
+    while next < blocks {
+        let batch = bread_batch(kt, dir, next, (blocks - next).min(NAMEI_RA_SIZE)).await?;
+        for (n, bh) in (next..).zip(batch) {
+            let Some(bh) = bh else { continue };
+            wait_on_buffer(kt, bh).await;
+            let found = kt.with(|w| search_dirblock(w, dir, bh, name))?;
+            probe!(kt, FE_SEARCH, block = n).await;
+            if let Some(ino) = found {
+                return Ok(Some(FoundEntry { bh, ino }));
+            }
+        }
+        next += NAMEI_RA_SIZE;
+    }
+    Ok(None)
+}
+
+/// `ext4_bread_batch()`, fs/ext4/inode.c:935: maps all, then reads all.
+async fn bread_batch(kt: &Kthread, dir: InodeId, first: u32, count: u32) -> Result<Vec<Option<BhId>>, Errno> {
+    let mut bhs = Vec::new();
+    for lblk in first..first + count {
+        bhs.push(ext4_getblk(kt, dir, lblk, GetBlocks::empty()).await?);
+    }
+    kt.with(|w| bhs.iter().flatten().for_each(|&bh| start_read(w, bh)));
+    Ok(bhs)
+}
+
+/// `search_dirblock()`: the inode of a name in a block just read.
+fn search_dirblock(w: &mut World, dir: InodeId, bh: BhId, name: &[u8]) -> Result<Option<u32>, Errno> {
+    if !w.bhs.at(bh).flags.contains(BhFlags::UPTODATE) {
+        return Err(Errno::EIO);
+    }
+    verify(w, dir, bh)?;
+    dir::find(w.bh_bytes(bh), name).map(|found| found.map(|entry| entry.ino.0)).map_err(layout_errno)
+}
+
+/// What the dentry cache would know: the inode of a name whose block and inode
+/// are both in memory. Reads nothing, leaves no trace.
+///
+/// The kernel keeps names in a cache of their own; here a name is cached exactly
+/// while its directory block and its inode are.
+#[must_use]
+pub fn cached_dentry(w: &World, dir: InodeId, name: &[u8]) -> Option<InodeId> {
+    (0..dir_blocks(w, dir)).find_map(|lblk| {
+        let bh = block_of_dir(w, dir, lblk)?;
+        let entry = dir::find(w.bh_bytes(bh), name).ok().flatten()?;
+        w.inode_hash.get(entry.ino.0)
+    })
+}
+
+// ---- the index ----
+
+enum DxError {
+    /// ERR_BAD_DX_DIR: no index to trust.
+    BadDir,
+    Errno(Errno),
+}
+
+impl From<Errno> for DxError {
+    fn from(errno: Errno) -> Self {
+        DxError::Errno(errno)
+    }
+}
+
+/// One level of the way to a leaf (`dx_frame`).
+#[derive(Clone, Copy, Debug)]
+struct DxFrame {
+    bh: BhId,
+    /// Where limit and count stand.
+    count_at: usize,
+    /// The entry that was followed.
+    at: u16,
+}
+
+/// The way from the root to the index block above a leaf.
+#[derive(Debug)]
+struct DxPath {
+    frames: Vec<DxFrame>,
+    hash: u32,
+    version: HashVersion,
+}
+
+/// `is_dx()`: the directory has an index.
+fn is_dx(w: &World, dir: InodeId) -> bool {
+    let flags = InodeFlags::from_bits_retain(w.inodes.at(dir).flags);
+    has_dir_index(w) && flags.contains(InodeFlags::INDEX)
+}
+
+fn has_dir_index(w: &World) -> bool {
+    Compat::from_bits_retain(w.sb().features[0]).contains(Compat::DIR_INDEX)
+}
+
+/// The hash of names as the superblock's flags want it.
+fn hash_of(w: &World, number: u8, name: &[u8]) -> Option<(HashVersion, u32)> {
+    let es = raw_super(w);
+    let version = HashVersion::from_number(number)?;
+    let version = if es.s_flags.get() & 2 != 0 { version.unsigned() } else { version };
+    Some((version, dx_hash(version, es.s_hash_seed.map(|word| word.get()), name).0))
+}
+
+/// `dx_probe()`, fs/ext4/namei.c:758: the index blocks on the way to a name's leaf.
+async fn dx_probe(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<DxPath, DxError> {
+    let root = ext4_read_dirblock(kt, dir, 0).await?;
+    let (info, version, hash) = kt
+        .with(|w| {
+            let info = RootInfo::parse(w.bh_bytes(root)).ok()?;
+            let (version, hash) = hash_of(w, info.hash_version, name)?;
+            Some((info, version, hash))
+        })
+        .ok_or(DxError::BadDir)?;
+    let mut path = DxPath { frames: Vec::new(), hash, version };
+    let (mut bh, mut count_at) = (root, htree::ROOT_COUNT_AT);
+    let mut visited = vec![Lblk(0)];
+    for level in 0..=info.indirect_levels {
+        let (at, block) = kt.with(|w| {
+            let bytes = w.bh_bytes(bh);
+            let (limit, count) = htree::limit_count(bytes, count_at);
+            if limit != htree::capacity(bytes.len(), count_at, has_csum(w)) || count == 0 || count > limit {
+                return Err(DxError::BadDir);
+            }
+            let at = htree::entries(bytes, count_at).skip(1).take_while(|entry| entry.hash <= hash).count() as u16;
+            let entry = htree::get(bytes, count_at, at).ok_or(DxError::BadDir)?;
+            Ok((at, entry.block))
+        })?;
+        if visited.contains(&block) {
+            return Err(DxError::BadDir); // the index goes round in a circle
+        }
+        visited.push(block);
+        path.frames.push(DxFrame { bh, count_at, at });
+        if level < info.indirect_levels {
+            bh = ext4_read_dirblock(kt, dir, block.0).await?;
+            count_at = htree::NODE_COUNT_AT;
+        }
+    }
+    Ok(path)
+}
+
+fn leaf_of(w: &World, frame: &DxFrame) -> Option<DxEntry> {
+    htree::get(w.bh_bytes(frame.bh), frame.count_at, frame.at)
+}
+
+/// `ext4_dx_find_entry()`, fs/ext4/namei.c:1680.
+async fn dx_find_entry(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<Option<FoundEntry>, DxError> {
+    let mut path = dx_probe(kt, dir, name).await?;
+    loop {
+        let frame = path.frames.last().ok_or(DxError::BadDir)?;
+        let leaf = kt.with(|w| leaf_of(w, frame)).ok_or(DxError::BadDir)?.block;
+        let bh = ext4_read_dirblock(kt, dir, leaf.0).await?;
+        let found = kt.with(|w| search_dirblock(w, dir, bh, name))?;
+        probe!(kt, FE_SEARCH, block = leaf.0).await;
+        if let Some(ino) = found {
+            return Ok(Some(FoundEntry { bh, ino }));
+        }
+        // ext4_htree_next_block(): a hash may go on in the next leaf. Only
+        // within the lowest index block.
+        let (hash, frame) = (path.hash, path.frames.last_mut().ok_or(DxError::BadDir)?);
+        frame.at += 1;
+        match kt.with(|w| leaf_of(w, frame)) {
+            Some(next) if next.hash & !1 == hash && next.hash & 1 == 1 => {}
+            _ => return Ok(None),
+        }
+    }
+}
+
+// ---- adding a name ----
+
+/// `ext4_append()`, fs/ext4/namei.c:53: a new block at a directory's end, zeroed
+/// and declared to the journal.
+///
+/// # Errors
+/// `ENOSPC`, `EUCLEAN` if there is a block already.
+pub async fn ext4_append(kt: &Kthread, dir: InodeId) -> Result<(BhId, u32), Errno> {
+    let lblk = kt.with(|w| dir_blocks(w, dir));
+    let mut map = MapBlocks { lblk, len: 1, ..MapBlocks::default() };
+    if ext4_map_blocks(kt, dir, &mut map, GetBlocks::empty()).await? != 0 {
+        return Err(Errno::EUCLEAN);
+    }
+    let bh = ext4_bread(kt, dir, lblk, GetBlocks::CREATE).await?.ok_or(Errno::ENOSPC)?;
+    kt.with(|w| {
+        let bytes = 1u64 << w.sb().block_bits;
+        let size = w.size_mut(dir);
+        size.i_size += bytes;
+        size.i_disksize = size.i_size;
+    });
+    ext4_journal_get_write_access(kt, bh).await?;
+    probe!(kt, APPEND_BLOCK, block = lblk).await;
+    Ok((bh, lblk))
+}
+
+fn type_of(mode: u16) -> u8 {
+    match mode & S_IFMT {
+        S_IFREG => file_type::REG_FILE,
+        S_IFDIR => file_type::DIR,
+        S_IFLNK => file_type::SYMLINK,
+        0o020_000 => file_type::CHRDEV,
+        0o060_000 => file_type::BLKDEV,
+        0o010_000 => file_type::FIFO,
+        0o140_000 => file_type::SOCK,
+        _ => file_type::UNKNOWN,
+    }
+}
+
+/// `ext4_add_entry()`, fs/ext4/namei.c:2286: puts a name for `inode` into `dir`,
+/// inside the task's handle. That the name is new is the caller's to know.
+///
+/// # Errors
+/// `ENOSPC`, `EUCLEAN`, `EFSBADCRC`, `EIO`.
+pub async fn ext4_add_entry(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -> Result<(), Errno> {
+    call(kt, &site::EXT4_ADD_ENTRY, &[name.len() as u64], async {
+        if name.is_empty() {
+            return Err(Errno::EINVAL);
+        }
+        if kt.with(|w| is_dx(w, dir)) {
+            match dx_add_entry(kt, dir, name, inode).await {
+                Ok(()) => return Ok(()),
+                Err(DxError::Errno(errno)) => return Err(errno),
+                Err(DxError::BadDir) if kt.with(|w| has_csum(w)) => return Err(Errno::EUCLEAN),
+                Err(DxError::BadDir) => {}
+            }
+            kt.with(|w| w.inode_mut(dir).flags &= !InodeFlags::INDEX.bits());
+            ext4_mark_inode_dirty(kt, dir).await?;
+        }
+        let blocks = kt.with(|w| dir_blocks(w, dir));
+        for lblk in 0..blocks {
+            let bh = ext4_read_dirblock(kt, dir, lblk).await?;
+            if add_dirent_to_buf(kt, dir, bh, name, inode).await? {
+                return Ok(());
+            }
+            if blocks == 1 && kt.with(|w| has_dir_index(w)) {
+                return make_indexed_dir(kt, dir, bh, name, inode).await;
+            }
+        }
+        let (bh, _) = ext4_append(kt, dir).await?;
+        kt.with(|w| {
+            let mut new = w.bh_bytes(bh).to_vec();
+            dir::init_empty(&mut new, has_csum(w)).map_err(layout_errno)?;
+            let old = w.bh_bytes(bh).to_vec();
+            super_::put_changed(w, bh, 0, &old, &new);
+            Ok::<(), Errno>(())
+        })?;
+        if add_dirent_to_buf(kt, dir, bh, name, inode).await? { Ok(()) } else { Err(Errno::ENOSPC) }
+    })
+    .await
+}
+
+/// `add_dirent_to_buf()`, fs/ext4/namei.c:2054: false if the block has no gap
+/// for the name.
+async fn add_dirent_to_buf(kt: &Kthread, dir: InodeId, bh: BhId, name: &[u8], inode: InodeId) -> Result<bool, Errno> {
+    let new = kt.with(|w| {
+        let (ino, mode) = (w.inodes.at(inode).ino, w.inodes.at(inode).mode);
+        let mut new = w.bh_bytes(bh).to_vec();
+        if dir::find(&new, name).map_err(layout_errno)?.is_some() {
+            return Err(Errno::EEXIST);
+        }
+        let csum = has_csum(w);
+        let place = dir::insert(&mut new, csum, Ino(ino), type_of(mode), name).map_err(layout_errno)?;
+        Ok(place.map(|_| new))
+    })?;
+    let Some(new) = new else { return Ok(false) };
+    ext4_journal_get_write_access(kt, bh).await?;
+    touch_dir(kt, dir, true).await?;
+    kt.with(|w| put_dirblock(w, kt, dir, bh, new))?;
+    probe!(kt, AE_ENTRY).await;
+    Ok(true)
+}
+
+/// A directory whose names changed: its times, its version, no index flag
+/// without the feature.
+async fn touch_dir(kt: &Kthread, dir: InodeId, update_dx: bool) -> Result<(), Errno> {
+    let ino = kt.with(|w| {
+        let now = current_time(w);
+        let times = w.times_mut(dir);
+        (times.mtime, times.ctime) = (now, now);
+        if update_dx && !has_dir_index(w) {
+            w.inode_mut(dir).flags &= !InodeFlags::INDEX.bits();
+        }
+        w.inodes.at(dir).ino
+    });
+    ext4_mark_inode_dirty(kt, dir).await?;
+    let (bh, offset) = ext4_get_inode_loc(kt, ino, true).await?;
+    kt.with(|w| {
+        edit_raw_inode(w, ino, bh, offset, |disk| disk.i_version.set(disk.i_version.get().wrapping_add(1)));
+        handle_dirty_metadata(w, kt, bh);
+    });
+    Ok(())
+}
+
+/// `make_indexed_dir()`, fs/ext4/namei.c:2154: block 0 is full; its names move
+/// to a leaf, it becomes the root, the leaf is split.
+async fn make_indexed_dir(kt: &Kthread, dir: InodeId, bh: BhId, name: &[u8], inode: InodeId) -> Result<(), Errno> {
+    ext4_journal_get_write_access(kt, bh).await?;
+    let (leaf, lblk) = ext4_append(kt, dir).await?;
+    let path = kt.with(|w| {
+        let (csum, mut root) = (has_csum(w), w.bh_bytes(bh).to_vec());
+        let parent = dir::entry_at(&root, dir::rec_len_for(1)).map_err(layout_errno)?;
+        let (dotdot, names_at, parent_ino) = (parent.offset, parent.offset + parent.rec_len, parent.ino);
+        let names: Vec<Name> = names_of(&root)?.into_iter().filter(|name| name.offset >= names_at).collect();
+        let mut bytes = w.bh_bytes(leaf).to_vec();
+        pack(&mut bytes, csum, &names)?;
+        w.inode_mut(dir).flags |= InodeFlags::INDEX.bits();
+
+        let size = root.len();
+        root[dotdot..].fill(0);
+        dir::set_target(&mut root, dotdot, parent_ino, file_type::DIR).map_err(layout_errno)?;
+        let rest = u16::try_from(size - dotdot).map_err(|_| Errno::EUCLEAN)?;
+        root[dotdot + 4..dotdot + 6].copy_from_slice(&rest.to_le_bytes());
+        root[dotdot + 6] = 2;
+        root[dotdot + 8..dotdot + 10].copy_from_slice(b"..");
+        let number = raw_super(w).s_def_hash_version;
+        let info = RootInfo { hash_version: number, info_length: 8, indirect_levels: 0, unused_flags: 0 };
+        info.write_to(&mut root).map_err(layout_errno)?;
+        let count_at = htree::ROOT_COUNT_AT;
+        let limit = htree::capacity(size, count_at, csum);
+        htree::set_limit_count(&mut root, count_at, limit, 1).map_err(layout_errno)?;
+        htree::set(&mut root, count_at, 0, DxEntry { hash: 0, block: Lblk(lblk) }).map_err(layout_errno)?;
+        put_dxblock(w, kt, dir, bh, root)?;
+        put_dirblock(w, kt, dir, leaf, bytes)?;
+        let (version, hash) = hash_of(w, number, name).ok_or(Errno::EUCLEAN)?;
+        Ok(DxPath { frames: vec![DxFrame { bh, count_at, at: 0 }], hash, version })
+    })?;
+    probe!(kt, AE_INDEX).await;
+    let target = do_split(kt, dir, leaf, &path).await;
+    let added = match target {
+        Ok(target) => add_dirent_to_buf(kt, dir, target, name, inode).await,
+        Err(errno) => Err(errno),
+    };
+    match added {
+        Ok(true) => Ok(()),
+        // What was done so far must reach the disk all the same.
+        Ok(false) => ext4_mark_inode_dirty(kt, dir).await.and(Err(Errno::ENOSPC)),
+        Err(errno) => ext4_mark_inode_dirty(kt, dir).await.and(Err(errno)),
+    }
+}
+
+/// `ext4_dx_add_entry()`, fs/ext4/namei.c:2401.
+async fn dx_add_entry(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -> Result<(), DxError> {
+    let path = dx_probe(kt, dir, name).await?;
+    let frame = *path.frames.last().ok_or(DxError::BadDir)?;
+    let leaf = kt.with(|w| leaf_of(w, &frame)).ok_or(DxError::BadDir)?.block;
+    let bh = ext4_read_dirblock(kt, dir, leaf.0).await?;
+    ext4_journal_get_write_access(kt, bh).await?;
+    if add_dirent_to_buf(kt, dir, bh, name, inode).await? {
+        return Ok(());
+    }
+    let (limit, count) = kt.with(|w| htree::limit_count(w.bh_bytes(frame.bh), frame.count_at));
+    if count == limit {
+        // Not modelled: splitting an index block, see docs/omissions.md#names.
+        return Err(DxError::Errno(Errno::ENOSPC));
+    }
+    let target = do_split(kt, dir, bh, &path).await?;
+    if add_dirent_to_buf(kt, dir, target, name, inode).await? { Ok(()) } else { Err(DxError::Errno(Errno::ENOSPC)) }
+}
+
+/// A name taken out of its block.
+#[derive(Clone, Debug)]
+struct Name {
+    offset: usize,
+    rec_len: usize,
+    ino: Ino,
+    file_type: u8,
+    name: Vec<u8>,
+}
+
+fn names_of(block: &[u8]) -> Result<Vec<Name>, Errno> {
+    let mut names = Vec::new();
+    for entry in dir::entries(block) {
+        let entry = entry.map_err(layout_errno)?;
+        if entry.ino != Ino(0) && !entry.name.is_empty() {
+            let (offset, rec_len, file_type) = (entry.offset, entry.rec_len, entry.file_type);
+            names.push(Name { offset, rec_len, ino: entry.ino, file_type, name: entry.name.to_vec() });
+        }
+    }
+    Ok(names)
+}
+
+/// Fills a block with names, one behind the other; the last takes the rest.
+fn pack(block: &mut [u8], csum: bool, names: &[Name]) -> Result<(), Errno> {
+    dir::init_empty(block, csum).map_err(layout_errno)?;
+    for name in names {
+        let place = dir::insert(block, csum, name.ino, name.file_type, &name.name).map_err(layout_errno)?;
+        place.ok_or(Errno::EUCLEAN)?;
+    }
+    Ok(())
+}
+
+/// `do_split()`, fs/ext4/namei.c:1868: the upper half of a full leaf's hashes
+/// moves to a new block. Gives the block of the two that the path's hash belongs to.
+async fn do_split(kt: &Kthread, dir: InodeId, bh: BhId, path: &DxPath) -> Result<BhId, Errno> {
+    let (new_bh, new_block) = ext4_append(kt, dir).await?;
+    let frame = *path.frames.last().ok_or(Errno::EUCLEAN)?;
+    ext4_journal_get_write_access(kt, bh).await?;
+    ext4_journal_get_write_access(kt, frame.bh).await?;
+    let target = kt.with(|w| {
+        let (csum, mut lower) = (has_csum(w), w.bh_bytes(bh).to_vec());
+        let seed = raw_super(w).s_hash_seed.map(|word| word.get());
+        let mut map: Vec<(u32, Name)> =
+            names_of(&lower)?.into_iter().map(|name| (dx_hash(path.version, seed, &name.name).0, name)).collect();
+        map.sort_by_key(|(hash, _)| *hash);
+        let split = split_point(&map, lower.len());
+        let hash = map.get(split).ok_or(Errno::EUCLEAN)?.0;
+        let continued = split > 0 && map[split - 1].0 == hash;
+
+        let moved: Vec<Name> = map.split_off(split).into_iter().map(|(_, name)| name).collect();
+        let mut kept: Vec<Name> = map.into_iter().map(|(_, name)| name).collect();
+        kept.sort_by_key(|name| name.offset);
+        let mut upper = w.bh_bytes(new_bh).to_vec();
+        pack(&mut lower, csum, &kept)?;
+        pack(&mut upper, csum, &moved)?;
+        let old = w.bh_bytes(frame.bh).to_vec();
+        let mut index = old.clone();
+        insert_index(&mut index, &frame, DxEntry { hash: hash | u32::from(continued), block: Lblk(new_block) })?;
+        // The block that gets the name is dirtied with the name, the other one now.
+        let (target, target_bytes, other, other_bytes) =
+            if path.hash >= hash { (new_bh, upper, bh, lower) } else { (bh, lower, new_bh, upper) };
+        let before = w.bh_bytes(target).to_vec();
+        super_::put_changed(w, target, 0, &before, &target_bytes);
+        put_dirblock(w, kt, dir, other, other_bytes)?;
+        put_dxblock(w, kt, dir, frame.bh, index)?;
+        Ok::<BhId, Errno>(target)
+    })?;
+    probe!(kt, AE_SPLIT).await;
+    Ok(target)
+}
+
+/// Which name, in order of hash, is the first of the upper half.
+fn split_point(map: &[(u32, Name)], block_size: usize) -> usize {
+    let (mut size, mut moved) = (0, 0);
+    for (_, name) in map.iter().rev() {
+        if size + name.rec_len / 2 > block_size / 2 {
+            return map.len() - moved;
+        }
+        size += name.rec_len;
+        moved += 1;
+    }
+    map.len() / 2
+}
+
+/// `dx_insert_block()`: an entry behind the one that was followed.
+fn insert_index(block: &mut [u8], frame: &DxFrame, entry: DxEntry) -> Result<(), Errno> {
+    let mut entries: Vec<DxEntry> = htree::entries(block, frame.count_at).collect();
+    entries.insert(usize::from(frame.at) + 1, entry);
+    let (limit, count) = htree::limit_count(block, frame.count_at);
+    htree::set_limit_count(block, frame.count_at, limit, count + 1).map_err(layout_errno)?;
+    for (n, entry) in (0..).zip(entries) {
+        htree::set(block, frame.count_at, n, entry).map_err(layout_errno)?;
+    }
+    Ok(())
+}
+
+// ---- making and removing files ----
+
+/// `ext4_create()`, fs/ext4/namei.c:2717: a new regular file with that name.
+/// The directory is locked.
+///
+/// # Errors
+/// `ENOSPC`, `EUCLEAN`, `EFSBADCRC`, `EIO`.
+pub async fn ext4_create(kt: &Kthread, dir: InodeId, name: &[u8], mode: u16) -> Result<InodeId, Errno> {
+    call(kt, &site::EXT4_CREATE, &[u64::from(mode)], async {
+        let credits = kt.with(|w| data_trans_blocks(w)) + INDEX_EXTRA_TRANS_BLOCKS + 3;
+        let mut retries = 0;
+        loop {
+            let made = match ext4_new_inode(kt, dir, S_IFREG | mode, Some(name), credits).await {
+                Ok(inode) => {
+                    probe!(kt, EC_INODE, inode = inode).await;
+                    ext4_add_nondir(kt, dir, name, inode).await.map(|()| inode)
+                }
+                Err(errno) => Err(errno),
+            };
+            stop_if_open(kt).await?;
+            if made == Err(Errno::ENOSPC) && ext4_should_retry_alloc(kt, &mut retries).await {
+                continue;
+            }
+            return made;
+        }
+    })
+    .await
+}
+
+async fn stop_if_open(kt: &Kthread) -> Result<(), Errno> {
+    if kt.with(|w| ext4_journal_current_handle(w, kt).is_some()) { ext4_journal_stop(kt).await } else { Ok(()) }
+}
+
+/// `ext4_add_nondir()`, fs/ext4/namei.c:2689. On an error the inode is an orphan
+/// without a user.
+async fn ext4_add_nondir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -> Result<(), Errno> {
+    match ext4_add_entry(kt, dir, name, inode).await {
+        Ok(()) => {
+            let marked = ext4_mark_inode_dirty(kt, inode).await;
+            kt.with(|w| unlock_new_inode(w, inode));
+            marked
+        }
+        Err(errno) => {
+            kt.with(|w| w.inode_mut(inode).nlink = 0);
+            ext4_orphan_add(kt, inode).await?;
+            kt.with(|w| unlock_new_inode(w, inode));
+            iput(kt, inode).await?;
+            Err(errno)
+        }
+    }
+}
+
+/// `ext4_tmpfile()`, fs/ext4/namei.c:2786: a regular file without a name, on the
+/// orphan list.
+///
+/// # Errors
+/// `ENOSPC`, `EUCLEAN`, `EFSBADCRC`, `EIO`.
+pub async fn ext4_tmpfile(kt: &Kthread, dir: InodeId, mode: u16) -> Result<InodeId, Errno> {
+    call(kt, &site::EXT4_TMPFILE, &[u64::from(mode)], async {
+        // Four, the attributes, and the security label that a real kernel keeps room for.
+        let made = ext4_new_inode(kt, dir, S_IFREG | mode, None, 4 + XATTR_TRANS_BLOCKS).await;
+        let Ok(inode) = made else {
+            stop_if_open(kt).await?;
+            return made;
+        };
+        let all = InodeState::DIRTY_SYNC | InodeState::DIRTY_DATASYNC | InodeState::DIRTY_PAGES;
+        kt.with(|w| w.inode_mut(inode).nlink = 0);
+        mark_inode_dirty(kt, inode, all).await; // d_tmpfile()
+        ext4_orphan_add(kt, inode).await?;
+        mark_inode_dirty(kt, inode, all).await;
+        kt.with(|w| unlock_new_inode(w, inode));
+        ext4_journal_stop(kt).await?;
+        Ok(inode)
+    })
+    .await
+}
+
+/// `ext4_mkdir()`, fs/ext4/namei.c:2895: a new directory with that name.
+///
+/// # Errors
+/// `EMLINK`, `ENOSPC`, `EUCLEAN`, `EFSBADCRC`, `EIO`.
+pub async fn ext4_mkdir(kt: &Kthread, dir: InodeId, name: &[u8], mode: u16) -> Result<InodeId, Errno> {
+    call(kt, &site::EXT4_MKDIR, &[u64::from(mode)], async {
+        if kt.with(|w| !is_dx(w, dir) && w.inodes.at(dir).nlink >= EXT4_LINK_MAX) {
+            return Err(Errno::EMLINK);
+        }
+        let credits = kt.with(|w| data_trans_blocks(w)) + INDEX_EXTRA_TRANS_BLOCKS + 3;
+        let mut retries = 0;
+        loop {
+            let made = match ext4_new_inode(kt, dir, S_IFDIR | mode, Some(name), credits).await {
+                Ok(inode) => fill_new_dir(kt, dir, name, inode).await.map(|()| inode),
+                Err(errno) => Err(errno),
+            };
+            stop_if_open(kt).await?;
+            if made == Err(Errno::ENOSPC) && ext4_should_retry_alloc(kt, &mut retries).await {
+                continue;
+            }
+            return made;
+        }
+    })
+    .await
+}
+
+async fn fill_new_dir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -> Result<(), Errno> {
+    let named = name_new_dir(kt, dir, name, inode).await;
+    if named.is_err() {
+        kt.with(|w| w.inode_mut(inode).nlink = 0);
+        ext4_orphan_add(kt, inode).await?;
+        kt.with(|w| unlock_new_inode(w, inode));
+        ext4_mark_inode_dirty(kt, inode).await?;
+        ext4_journal_stop(kt).await?;
+        iput(kt, inode).await?;
+        return named;
+    }
+    kt.with(|w| {
+        let links = w.inodes.at(dir).nlink;
+        // ext4_inc_count(): 1 stands for "too many to count" in an indexed directory.
+        let links = if links == 1 || links + 1 >= EXT4_LINK_MAX && is_dx(w, dir) { 1 } else { links + 1 };
+        w.inode_mut(dir).nlink = links;
+    });
+    ext4_mark_inode_dirty(kt, dir).await?;
+    kt.with(|w| unlock_new_inode(w, inode));
+    probe!(kt, MKDIR_DONE).await;
+    Ok(())
+}
+
+async fn name_new_dir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -> Result<(), Errno> {
+    // ext4_init_new_dir(): its first block.
+    let (bh, _) = ext4_append(kt, inode).await?;
+    kt.with(|w| {
+        let (ino, parent, csum) = (w.inodes.at(inode).ino, w.inodes.at(dir).ino, has_csum(w));
+        let mut new = w.bh_bytes(bh).to_vec();
+        dir::init_first(&mut new, csum, Ino(ino), Ino(parent)).map_err(layout_errno)?;
+        w.inode_mut(inode).nlink = 2;
+        put_dirblock(w, kt, inode, bh, new)
+    })?;
+    ext4_mark_inode_dirty(kt, inode).await?;
+    ext4_add_entry(kt, dir, name, inode).await
+}
+
+/// `__ext4_link()`, fs/ext4/namei.c:3535: one more name for `inode`; the first
+/// name of an O_TMPFILE inode takes it off the orphan list.
+///
+/// # Errors
+/// `EMLINK`, `ENOSPC`, `EUCLEAN`, `EFSBADCRC`, `EIO`.
+pub async fn ext4_link(kt: &Kthread, inode: InodeId, dir: InodeId, name: &[u8]) -> Result<(), Errno> {
+    call(kt, &site::EXT4_LINK, &[], async {
+        if kt.with(|w| w.inodes.at(inode).nlink >= EXT4_LINK_MAX) {
+            return Err(Errno::EMLINK);
+        }
+        let credits = kt.with(|w| data_trans_blocks(w)) + INDEX_EXTRA_TRANS_BLOCKS + 1;
+        ext4_journal_start(kt, HandleType::Dir, credits).await?;
+        kt.with(|w| {
+            let now = current_time(w);
+            w.times_mut(inode).ctime = now;
+            w.inode_mut(inode).nlink += 1;
+        });
+        let added = match ext4_add_entry(kt, dir, name, inode).await {
+            Ok(()) => {
+                ext4_mark_inode_dirty(kt, inode).await?;
+                if kt.with(|w| w.inodes.at(inode).nlink == 1) { ext4_orphan_del(kt, inode).await } else { Ok(()) }
+            }
+            Err(errno) => {
+                kt.with(|w| w.inode_mut(inode).nlink -= 1);
+                Err(errno)
+            }
+        };
+        let stopped = ext4_journal_stop(kt).await;
+        probe!(kt, LINK_DONE).await;
+        added.and(stopped)
+    })
+    .await
+}
+
+/// `ext4_unlink()`, fs/ext4/namei.c:3369: takes a name away; an inode without
+/// names becomes an orphan until its last user is gone.
+///
+/// # Errors
+/// `ENOENT`, `EUCLEAN`, `EFSBADCRC`, `EIO`.
+pub async fn ext4_unlink(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -> Result<(), Errno> {
+    call(kt, &site::EXT4_UNLINK, &[], async {
+        if kt.with(|w| w.sb().shutdown) {
+            return Err(Errno::EIO);
+        }
+        let (ino, parent) = kt.with(|w| (w.inodes.at(inode).ino, w.inodes.at(dir).ino));
+        kt.with(|w| point!(w, EXT4_UNLINK_ENTER, ino, w.sizes.at(inode).i_size, parent));
+        let result = unlink(kt, dir, name, inode).await;
+        kt.with(|w| point!(w, EXT4_UNLINK_EXIT, ino, result));
+        result
+    })
+    .await
+}
+
+async fn unlink(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -> Result<(), Errno> {
+    let found = ext4_find_entry(kt, dir, name).await?.ok_or(Errno::ENOENT)?;
+    if found.ino != kt.with(|w| w.inodes.at(inode).ino) {
+        return Err(Errno::ENOENT);
+    }
+    ext4_journal_start(kt, HandleType::Dir, kt.with(|w| data_trans_blocks(w))).await?;
+    let removed = unlink_in_handle(kt, dir, name, inode, found.bh).await;
+    let stopped = ext4_journal_stop(kt).await;
+    removed.and(stopped)
+}
+
+async fn unlink_in_handle(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId, bh: BhId) -> Result<(), Errno> {
+    delete_entry(kt, dir, name, bh).await?;
+    touch_dir(kt, dir, true).await?;
+    let links = kt.with(|w| {
+        let head = w.inode_mut(inode);
+        head.nlink = head.nlink.saturating_sub(1);
+        head.nlink
+    });
+    if links == 0 {
+        ext4_orphan_add(kt, inode).await?;
+    }
+    kt.with(|w| {
+        let now = current_time(w);
+        w.times_mut(inode).ctime = now;
+    });
+    probe!(kt, UNLINK_DONE).await;
+    ext4_mark_inode_dirty(kt, inode).await
+}
+
+/// `ext4_delete_entry()`, fs/ext4/namei.c:2613.
+async fn delete_entry(kt: &Kthread, dir: InodeId, name: &[u8], bh: BhId) -> Result<(), Errno> {
+    ext4_journal_get_write_access(kt, bh).await?;
+    kt.with(|w| {
+        let mut new = w.bh_bytes(bh).to_vec();
+        dir::remove(&mut new, name).map_err(layout_errno)?.ok_or(Errno::ENOENT)?;
+        put_dirblock(w, kt, dir, bh, new)
+    })
+}
+
+/// `ext4_rmdir()`, fs/ext4/namei.c:3203: removes an empty directory.
+///
+/// # Errors
+/// `ENOTEMPTY`, `ENOTDIR`, and as [`ext4_unlink`].
+pub async fn ext4_rmdir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -> Result<(), Errno> {
+    if !kt.with(|w| is_dir(w, inode)) {
+        return Err(Errno::ENOTDIR);
+    }
+    let names = super::dir::ext4_readdir(kt, inode).await?;
+    if names.iter().any(|entry| entry.name != b"." && entry.name != b"..") {
+        return Err(Errno::ENOTEMPTY);
+    }
+    call(kt, &site::EXT4_RMDIR, &[], async {
+        let found = ext4_find_entry(kt, dir, name).await?.ok_or(Errno::ENOENT)?;
+        ext4_journal_start(kt, HandleType::Dir, kt.with(|w| data_trans_blocks(w))).await?;
+        let removed = async {
+            delete_entry(kt, dir, name, found.bh).await?;
+            kt.with(|w| {
+                let now = current_time(w);
+                w.inode_mut(inode).nlink = 0;
+                w.size_mut(inode).i_size = 0;
+                w.times_mut(inode).ctime = now;
+            });
+            ext4_orphan_add(kt, inode).await?;
+            ext4_mark_inode_dirty(kt, inode).await?;
+            kt.with(|w| {
+                let links = &mut w.inode_mut(dir).nlink;
+                *links -= u16::from(*links > 2);
+            });
+            touch_dir(kt, dir, true).await
+        }
+        .await;
+        let stopped = ext4_journal_stop(kt).await;
+        probe!(kt, RMDIR_DONE).await;
+        removed.and(stopped)
+    })
+    .await
+}
+
+// ---- orphans ----
+
+/// `ext4_orphan_add()`, fs/ext4/namei.c:3044: puts an inode at the head of the
+/// list that a mount after a crash cleans up; nothing without a journal.
+///
+/// # Errors
+/// What reading its table gives.
+pub async fn ext4_orphan_add(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
+    let ino = kt.with(|w| w.inodes.at(inode).ino);
+    if !kt.with(|w| has_journal(w)) || orphan_before(kt, ino).await?.is_some() {
+        return Ok(());
+    }
+    let sbh = kt.with(|w| super_::sb_place(w).0);
+    ext4_journal_get_write_access(kt, sbh).await?;
+    let (bh, offset) = ext4_reserve_inode_write(kt, inode).await?;
+    let next = kt.with(|w| w.counter(Counter::LastOrphan)) as u32;
+    set_last_orphan(kt, ino).await?;
+    kt.with(|w| {
+        edit_raw_inode(w, ino, bh, offset, |disk| disk.i_dtime.set(next));
+        handle_dirty_metadata(w, kt, bh);
+    });
+    mark_iloc_dirty(kt, inode).await?;
+    probe!(kt, ORPHAN_ADD, ino = ino).await;
+    Ok(())
+}
+
+/// The in-core fields too go to the table, as `ext4_mark_iloc_dirty()` does.
+async fn mark_iloc_dirty(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
+    super::inode::disk::ext4_mark_iloc_dirty(kt, inode).await
+}
+
+async fn set_last_orphan(kt: &Kthread, ino: u32) -> Result<(), Errno> {
+    kt.with(|w| *w.counter_mut(Counter::LastOrphan) = u64::from(ino));
+    super_::journal_super(kt, |es| es.s_last_orphan.set(ino)).await
+}
+
+/// What stands before an inode in the orphan list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// The superblock.
+    Head,
+    /// Another inode, by number.
+    Inode(u32),
+}
+
+/// Looks for an inode in the list; the links are `i_dtime` of the raw inodes.
+async fn orphan_before(kt: &Kthread, ino: u32) -> Result<Option<Before>, Errno> {
+    let (mut at, limit) = kt.with(|w| (w.counter(Counter::LastOrphan) as u32, super_::inodes_count(w)));
+    let mut before = Before::Head;
+    for _ in 0..=limit {
+        if at == 0 {
+            return Ok(None);
+        }
+        if at == ino {
+            return Ok(Some(before));
+        }
+        let (bh, offset) = ext4_get_inode_loc(kt, at, true).await?;
+        before = Before::Inode(at);
+        at = kt.with(|w| raw_inode(w, bh, offset).i_dtime.get());
+    }
+    Err(Errno::EUCLEAN) // the list goes round in a circle
+}
+
+/// `ext4_orphan_del()`, fs/ext4/namei.c:3127: takes an inode off the list, if it
+/// is there.
+///
+/// # Errors
+/// What reading a table gives.
+pub async fn ext4_orphan_del(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
+    if !kt.with(|w| has_journal(w)) {
+        return Ok(());
+    }
+    let ino = kt.with(|w| w.inodes.at(inode).ino);
+    let Some(before) = orphan_before(kt, ino).await? else { return Ok(()) };
+    let (bh, offset) = ext4_reserve_inode_write(kt, inode).await?;
+    let next = kt.with(|w| raw_inode(w, bh, offset).i_dtime.get());
+    match before {
+        Before::Head => set_last_orphan(kt, next).await?,
+        Before::Inode(previous) => {
+            let (bh, offset) = ext4_get_inode_loc(kt, previous, true).await?;
+            ext4_journal_get_write_access(kt, bh).await?;
+            kt.with(|w| {
+                edit_raw_inode(w, previous, bh, offset, |disk| disk.i_dtime.set(next));
+                handle_dirty_metadata(w, kt, bh);
+            });
+        }
+    }
+    kt.with(|w| {
+        edit_raw_inode(w, ino, bh, offset, |disk| disk.i_dtime.set(0));
+        handle_dirty_metadata(w, kt, bh);
+    });
+    mark_iloc_dirty(kt, inode).await?;
+    probe!(kt, ORPHAN_DEL, ino = ino).await;
+    Ok(())
+}

@@ -1,27 +1,841 @@
-//! Mounting. Mirrors fs/ext4/super.c.
+//! Mounting and unmounting. Mirrors fs/ext4/super.c.
+//!
+//! ```text
+//!   bdev page cache: [ superblock ][ descriptors ... ]   pinned while mounted
+//!                          │              │
+//!                      SuperInfo      GroupInfo, counters
+//! ```
+//!
+//! Not modelled: replay of a log, orphans left by a crash, quota, remount,
+//! `data=journal`, `dax`: a mount that needs one is refused by name, see
+//! docs/omissions.md#jbd2.
 
 use bitflags::bitflags;
-use world::{InodeId, World};
+use ondisk::layout::extent;
+use ondisk::layout::group_desc::GroupDesc;
+use ondisk::layout::inode::InodeFlags;
+use ondisk::layout::journal::{BLOCKS_MIN, JournalIncompat, JournalSuperblock};
+use ondisk::layout::superblock::{Compat, Incompat, RoCompat, Superblock};
+use ondisk::mountable::{MountRefusal, check_descriptors, check_device, check_mountable};
+use ondisk::{Ino, LayoutError};
+use sched::Kthread;
+use thiserror::Error;
+use world::{BhFlags, BhId, Counter, Errno, Inode, InodeBits, InodeId, PAGE_SIZE, PageFlags, PageId, SuperInfo, World};
+
+use crate::block::ramdisk::{REQ_META, REQ_SYNC};
+use crate::fs::buffer::{bread, mark_buffer_dirty, submit_bh_write, wait_on_buffer};
+use crate::fs::ext4::balloc::{ext4_count_free_clusters, ext4_get_group_desc, is_regular};
+use crate::fs::ext4::ext4_jbd2::{ext4_journal_get_write_access, handle_dirty_metadata};
+use crate::fs::ext4::extents_status::ES_WRITTEN;
+use crate::fs::ext4::inode::disk::{S_IFDIR, S_IFMT, ext4_evict_inode, ext4_iget};
+use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
+use crate::fs::ext4::mballoc;
+use crate::fs::jbd2::commit::jbd2_journal_commit_transaction;
+use crate::mm::filemap;
+use crate::site;
+use crate::trace::call;
+use crate::{point, probe};
 
 bitflags! {
-    /// Mount options in force.
+    /// Mount options in force, as [`SuperInfo::mount_opts`] keeps them.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct MountOpts: u32 {
         /// delalloc.
         const DELALLOC = 1;
         /// dioread_nolock.
         const DIOREAD_NOLOCK = 2;
+        /// data=journal.
+        const DATA_JOURNAL = 1 << 2;
+        /// data=ordered.
+        const DATA_ORDERED = 1 << 3;
+        /// data=writeback.
+        const DATA_WRITEBACK = 1 << 4;
+        /// barrier.
+        const BARRIER = 1 << 5;
+        /// noauto_da_alloc.
+        const NO_AUTO_DA_ALLOC = 1 << 6;
+        /// noatime.
+        const NOATIME = 1 << 7;
+        /// strictatime, else relatime.
+        const STRICTATIME = 1 << 8;
+        /// lazytime.
+        const LAZYTIME = 1 << 9;
+        /// sync.
+        const SYNCHRONOUS = 1 << 10;
+        /// dax.
+        const DAX = 1 << 11;
+        /// discard.
+        const DISCARD = 1 << 12;
+        /// errors=remount-ro.
+        const ERRORS_RO = 1 << 13;
+        /// EXT4_MF_MNTDIR_SAMPLED: the superblock names the mount point.
+        const MNTDIR_SAMPLED = 1 << 31;
     }
+}
+
+impl MountOpts {
+    /// Those of the mounted file system.
+    #[must_use]
+    pub fn of(w: &World) -> Self {
+        Self::from_bits_retain(w.sb().mount_opts)
+    }
+}
+
+/// What the data of a file waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataMode {
+    /// data=journal.
+    Journal,
+    /// data=ordered.
+    Ordered,
+    /// data=writeback.
+    Writeback,
+}
+
+/// Options asked for; what is not said depends on the file system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MountOptions {
+    /// ro.
+    pub read_only: bool,
+    /// delalloc or nodelalloc.
+    pub delalloc: Option<bool>,
+    /// dioread_nolock or dioread_lock.
+    pub dioread_nolock: Option<bool>,
+    /// data=...
+    pub data: Option<DataMode>,
+    /// barrier or nobarrier.
+    pub barrier: Option<bool>,
+    /// The plain flags among [`MountOpts`].
+    pub flags: MountOpts,
+}
+
+impl MountOptions {
+    /// Options as `mount -o` takes them, separated by commas; empty for the defaults.
+    ///
+    /// ```
+    /// # use kernel::fs::ext4::super_::{DataMode, MountOptions};
+    /// let options = MountOptions::parse("nodelalloc,data=writeback").unwrap();
+    /// assert_eq!((options.delalloc, options.data), (Some(false), Some(DataMode::Writeback)));
+    /// ```
+    ///
+    /// # Errors
+    /// [`MountError::UnknownOption`].
+    pub fn parse(text: &str) -> Result<Self, MountError> {
+        let mut options = Self::default();
+        for option in text.split(',').map(str::trim).filter(|option| !option.is_empty()) {
+            match option {
+                "rw" => options.read_only = false,
+                "ro" => options.read_only = true,
+                "delalloc" => options.delalloc = Some(true),
+                "nodelalloc" => options.delalloc = Some(false),
+                "dioread_nolock" => options.dioread_nolock = Some(true),
+                "dioread_lock" | "nodioread_nolock" => options.dioread_nolock = Some(false),
+                "data=journal" => options.data = Some(DataMode::Journal),
+                "data=ordered" => options.data = Some(DataMode::Ordered),
+                "data=writeback" => options.data = Some(DataMode::Writeback),
+                "barrier" | "barrier=1" => options.barrier = Some(true),
+                "nobarrier" | "barrier=0" => options.barrier = Some(false),
+                "auto_da_alloc" | "auto_da_alloc=1" => options.flags.remove(MountOpts::NO_AUTO_DA_ALLOC),
+                "noauto_da_alloc" | "auto_da_alloc=0" => options.flags.insert(MountOpts::NO_AUTO_DA_ALLOC),
+                "atime" | "relatime" => options.flags.remove(MountOpts::NOATIME | MountOpts::STRICTATIME),
+                "noatime" => options.flags.insert(MountOpts::NOATIME),
+                "strictatime" => options.flags.insert(MountOpts::STRICTATIME),
+                "lazytime" => options.flags.insert(MountOpts::LAZYTIME),
+                "nolazytime" => options.flags.remove(MountOpts::LAZYTIME),
+                "sync" => options.flags.insert(MountOpts::SYNCHRONOUS),
+                "async" => options.flags.remove(MountOpts::SYNCHRONOUS),
+                "dax" | "dax=always" => options.flags.insert(MountOpts::DAX),
+                "discard" => options.flags.insert(MountOpts::DISCARD),
+                "nodiscard" => options.flags.remove(MountOpts::DISCARD),
+                "errors=remount-ro" => options.flags.insert(MountOpts::ERRORS_RO),
+                "defaults" | "errors=continue" | "commit=5" | "acl" | "user_xattr" | "loop" => {}
+                _ => return Err(MountError::UnknownOption { option: option.to_owned() }),
+            }
+        }
+        Ok(options)
+    }
+
+    /// The options in force on a file system: fs/ext4/super.c, from line 4078.
+    fn resolve(self, es: &Superblock) -> MountOpts {
+        let mut opts = self.flags;
+        let journal = es.compat().contains(Compat::HAS_JOURNAL);
+        let data = self.data.unwrap_or(if journal { DataMode::Ordered } else { DataMode::Writeback });
+        opts.insert(match data {
+            DataMode::Journal => MountOpts::DATA_JOURNAL,
+            DataMode::Ordered => MountOpts::DATA_ORDERED,
+            DataMode::Writeback => MountOpts::DATA_WRITEBACK,
+        });
+        let whole_pages = u64::from(es.block_size()) == PAGE_SIZE;
+        opts.set(MountOpts::BARRIER, self.barrier.unwrap_or(true));
+        opts.set(MountOpts::DELALLOC, self.delalloc.unwrap_or(true));
+        opts.set(MountOpts::DIOREAD_NOLOCK, self.dioread_nolock.unwrap_or(whole_pages));
+        if data == DataMode::Journal {
+            opts.remove(MountOpts::DELALLOC | MountOpts::DIOREAD_NOLOCK);
+        }
+        opts
+    }
+}
+
+/// Why a file system was not mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MountError {
+    /// Superblock or descriptors say no.
+    #[error(transparent)]
+    Refused(#[from] MountRefusal),
+    /// An option that ext4 does not have, or the model does not read.
+    #[error("mount option not known: {option}")]
+    UnknownOption {
+        /// As given.
+        option: String,
+    },
+    /// What the kernel would do but the engine has no code for.
+    #[error("not modelled: {what}")]
+    NotModelled {
+        /// The option or feature.
+        what: &'static str,
+    },
+    /// One file system at a time.
+    #[error("a file system is already mounted")]
+    AlreadyMounted,
+    /// A block could not be read.
+    #[error("{what}: {errno:?}")]
+    Unreadable {
+        /// The structure.
+        what: &'static str,
+        /// Why.
+        errno: Errno,
+    },
+    /// The journal's first block is not a journal superblock.
+    #[error("journal (inode 8): {0}")]
+    Journal(LayoutError),
+    /// The journal is shorter than 1024 blocks.
+    #[error("journal (inode 8): {blocks} blocks, too short (1024 are needed)")]
+    JournalTooShort {
+        /// Its blocks.
+        blocks: u32,
+    },
+    /// The file system was not unmounted cleanly.
+    #[error("journal (inode 8): the log starts at block {start} and needs replay, which is not modelled")]
+    NeedsReplay {
+        /// `s_start`.
+        start: u32,
+    },
+    /// Inodes were being deleted or truncated when the machine stopped.
+    #[error("superblock: orphan list begins with inode {first}; its cleanup is not modelled")]
+    Orphans {
+        /// `s_last_orphan`.
+        first: u32,
+    },
+    /// Inode 2 is not a usable directory.
+    #[error("root directory (inode 2): {errno:?}")]
+    Root {
+        /// Why.
+        errno: Errno,
+    },
+}
+
+// ---- what the mounted file system is ----
+
+/// True if the file system has a journal.
+#[must_use]
+pub fn has_journal(w: &World) -> bool {
+    Compat::from_bits_retain(w.sb().features[0]).contains(Compat::HAS_JOURNAL)
+}
+
+/// True if new files get extents.
+#[must_use]
+pub fn has_extents(w: &World) -> bool {
+    Incompat::from_bits_retain(w.sb().features[1]).contains(Incompat::EXTENTS)
+}
+
+/// True if metadata has checksums.
+#[must_use]
+pub fn has_csum(w: &World) -> bool {
+    RoCompat::from_bits_retain(w.sb().features[2]).contains(RoCompat::METADATA_CSUM)
+}
+
+/// The superblock's buffer and the superblock's place in it.
+///
+/// # Panics
+/// If nothing is mounted.
+#[must_use]
+pub fn sb_place(w: &World) -> (BhId, usize) {
+    let page = w.find_page(InodeId::BDEV, 0).expect("the superblock's page is pinned while mounted");
+    if w.sb().block_bits == 10 { (page.bh(1), 0) } else { (page.bh(0), 1024) }
+}
+
+/// The superblock as its buffer has it (`s_es`).
+///
+/// # Panics
+/// If nothing is mounted.
+#[must_use]
+pub fn raw_super(w: &World) -> &Superblock {
+    let (bh, at) = sb_place(w);
+    Superblock::of(&w.bh_bytes(bh)[at..]).expect("the buffer holds a whole superblock")
+}
+
+/// Inodes of the file system.
+#[must_use]
+pub fn inodes_count(w: &World) -> u32 {
+    let sb = w.sb();
+    sb.groups.saturating_mul(sb.inodes_per_group)
+}
+
+/// First inode that is not reserved.
+#[must_use]
+pub fn first_ino(w: &World) -> u32 {
+    raw_super(w).s_first_ino.get()
+}
+
+/// A group's descriptor.
+///
+/// # Errors
+/// `EIO` if there is no such group.
+pub fn group_desc(w: &mut World, group: u32) -> Result<GroupDesc, Errno> {
+    ext4_get_group_desc(w, group).map(|(desc, _)| desc)
+}
+
+/// Blocks of the journal; its inode stays in memory while mounted.
+#[must_use]
+pub fn journal_blocks(w: &World) -> u32 {
+    let size = w.inode_hash.get(Ino::JOURNAL.0).map_or(0, |inode| w.sizes.at(inode).i_size);
+    u32::try_from(size >> w.sb().block_bits).unwrap_or(u32::MAX)
+}
+
+/// Writes the bytes of a buffer that differ, so that the history keeps only those.
+///
+/// # Panics
+/// If the two have different lengths.
+pub fn put_changed(w: &mut World, bh: BhId, offset: usize, old: &[u8], new: &[u8]) {
+    assert_eq!(old.len(), new.len(), "a structure keeps its size");
+    let Some(first) = old.iter().zip(new).position(|(a, b)| a != b) else { return };
+    let last = old.iter().zip(new).rposition(|(a, b)| a != b).expect("there is a first one");
+    w.bh_bytes_mut(bh, offset + first, last + 1 - first).copy_from_slice(&new[first..=last]);
+}
+
+/// Changes the superblock in its buffer, checksum included.
+pub fn edit_super(w: &mut World, edit: impl FnOnce(&mut Superblock)) {
+    let (bh, at) = sb_place(w);
+    let old = *raw_super(w);
+    let mut new = old;
+    edit(&mut new);
+    new.update_checksum();
+    put_changed(w, bh, at, old.as_bytes(), new.as_bytes());
+}
+
+/// Changes the superblock inside the task's handle (`ext4_handle_dirty_super`).
+///
+/// # Errors
+/// What declaring the change gives.
+pub async fn journal_super(kt: &Kthread, edit: impl FnOnce(&mut Superblock)) -> Result<(), Errno> {
+    let bh = kt.with(|w| sb_place(w).0);
+    ext4_journal_get_write_access(kt, bh).await?;
+    kt.with(|w| {
+        edit_super(w, edit);
+        handle_dirty_metadata(w, kt, bh);
+    });
+    Ok(())
 }
 
 /// `ext4_should_dioread_nolock()`, fs/ext4/ext4_jbd2.h:502.
 #[must_use]
-pub fn ext4_should_dioread_nolock(_w: &World, _inode: InodeId) -> bool {
-    unimplemented!()
+pub fn ext4_should_dioread_nolock(w: &World, inode: InodeId) -> bool {
+    let flags = InodeFlags::from_bits_retain(w.inodes.at(inode).flags);
+    MountOpts::of(w).contains(MountOpts::DIOREAD_NOLOCK | MountOpts::DELALLOC)
+        && is_regular(w, inode)
+        && flags.contains(InodeFlags::EXTENTS)
+        && !flags.contains(InodeFlags::JOURNAL_DATA)
 }
 
-/// `ext4_writepage_trans_blocks()`: journal credits to write one page.
+/// `ext4_meta_trans_blocks()`, fs/ext4/inode.c:5791: credits for the metadata of
+/// `lblocks` blocks that lie in `pextents` pieces.
 #[must_use]
-pub fn ext4_writepage_trans_blocks(_w: &World, _inode: InodeId) -> u32 {
-    unimplemented!()
+pub fn ext4_meta_trans_blocks(w: &World, inode: InodeId, lblocks: u32, pextents: u32) -> u32 {
+    let sb = w.sb();
+    let flags = InodeFlags::from_bits_retain(w.inodes.at(inode).flags);
+    let index = if flags.contains(InodeFlags::INLINE_DATA) {
+        1
+    } else if flags.contains(InodeFlags::EXTENTS) {
+        let depth = u32::from(extent::Header::depth(&w.idata.at(inode).0));
+        depth * if pextents <= 1 { 2 } else { 3 }
+    } else {
+        lblocks.div_ceil(1 << (sb.block_bits - 2)) + 4
+    };
+    let touched = index + pextents;
+    let per_block = (1u32 << sb.block_bits) / u32::from(sb.desc_size.max(32));
+    let groups = touched.min(sb.groups);
+    let descs = sb.groups.div_ceil(per_block);
+    let descs = if groups > descs { descs } else { touched };
+    index + groups + descs + crate::fs::ext4::ext4_jbd2::XATTR_TRANS_BLOCKS
 }
+
+/// `ext4_writepage_trans_blocks()`, fs/ext4/inode.c:5845: journal credits to write one page.
+#[must_use]
+pub fn ext4_writepage_trans_blocks(w: &World, inode: InodeId) -> u32 {
+    let blocks = (PAGE_SIZE >> w.sb().block_bits) as u32;
+    let data = if MountOpts::of(w).contains(MountOpts::DATA_JOURNAL) { blocks } else { 0 };
+    ext4_meta_trans_blocks(w, inode, blocks, blocks) + data
+}
+
+/// The buffer of a directory's block if both its place and its bytes are in
+/// memory; looks without leaving a trace.
+#[must_use]
+pub fn block_of_dir(w: &World, dir: InodeId, lblk: u32) -> Option<BhId> {
+    let (&(_, start), status) = w.es.entries().range((dir, 0)..=(dir, lblk)).next_back()?;
+    if lblk - start >= status.len || status.status & ES_WRITTEN == 0 {
+        return None;
+    }
+    let bytes = (status.pblk + u64::from(lblk - start)) << w.sb().block_bits;
+    let page = w.find_page(InodeId::BDEV, u32::try_from(bytes / PAGE_SIZE).ok()?)?;
+    if w.pages.at(page).nr_bhs == 0 {
+        return None;
+    }
+    let bh = page.bh((bytes % PAGE_SIZE >> w.sb().block_bits) as u32);
+    w.bhs.at(bh).flags.contains(BhFlags::UPTODATE).then_some(bh)
+}
+
+// ---- mount ----
+
+/// `ext4_fill_super()`, fs/ext4/super.c: mounts the device's file system.
+///
+/// On an error nothing is mounted and the page cache is empty again.
+///
+/// # Errors
+/// [`MountError`], which names the structure.
+pub async fn ext4_mount(kt: &Kthread, options: MountOptions) -> Result<(), MountError> {
+    if kt.with(|w| w.sb().mounted) {
+        return Err(MountError::AlreadyMounted);
+    }
+    kt.push_frame(site::EXT4_FILL_SUPER.id, &[]);
+    let mounted = Box::pin(fill_super(kt, options)).await;
+    if mounted.is_err() {
+        kt.with(forget_everything);
+    }
+    kt.pop_frame();
+    mounted
+}
+
+async fn fill_super(kt: &Kthread, options: MountOptions) -> Result<(), MountError> {
+    let unreadable = |what| move |errno| MountError::Unreadable { what, errno };
+    // The first read is with the smallest block size; then the page goes again.
+    kt.with(|w| {
+        let present = |ino, mode| Inode { ino, mode, count: 1, bits: InodeBits::PRESENT, ..Inode::default() };
+        *w.inode_mut(InodeId::BDEV) = present(0, 0o060_600);
+        *w.inode_mut(InodeId::BUDDY) = present(1, 0);
+        for inode in [InodeId::BDEV, InodeId::BUDDY] {
+            *w.size_mut(inode) = world::InodeSize::default();
+            *w.sync_mut(inode) = world::InodeSync::default();
+            *w.wb_mut(inode) = world::MappingWb::default();
+        }
+        *w.sb_mut() = SuperInfo { block_bits: 10, ..SuperInfo::default() };
+    });
+    let bh = bread(kt, 1, REQ_META).await.map_err(unreadable("superblock"))?;
+    let es = kt.with(|w| Superblock::parse(w.bh_bytes(bh))).map_err(MountRefusal::from)?;
+    check_mountable(&es)?;
+    let opts = options.resolve(&es);
+    kt.with(|w| {
+        check_device(&es, w.device.len() as u64 * PAGE_SIZE / u64::from(es.block_size()))?;
+        drop_inode_pages(w, InodeId::BDEV);
+        *w.sb_mut() = super_info(&es, opts, options.read_only);
+        Ok::<(), MountRefusal>(())
+    })?;
+    if opts.contains(MountOpts::DATA_JOURNAL) {
+        return Err(MountError::NotModelled { what: "data=journal" });
+    }
+    if opts.contains(MountOpts::DAX) {
+        return Err(MountError::NotModelled { what: "dax" });
+    }
+    let block = es.superblock_block().0;
+    let sbh = bread(kt, block, REQ_META).await.map_err(unreadable("superblock"))?;
+    kt.with(|w| pin(w, sbh));
+    probe!(kt, FS_SUPER).await;
+
+    let mut table = Vec::new();
+    for n in 0..u64::from(es.desc_blocks()) {
+        let bh = bread(kt, block + 1 + n, REQ_META).await.map_err(unreadable("group descriptors"))?;
+        kt.with(|w| {
+            pin(w, bh);
+            table.extend_from_slice(w.bh_bytes(bh));
+        });
+    }
+    let descs = check_descriptors(&es, &table)?;
+    kt.with(|w| {
+        let free = ext4_count_free_clusters(w);
+        *w.counter_mut(Counter::FreeClusters) = free;
+        *w.counter_mut(Counter::FreeClustersApprox) = free;
+        *w.counter_mut(Counter::DirtyClusters) = 0;
+        *w.counter_mut(Counter::DirtyClustersApprox) = 0;
+        *w.counter_mut(Counter::FreeInodes) = descs.iter().map(|desc| u64::from(desc.free_inodes())).sum();
+        *w.counter_mut(Counter::Dirs) = descs.iter().map(|desc| u64::from(desc.used_dirs())).sum();
+        *w.counter_mut(Counter::LastOrphan) = u64::from(es.s_last_orphan.get());
+        *w.counter_mut(Counter::SectorsWritten) = 0;
+        *w.counter_mut(Counter::FcIneligible) = 0;
+        mballoc::ext4_mb_init(w);
+    });
+    probe!(kt, FS_GROUPS).await;
+    if es.s_last_orphan.get() != 0 {
+        return Err(MountError::Orphans { first: es.s_last_orphan.get() });
+    }
+    if es.compat().contains(Compat::HAS_JOURNAL) {
+        ext4_load_journal(kt, &es).await?;
+        probe!(kt, FS_JOURNAL).await;
+    }
+    let root = ext4_iget(kt, Ino::ROOT.0).await.map_err(|errno| MountError::Root { errno })?;
+    kt.with(|w| {
+        let usable = w.inodes.at(root).mode & S_IFMT == S_IFDIR && w.sizes.at(root).i_size > 0;
+        if usable { Ok(()) } else { Err(MountError::Root { errno: Errno::EUCLEAN }) }
+    })?;
+    probe!(kt, FS_ROOT).await;
+    kt.with(|w| w.sb_mut().mounted = true);
+    if !options.read_only {
+        ext4_setup_super(kt).await.map_err(unreadable("superblock"))?;
+    }
+    probe!(kt, FS_DONE).await;
+    Ok(())
+}
+
+/// The words of a mounted file system.
+fn super_info(es: &Superblock, opts: MountOpts, read_only: bool) -> SuperInfo {
+    let flex = es.incompat().contains(Incompat::FLEX_BG);
+    let clusters = es.blocks_count() / u64::from(es.cluster_ratio());
+    SuperInfo {
+        mounted: false,
+        read_only,
+        shutdown: false,
+        block_bits: es.block_size().trailing_zeros() as u8,
+        cluster_bits: es.cluster_ratio().trailing_zeros() as u8,
+        flex_bits: if flex { es.s_log_groups_per_flex } else { 0 },
+        desc_size: es.desc_size(),
+        inode_size: es.inode_size(),
+        mount_opts: opts.bits(),
+        features: [es.compat().bits(), es.incompat().bits(), es.ro_compat().bits()],
+        groups: es.groups(),
+        csum_seed: es.checksum_seed(),
+        first_data_block: es.s_first_data_block.get(),
+        clusters_per_group: es.s_clusters_per_group.get(),
+        inodes_per_group: es.s_inodes_per_group.get(),
+        blocks: es.blocks_count(),
+        reserved_blocks: es.r_blocks_count(),
+        // ext4_calculate_resv_clusters(): none without extents, else 2 % but at most 4096.
+        resv_clusters: if es.incompat().contains(Incompat::EXTENTS) { (clusters / 50).min(4096) } else { 0 },
+        next_tid: 0,
+        running_tid: 0,
+    }
+}
+
+/// `ext4_load_journal()`, fs/ext4/super.c: inode 8 and the journal's superblock.
+async fn ext4_load_journal(kt: &Kthread, es: &Superblock) -> Result<(), MountError> {
+    if es.s_journal_inum.get() != Ino::JOURNAL.0 {
+        return Err(MountError::NotModelled { what: "a journal that is not inode 8" });
+    }
+    let unreadable = |errno| MountError::Unreadable { what: "journal (inode 8)", errno };
+    ext4_iget(kt, Ino::JOURNAL.0).await.map_err(unreadable)?;
+    let bh = journal_superblock(kt).await.map_err(unreadable)?;
+    let journal = kt.with(|w| JournalSuperblock::parse(w.bh_bytes(bh))).map_err(MountError::Journal)?;
+    journal.verify().map_err(MountError::Journal)?;
+    if journal.s_start.get() != 0 {
+        return Err(MountError::NeedsReplay { start: journal.s_start.get() });
+    }
+    let blocks = journal.s_maxlen.get().min(kt.with(|w| journal_blocks(w)));
+    if blocks < BLOCKS_MIN {
+        return Err(MountError::JournalTooShort { blocks });
+    }
+    kt.with(|w| w.sb_mut().next_tid = journal.s_sequence.get().wrapping_add(1).max(1));
+    Ok(())
+}
+
+/// The buffer of the journal's first block.
+async fn journal_superblock(kt: &Kthread) -> Result<BhId, Errno> {
+    let inode = kt.with(|w| w.inode_hash.get(Ino::JOURNAL.0)).ok_or(Errno::EIO)?;
+    let mut map = MapBlocks { lblk: 0, len: 1, ..MapBlocks::default() };
+    if ext4_map_blocks(kt, inode, &mut map, GetBlocks::empty()).await? == 0 {
+        return Err(Errno::EUCLEAN);
+    }
+    bread(kt, map.pblk, REQ_META).await
+}
+
+/// `ext4_setup_super()`, fs/ext4/super.c: counts the mount and says that the log matters.
+async fn ext4_setup_super(kt: &Kthread) -> Result<(), Errno> {
+    kt.with(|w| {
+        let (journal, now) = (has_journal(w), seconds(w));
+        edit_super(w, |es| {
+            es.s_mnt_count.set(es.s_mnt_count.get().wrapping_add(1));
+            es.s_mtime.set(now as u32);
+            es.s_mtime_hi = (now >> 32) as u8;
+            if journal {
+                es.s_feature_incompat.set((es.incompat() | Incompat::RECOVER).bits());
+            } else {
+                es.s_state.set(es.s_state.get() & !1);
+            }
+        });
+    });
+    ext4_commit_super(kt).await
+}
+
+fn seconds(w: &World) -> u64 {
+    crate::fs::inode::current_time(w) / 1_000_000_000
+}
+
+/// Keeps a metadata page in memory until the umount, as the kernel's reference
+/// to the buffer does.
+fn pin(w: &mut World, bh: BhId) {
+    let page = w.bhs.at(bh).page;
+    filemap::get_page(w, page);
+}
+
+/// `ext4_commit_super()`, fs/ext4/super.c: writes the superblock in its place,
+/// with the counts as they are.
+///
+/// # Errors
+/// `EIO` if the write fails.
+pub async fn ext4_commit_super(kt: &Kthread) -> Result<(), Errno> {
+    call(kt, &site::EXT4_COMMIT_SUPER, &[], async {
+        let bh = kt.with(|w| {
+            let (bh, now) = (sb_place(w).0, seconds(w));
+            let (clusters, inodes) = (w.counter(Counter::FreeClusters), w.counter(Counter::FreeInodes));
+            let (kbytes, bits) = (w.counter(Counter::SectorsWritten) / 2, w.sb().cluster_bits);
+            *w.counter_mut(Counter::SectorsWritten) %= 2;
+            edit_super(w, |es| {
+                es.s_wtime.set(now as u32);
+                es.s_wtime_hi = (now >> 32) as u8;
+                es.s_kbytes_written.set(es.s_kbytes_written.get().wrapping_add(kbytes));
+                es.set_free_blocks_count(clusters << bits);
+                es.s_free_inodes_count.set(inodes as u32);
+            });
+            bh
+        });
+        wait_on_buffer(kt, bh).await;
+        kt.with(|w| {
+            mark_buffer_dirty(w, bh);
+            submit_bh_write(w, bh, REQ_SYNC);
+        });
+        wait_on_buffer(kt, bh).await;
+        probe!(kt, CS_WRITTEN).await;
+        kt.with(|w| if w.bhs.at(bh).flags.contains(BhFlags::WRITE_EIO) { Err(Errno::EIO) } else { Ok(()) })
+    })
+    .await
+}
+
+// ---- sync and unmount ----
+
+/// `ext4_sync_fs()`, fs/ext4/super.c: commits what runs.
+///
+/// # Errors
+/// None today: the model's commits do not fail.
+pub async fn ext4_sync_fs(kt: &Kthread) -> Result<(), Errno> {
+    kt.with(|w| point!(w, EXT4_SYNC_FS, 1u32));
+    if kt.with(|w| w.sb().shutdown) {
+        return Ok(());
+    }
+    jbd2_journal_commit_transaction(kt).await;
+    Ok(())
+}
+
+/// `sync_blockdev()`, fs/block_dev.c: writes every dirty block of the device's
+/// own page cache in block order, and waits.
+///
+/// # Errors
+/// `EIO` if a write fails.
+pub async fn sync_blockdev(kt: &Kthread) -> Result<(), Errno> {
+    let pages: Vec<PageId> = kt.with(|w| {
+        let range = (InodeId::BDEV, 0)..=(InodeId::BDEV, u32::MAX);
+        w.cache.entries().range(range).map(|(_, &page)| page).collect()
+    });
+    let mut written = Vec::new();
+    for page in pages {
+        let bhs: Vec<BhId> = kt.with(|w| if w.pages.at(page).nr_bhs == 0 { Vec::new() } else { w.page_bhs(page).collect() });
+        for bh in bhs {
+            wait_on_buffer(kt, bh).await;
+            kt.with(|w| {
+                if w.bhs.at(bh).flags.contains(BhFlags::DIRTY) {
+                    submit_bh_write(w, bh, REQ_SYNC);
+                    written.push(bh);
+                }
+            });
+        }
+        kt.with(|w| clean_bdev_page(w, page));
+    }
+    let mut failed = false;
+    for bh in written {
+        wait_on_buffer(kt, bh).await;
+        failed |= kt.with(|w| w.bhs.at(bh).flags.contains(BhFlags::WRITE_EIO));
+    }
+    if failed { Err(Errno::EIO) } else { Ok(()) }
+}
+
+/// A page of the device whose buffers are all clean is clean itself.
+fn clean_bdev_page(w: &mut World, page: PageId) {
+    let dirty = w.pages.at(page).flags.contains(PageFlags::DIRTY);
+    let still = w.pages.at(page).nr_bhs > 0 && w.page_bhs(page).any(|bh| w.bhs.at(bh).flags.contains(BhFlags::DIRTY));
+    if dirty && !still {
+        w.page_mut(page).flags.remove(PageFlags::DIRTY | PageFlags::TAG_DIRTY | PageFlags::TAG_TOWRITE);
+        crate::mm::page_writeback::account_page_cleaned(w);
+    }
+}
+
+/// `generic_shutdown_super()` and `ext4_put_super()`, fs/ext4/super.c: unmounts.
+/// The caller has closed the files and written the data.
+///
+/// # Errors
+/// `EBUSY` while a file is open, `EIO` if a write fails.
+pub async fn ext4_umount(kt: &Kthread) -> Result<(), Errno> {
+    kt.push_frame(site::EXT4_PUT_SUPER.id, &[]);
+    let unmounted = Box::pin(put_super(kt)).await;
+    kt.pop_frame();
+    unmounted
+}
+
+async fn put_super(kt: &Kthread) -> Result<(), Errno> {
+    if !kt.with(|w| w.sb().mounted) {
+        return Err(Errno::EINVAL);
+    }
+    if kt.with(|w| w.files.iter().next().is_some()) {
+        return Err(Errno::EBUSY);
+    }
+    let inodes: Vec<(u32, InodeId)> = kt.with(|w| w.inode_hash.entries().iter().map(|(&k, &v)| (k, v)).collect());
+    for &(ino, inode) in &inodes {
+        if ino != Ino::JOURNAL.0 {
+            ext4_evict_inode(kt, inode).await?;
+        }
+    }
+    probe!(kt, PS_INODES).await;
+    let read_only = kt.with(|w| w.sb().read_only);
+    if !read_only {
+        jbd2_journal_commit_transaction(kt).await;
+        if kt.with(|w| has_journal(w)) {
+            mark_journal_empty(kt).await?;
+        }
+        probe!(kt, PS_JOURNAL).await;
+        kt.with(mballoc::ext4_mb_release);
+        sync_blockdev(kt).await?;
+        probe!(kt, PS_SYNC).await;
+        kt.with(|w| {
+            edit_super(w, |es| {
+                es.s_feature_incompat.set((es.incompat() - Incompat::RECOVER).bits());
+                es.s_state.set(es.s_state.get() | 1);
+            });
+        });
+        ext4_commit_super(kt).await?;
+    }
+    if let Some(&(_, journal)) = inodes.iter().find(|(ino, _)| *ino == Ino::JOURNAL.0) {
+        ext4_evict_inode(kt, journal).await?;
+    }
+    kt.with(forget_everything);
+    probe!(kt, PS_DONE).await;
+    Ok(())
+}
+
+/// `jbd2_journal_destroy()`, fs/jbd2/journal.c: the log is empty and the next
+/// transaction's number is kept, with the features that ext4 asks for.
+async fn mark_journal_empty(kt: &Kthread) -> Result<(), Errno> {
+    let bh = journal_superblock(kt).await?;
+    kt.with(|w| {
+        let old = JournalSuperblock::parse(w.bh_bytes(bh)).map_err(|_| Errno::EUCLEAN)?;
+        let next = w.sb().next_tid;
+        if next == old.s_sequence.get().wrapping_add(1).max(1) {
+            return Ok(()); // no transaction ran, so the kernel leaves it alone
+        }
+        let mut new = old;
+        let mut features = new.incompat();
+        features.set(JournalIncompat::CSUM_V3, has_csum(w));
+        features.set(JournalIncompat::BITS64, Incompat::from_bits_retain(w.sb().features[1]).contains(Incompat::BITS64));
+        new.s_feature_incompat.set(features.bits());
+        new.s_checksum_type = if has_csum(w) { 4 } else { new.s_checksum_type };
+        new.s_sequence.set(next.wrapping_add(1));
+        new.s_start.set(0);
+        new.update_checksum();
+        put_changed(w, bh, 0, old.as_bytes(), new.as_bytes());
+        mark_buffer_dirty(w, bh);
+        submit_bh_write(w, bh, REQ_SYNC);
+        Ok(())
+    })?;
+    wait_on_buffer(kt, bh).await;
+    Ok(())
+}
+
+/// Drops an inode's pages from the cache, written or not
+/// (`truncate_inode_pages_final()` where nothing is under I/O).
+pub fn drop_inode_pages(w: &mut World, inode: InodeId) {
+    let pages: Vec<PageId> = w.cache.entries().range((inode, 0)..=(inode, u32::MAX)).map(|(_, &page)| page).collect();
+    for page in pages {
+        if w.pages.at(page).flags.contains(PageFlags::DIRTY) {
+            w.page_mut(page).flags.remove(PageFlags::DIRTY | PageFlags::TAG_DIRTY);
+            crate::mm::page_writeback::account_page_cleaned(w);
+        }
+        filemap::delete_from_page_cache(w, page);
+    }
+}
+
+/// Nothing of a file system is left in memory.
+fn forget_everything(w: &mut World) {
+    let inodes: Vec<u32> = w.inode_hash.entries().keys().copied().collect();
+    for ino in inodes {
+        if let Some(inode) = w.inode_hash.get(ino) {
+            drop_inode_pages(w, inode);
+            crate::fs::ext4::inode::disk::ext4_clear_inode(w, inode);
+        }
+    }
+    // The references that pinned superblock and descriptors go with the pages.
+    let pinned: Vec<(PageId, u16)> = w
+        .cache
+        .entries()
+        .range((InodeId::BDEV, 0)..=(InodeId::BDEV, u32::MAX))
+        .map(|(_, &page)| (page, w.pages.at(page).refs - 1 - u16::from(w.pages.at(page).nr_bhs > 0)))
+        .collect();
+    for (page, refs) in pinned {
+        for _ in 0..refs {
+            filemap::put_page(w, page);
+        }
+    }
+    for inode in [InodeId::BDEV, InodeId::BUDDY] {
+        drop_inode_pages(w, inode);
+        crate::fs::fs_writeback::inode_io_list_del(w, inode);
+        w.inode_mut(inode).state = world::InodeState::empty();
+    }
+    *w.sb_mut() = SuperInfo::default();
+    for counter in [
+        Counter::FreeClusters,
+        Counter::FreeClustersApprox,
+        Counter::DirtyClusters,
+        Counter::DirtyClustersApprox,
+        Counter::FreeInodes,
+        Counter::Dirs,
+        Counter::LastOrphan,
+    ] {
+        *w.counter_mut(counter) = 0;
+    }
+}
+
+/// `echo 3 > /proc/sys/vm/drop_caches`: clean pages that nobody uses go, and
+/// unused inodes with all their state. What is dirty, pinned or known to the
+/// journal stays.
+pub fn drop_caches(w: &mut World) {
+    let pages: Vec<PageId> =
+        w.cache.entries().iter().filter(|((inode, _), _)| *inode != InodeId::BUDDY).map(|(_, &page)| page).collect();
+    for page in pages {
+        let head = *w.pages.at(page);
+        let busy_page = PageFlags::DIRTY | PageFlags::WRITEBACK | PageFlags::LOCKED;
+        let busy_bh = BhFlags::DIRTY | BhFlags::JBDDIRTY | BhFlags::JBD | BhFlags::LOCK | BhFlags::ASYNC_WRITE;
+        let used = head.refs > 1 + u16::from(head.nr_bhs > 0);
+        let journalled = head.nr_bhs > 0 && w.page_bhs(page).any(|bh| w.bhs.at(bh).flags.intersects(busy_bh));
+        if !used && !journalled && !head.flags.intersects(busy_page) {
+            filemap::delete_from_page_cache(w, page);
+        }
+    }
+    let unused: Vec<InodeId> = w
+        .inode_hash
+        .entries()
+        .values()
+        .copied()
+        .filter(|&inode| {
+            let head = w.inodes.at(inode);
+            head.count == 0 && head.state.is_empty() && w.sizes.at(inode).nrpages == 0
+        })
+        .collect();
+    for inode in unused {
+        crate::fs::ext4::inode::disk::ext4_clear_inode(w, inode);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,237 @@
 //! The inode and its place in the inode table: `ext4_iget()`,
-//! `ext4_mark_inode_dirty()`, `ext4_dirty_inode()`, eviction.
+//! `ext4_mark_inode_dirty()`, `ext4_dirty_inode()`, eviction. Part of
+//! fs/ext4/inode.c.
+//!
+//! ```text
+//!   inode_hash: ino ── InodeId ── Inode, InodeSize, InodeTimes, IData ...
+//!                                   │ ext4_do_update_inode
+//!   group ── inode table block ── [ raw inode | raw inode | ... ]
+//! ```
+//!
+//! Fields that nothing in the model reads (version, attribute block, project,
+//! deletion time, which is also the orphan list's link) stay in the table's
+//! buffer alone.
 
+use ondisk::Ino;
+use ondisk::layout::extent;
+use ondisk::layout::inode::{self as raw, InodeFlags, Timestamp};
 use sched::Kthread;
-use world::{Errno, InodeId};
+use world::{
+    BhFlags, BhId, Counter, Errno, IData, Inode, InodeBits, InodeId, InodeLocks, InodeSize, InodeState, InodeSync,
+    InodeTimes, World,
+};
+
+use crate::block::ramdisk::{REQ_META, REQ_RAHEAD};
+use crate::fs::buffer::{block_size, getblk, submit_bh_read, wait_on_buffer};
+use crate::fs::ext4::ext4_jbd2::{
+    HandleType, ext4_journal_get_write_access, ext4_journal_start, ext4_journal_stop, ext4_update_inode_fsync_trans,
+    handle_dirty_metadata,
+};
+use crate::fs::ext4::extents_status::{es_clear_inode, es_remove_extent};
+use crate::fs::ext4::ialloc::ext4_free_inode;
+use crate::fs::ext4::mballoc::ext4_discard_preallocations;
+use crate::fs::ext4::namei::ext4_orphan_del;
+use crate::fs::ext4::super_::{self, MountOpts, group_desc, has_csum};
+use crate::fs::fs_writeback::{inode_io_list_del, mark_inode_dirty};
+use crate::mm::truncate::truncate_inode_pages;
+use crate::site;
+use crate::trace::call;
+use crate::{point, probe};
+
+/// The file type bits of a mode.
+pub const S_IFMT: u16 = 0o170_000;
+/// A regular file.
+pub const S_IFREG: u16 = 0o100_000;
+/// A directory.
+pub const S_IFDIR: u16 = 0o040_000;
+/// A symbolic link.
+pub const S_IFLNK: u16 = 0o120_000;
+
+/// I_CREATING: made, but its name is not yet there.
+pub const I_CREATING: InodeState = InodeState::from_bits_retain(1 << 15);
+/// I_LINKABLE: an O_TMPFILE inode that may get a name.
+pub const I_LINKABLE: InodeState = InodeState::from_bits_retain(1 << 10);
+
+/// Blocks of the inode table read ahead (`s_inode_readahead_blks`).
+const INODE_READAHEAD_BLKS: u64 = 32;
 
 /// `ext4_iget()`: the in-core inode of `ino`, with one more user.
 ///
 /// # Errors
 /// `EIO`, `EFSBADCRC`, `EUCLEAN` for an unreadable or damaged inode.
-pub async fn ext4_iget(_kt: &Kthread, _ino: u32) -> Result<InodeId, Errno> {
-    unimplemented!()
+pub async fn ext4_iget(kt: &Kthread, ino: u32) -> Result<InodeId, Errno> {
+    call(kt, &site::EXT4_IGET, &[u64::from(ino)], async {
+        let (special, known) = kt.with(|w| {
+            let special = ino < super_::first_ino(w) && ino != Ino::ROOT.0;
+            (special, w.inode_hash.get(ino))
+        });
+        if let Some(inode) = known {
+            kt.with(|w| w.inode_mut(inode).count += 1);
+            probe!(kt, IGET_CACHED).await;
+            return Ok(inode);
+        }
+        if special && ino != Ino::JOURNAL.0 {
+            return Err(Errno::EUCLEAN);
+        }
+        let (bh, offset) = ext4_get_inode_loc(kt, ino, false).await?;
+        // Another task may have read it meanwhile.
+        let inode = match kt.with(|w| w.inode_hash.get(ino)) {
+            Some(inode) => {
+                kt.with(|w| w.inode_mut(inode).count += 1);
+                inode
+            }
+            None => kt.with(|w| read_inode(w, ino, bh, offset))?,
+        };
+        probe!(kt, IGET_READ, inode = inode).await;
+        Ok(inode)
+    })
+    .await
+}
+
+/// `__ext4_get_inode_loc()`, fs/ext4/inode.c:4339: the buffer of the inode's
+/// table block and the inode's place in it.
+///
+/// With `in_mem` the block need not be read if no other inode in it is in use.
+///
+/// # Errors
+/// `EUCLEAN` for a number that cannot be, `EIO` if the table cannot be read.
+pub async fn ext4_get_inode_loc(kt: &Kthread, ino: u32, in_mem: bool) -> Result<(BhId, usize), Errno> {
+    let (bh, offset) = kt.with(|w| start_inode_read(w, ino, in_mem))?;
+    wait_on_buffer(kt, bh).await;
+    kt.with(|w| if w.bhs.at(bh).flags.contains(BhFlags::UPTODATE) { Ok((bh, offset)) } else { Err(Errno::EIO) })
+}
+
+fn start_inode_read(w: &mut World, ino: u32, in_mem: bool) -> Result<(BhId, usize), Errno> {
+    let sb = w.sb();
+    if ino < Ino::ROOT.0 || ino > super_::inodes_count(w) {
+        return Err(Errno::EUCLEAN);
+    }
+    let (group, index) = ((ino - 1) / sb.inodes_per_group, (ino - 1) % sb.inodes_per_group);
+    let desc = group_desc(w, group)?;
+    let per_block = (block_size(w) / u64::from(sb.inode_size)) as u32;
+    let table = desc.inode_table().0;
+    if table <= u64::from(sb.first_data_block) || table >= sb.blocks {
+        return Err(Errno::EUCLEAN);
+    }
+    let block = table + u64::from(index / per_block);
+    let offset = (index % per_block) as usize * usize::from(sb.inode_size);
+    let bh = getblk(w, block);
+    if w.bhs.at(bh).flags.intersects(BhFlags::UPTODATE | BhFlags::LOCK) {
+        return Ok((bh, offset));
+    }
+    if in_mem && alone_in_block(w, &desc, index, per_block) {
+        let size = block_size(w) as usize;
+        w.bh_bytes_mut(bh, 0, size).fill(0);
+        w.bh_mut(bh).flags.insert(BhFlags::UPTODATE);
+        return Ok((bh, offset));
+    }
+    let used = if has_csum(w) { sb.inodes_per_group - desc.itable_unused() } else { sb.inodes_per_group };
+    let first = (block & !(INODE_READAHEAD_BLKS - 1)).max(table);
+    let last = (first + INODE_READAHEAD_BLKS).min(table + u64::from(used / per_block));
+    for ahead in (first..=last).filter(|&ahead| ahead != block && ahead < sb.blocks) {
+        let ahead = getblk(w, ahead);
+        if !w.bhs.at(ahead).flags.intersects(BhFlags::UPTODATE | BhFlags::LOCK) {
+            submit_bh_read(w, ahead, REQ_RAHEAD);
+        }
+    }
+    point!(w, EXT4_LOAD_INODE, ino);
+    submit_bh_read(w, bh, REQ_META);
+    Ok((bh, offset))
+}
+
+/// Whether the bitmap is at hand and shows no other inode of the table block in use.
+fn alone_in_block(w: &mut World, desc: &ondisk::layout::group_desc::GroupDesc, index: u32, per_block: u32) -> bool {
+    let bitmap = getblk(w, desc.inode_bitmap().0);
+    if !w.bhs.at(bitmap).flags.contains(BhFlags::UPTODATE) {
+        return false;
+    }
+    let start = index - index % per_block;
+    let bits = w.bh_bytes(bitmap);
+    (start..start + per_block).all(|n| n == index || !ondisk::layout::bitmap::test(bits, n))
+}
+
+fn nanos(time: Timestamp) -> u64 {
+    u64::try_from(time.secs).unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(u64::from(time.nanos))
+}
+
+fn stamp(nanos: u64) -> Timestamp {
+    Timestamp { secs: (nanos / 1_000_000_000) as i64, nanos: (nanos % 1_000_000_000) as u32 }
+}
+
+/// The reading half of `__ext4_iget()`, fs/ext4/inode.c:4707: tests the raw
+/// inode and fills the in-core one.
+fn read_inode(w: &mut World, ino: u32, bh: BhId, offset: usize) -> Result<InodeId, Errno> {
+    let sb = w.sb();
+    let slot = w.bh_bytes(bh)[offset..offset + usize::from(sb.inode_size)].to_vec();
+    let disk = raw::Inode::parse_sized(&slot, sb.inode_size).map_err(|_| Errno::EUCLEAN)?;
+    let extra = if usize::from(sb.inode_size) > raw::OLD_SIZE { disk.i_extra_isize.get() } else { 0 };
+    if raw::OLD_SIZE + usize::from(extra) > usize::from(sb.inode_size) || extra % 4 != 0 {
+        return Err(Errno::EUCLEAN);
+    }
+    if has_csum(w) && raw::verify_checksum(&slot, sb.csum_seed, Ino(ino)).is_err() {
+        return Err(Errno::EFSBADCRC);
+    }
+    let (mode, nlink, flags) = (disk.i_mode.get(), disk.i_links_count.get(), disk.flags());
+    if nlink == 0 {
+        // The kernel's ESTALE, which a look-up turns into EUCLEAN.
+        return Err(Errno::EUCLEAN);
+    }
+    if flags.contains(InodeFlags::INLINE_DATA | InodeFlags::EXTENTS) {
+        return Err(Errno::EUCLEAN);
+    }
+    let kind = mode & S_IFMT;
+    let has_blocks = matches!(kind, S_IFREG | S_IFDIR) || (kind == S_IFLNK && disk.size() >= 60);
+    if !matches!(disk.kind(), raw::FileKind::Unknown) && has_blocks && flags.contains(InodeFlags::EXTENTS) {
+        let depth = extent::Header::depth(&disk.i_block);
+        extent::check(&disk.i_block, depth, sb.blocks).map_err(|_| Errno::EUCLEAN)?;
+    }
+    if matches!(disk.kind(), raw::FileKind::Unknown) || disk.size() > i64::MAX as u64 {
+        return Err(Errno::EUCLEAN);
+    }
+    let block_shift = if flags.contains(InodeFlags::HUGE_FILE) { sb.block_bits - 9 } else { 0 };
+    let rec = w.rec;
+    let head = Inode {
+        ino,
+        mode,
+        nlink,
+        uid: disk.uid(),
+        gid: disk.gid(),
+        flags: disk.i_flags.get(),
+        generation: disk.i_generation.get(),
+        state: InodeState::empty(),
+        bits: InodeBits::PRESENT,
+        count: 1,
+        extra_isize: if extra == 0 && usize::from(sb.inode_size) > raw::OLD_SIZE { 32 } else { extra },
+        ..Inode::default()
+    };
+    let inode = w.inodes.alloc(rec, head);
+    ext4_set_inode_flags(w, inode);
+    let size = disk.size();
+    *w.size_mut(inode) =
+        InodeSize { i_size: size, i_disksize: size, i_blocks: disk.blocks() << block_shift, reserved: 0, nrpages: 0 };
+    *w.times_mut(inode) = InodeTimes {
+        atime: nanos(disk.atime()),
+        ctime: nanos(disk.ctime()),
+        mtime: nanos(disk.mtime()),
+        crtime: nanos(disk.crtime()),
+    };
+    // Its blocks may be in the running transaction, so an fsync waits for that one.
+    let tid = if sb.running_tid != 0 { sb.running_tid } else { sb.next_tid.wrapping_sub(1) };
+    *w.sync_mut(inode) = InodeSync { sync_tid: tid, datasync_tid: tid, ..InodeSync::default() };
+    *w.idata_mut(inode) = IData(disk.i_block);
+    *w.locks_mut(inode) = InodeLocks::default();
+    *w.wb_mut(inode) = world::MappingWb::default();
+    w.inode_hash_set(ino, Some(inode));
+    Ok(inode)
+}
+
+/// `ext4_set_inode_flags()`, fs/ext4/inode.c:4523: the VFS's S_ flags follow `i_flags`.
+pub fn ext4_set_inode_flags(w: &mut World, inode: InodeId) {
+    let flags = InodeFlags::from_bits_retain(w.inodes.at(inode).flags);
+    let bits = &mut w.inode_mut(inode).bits;
+    bits.set(InodeBits::S_SYNC, flags.contains(InodeFlags::SYNC));
+    bits.set(InodeBits::APPEND, flags.contains(InodeFlags::APPEND));
+    bits.set(InodeBits::IMMUTABLE, flags.contains(InodeFlags::IMMUTABLE));
 }
 
 /// `ext4_mark_inode_dirty()`: copies the inode into its table's buffer, inside
@@ -17,6 +239,268 @@ pub async fn ext4_iget(_kt: &Kthread, _ino: u32) -> Result<InodeId, Errno> {
 ///
 /// # Errors
 /// `EIO` if the table cannot be read.
-pub async fn ext4_mark_inode_dirty(_kt: &Kthread, _inode: InodeId) -> Result<(), Errno> {
-    unimplemented!()
+pub async fn ext4_mark_inode_dirty(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
+    let ino = kt.with(|w| w.inodes.at(inode).ino);
+    call(kt, &site::EXT4_MARK_INODE_DIRTY_FN, &[u64::from(ino)], async {
+        kt.with(|w| point!(w, EXT4_MARK_INODE_DIRTY, ino));
+        let (bh, offset) = ext4_reserve_inode_write(kt, inode).await?;
+        kt.with(|w| ext4_do_update_inode(w, kt, inode, bh, offset));
+        probe!(kt, EMID_UPDATE).await;
+        Ok(())
+    })
+    .await
+}
+
+/// `ext4_reserve_inode_write()`, fs/ext4/inode.c:5911: the inode's table buffer,
+/// declared to the journal.
+///
+/// # Errors
+/// `EIO` if the table cannot be read or the file system was shut down.
+pub async fn ext4_reserve_inode_write(kt: &Kthread, inode: InodeId) -> Result<(BhId, usize), Errno> {
+    let ino = kt.with(|w| if w.sb().shutdown { Err(Errno::EIO) } else { Ok(w.inodes.at(inode).ino) })?;
+    let (bh, offset) = ext4_get_inode_loc(kt, ino, true).await?;
+    ext4_journal_get_write_access(kt, bh).await?;
+    Ok((bh, offset))
+}
+
+/// `ext4_mark_iloc_dirty()`, fs/ext4/inode.c:5884: the same without the trace line.
+///
+/// # Errors
+/// `EIO` if the table cannot be read.
+pub async fn ext4_mark_iloc_dirty(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
+    let (bh, offset) = ext4_reserve_inode_write(kt, inode).await?;
+    kt.with(|w| ext4_do_update_inode(w, kt, inode, bh, offset));
+    Ok(())
+}
+
+/// `ext4_do_update_inode()`, fs/ext4/inode.c:5135: all fields and the checksum.
+fn ext4_do_update_inode(w: &mut World, kt: &Kthread, inode: InodeId, bh: BhId, offset: usize) {
+    let sb = w.sb();
+    let size = usize::from(sb.inode_size);
+    let old = w.bh_bytes(bh)[offset..offset + size].to_vec();
+    let mut slot = old.clone();
+    let head = *w.inodes.at(inode);
+    if head.bits.contains(InodeBits::STATE_NEW) {
+        slot.fill(0);
+    }
+    let mut disk = raw::Inode::parse_sized(&slot, sb.inode_size).expect("an inode slot has the mounted size");
+    let (sizes, times) = (*w.sizes.at(inode), *w.times.at(inode));
+    disk.i_mode.set(head.mode);
+    disk.set_uid(head.uid);
+    disk.set_gid(head.gid);
+    disk.i_links_count.set(head.nlink);
+    disk.set_atime(stamp(times.atime));
+    disk.set_ctime(stamp(times.ctime));
+    disk.set_mtime(stamp(times.mtime));
+    disk.set_crtime(stamp(times.crtime));
+    if head.bits.contains(InodeBits::STATE_NEW) {
+        disk.i_version.set(1);
+    }
+    let mut flags = InodeFlags::from_bits_retain(head.flags);
+    if sizes.i_blocks >> 48 == 0 {
+        flags.remove(InodeFlags::HUGE_FILE);
+        disk.set_blocks(sizes.i_blocks);
+    } else {
+        flags.insert(InodeFlags::HUGE_FILE);
+        disk.set_blocks(sizes.i_blocks >> (sb.block_bits - 9));
+    }
+    disk.set_flags(flags);
+    let datasync = disk.size() != sizes.i_disksize;
+    disk.set_size(sizes.i_disksize);
+    disk.i_generation.set(head.generation);
+    if !flags.contains(InodeFlags::INLINE_DATA) {
+        disk.i_block = w.idata.at(inode).0;
+    }
+    disk.i_extra_isize.set(head.extra_isize);
+    if size == raw::OLD_SIZE {
+        disk.i_extra_isize.set(0);
+    }
+    disk.write_sized(&mut slot, sb.inode_size).expect("an inode slot has the mounted size");
+    if has_csum(w) {
+        raw::update_checksum(&mut slot, sb.csum_seed, Ino(head.ino)).expect("an inode slot has at least 128 bytes");
+    }
+    super_::put_changed(w, bh, offset, &old, &slot);
+    handle_dirty_metadata(w, kt, bh);
+    if head.bits.contains(InodeBits::STATE_NEW) {
+        w.inode_mut(inode).bits.remove(InodeBits::STATE_NEW);
+    }
+    ext4_update_inode_fsync_trans(w, kt, inode, datasync);
+}
+
+/// Changes the raw inode itself, where a field lives in the buffer alone, and
+/// renews its checksum. The caller declared the buffer and dirties it.
+pub fn edit_raw_inode(w: &mut World, ino: u32, bh: BhId, offset: usize, edit: impl FnOnce(&mut raw::Inode)) {
+    let sb = w.sb();
+    let old = w.bh_bytes(bh)[offset..offset + usize::from(sb.inode_size)].to_vec();
+    let mut slot = old.clone();
+    let mut disk = raw::Inode::parse_sized(&slot, sb.inode_size).expect("an inode slot has the mounted size");
+    edit(&mut disk);
+    disk.write_sized(&mut slot, sb.inode_size).expect("an inode slot has the mounted size");
+    if has_csum(w) {
+        raw::update_checksum(&mut slot, sb.csum_seed, Ino(ino)).expect("an inode slot has at least 128 bytes");
+    }
+    super_::put_changed(w, bh, offset, &old, &slot);
+}
+
+/// The raw inode as its buffer has it.
+#[must_use]
+pub fn raw_inode(w: &World, bh: BhId, offset: usize) -> raw::Inode {
+    let size = w.sb().inode_size;
+    raw::Inode::parse_sized(&w.bh_bytes(bh)[offset..], size).expect("an inode slot has the mounted size")
+}
+
+/// `ext4_dirty_inode()`, fs/ext4/inode.c:6106: `->dirty_inode`; nothing for a
+/// lazy time stamp.
+///
+/// # Errors
+/// What opening the handle or reading the table gives; the caller drops it.
+pub async fn ext4_dirty_inode(kt: &Kthread, inode: InodeId, flags: InodeState) -> Result<(), Errno> {
+    call(kt, &site::EXT4_DIRTY_INODE, &[], async {
+        if flags == InodeState::DIRTY_TIME {
+            return Ok(());
+        }
+        ext4_journal_start(kt, HandleType::Inode, 2).await?;
+        let marked = ext4_mark_inode_dirty(kt, inode).await;
+        let stopped = ext4_journal_stop(kt).await;
+        marked.and(stopped)
+    })
+    .await
+}
+
+/// `iput()`, fs/inode.c:1748: one user less. The last one of an unlinked inode
+/// deletes it; a linked inode stays in memory.
+///
+/// # Errors
+/// What deleting it gives; the kernel only logs that.
+///
+/// # Panics
+/// If the inode has no user.
+pub async fn iput(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
+    let head = kt.with(|w| *w.inodes.at(inode));
+    assert_ne!(head.count, 0, "BUG_ON: iput of an inode without users");
+    if head.count == 1 && head.nlink > 0 && head.state.contains(InodeState::DIRTY_TIME) {
+        mark_inode_dirty(kt, inode, InodeState::DIRTY_SYNC).await;
+    }
+    let drop = kt.with(|w| {
+        let head = w.inode_mut(inode);
+        head.count -= 1;
+        let (drop, ino) = (head.count == 0 && head.nlink == 0, head.ino);
+        // The name in the dentry cache is a user too, so only an unlinked inode comes this far.
+        if drop {
+            point!(w, EXT4_DROP_INODE, ino, drop);
+        }
+        drop
+    });
+    if !drop {
+        return Ok(());
+    }
+    kt.with(|w| w.inode_mut(inode).state.insert(InodeState::FREEING));
+    Box::pin(ext4_evict_inode(kt, inode)).await
+}
+
+/// `ext4_evict_inode()`, fs/ext4/inode.c:169: the inode leaves memory; one
+/// without a name leaves the disk too.
+///
+/// # Errors
+/// What freeing its blocks gives.
+pub async fn ext4_evict_inode(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
+    let head = kt.with(|w| *w.inodes.at(inode));
+    call(kt, &site::EXT4_EVICT_INODE_FN, &[u64::from(head.ino)], async {
+        kt.with(|w| {
+            point!(w, EXT4_EVICT_INODE, head.ino, head.nlink);
+            let ordered = MountOpts::of(w).contains(MountOpts::DATA_ORDERED);
+            if head.nlink == 0 && ordered && head.mode & S_IFMT == S_IFREG {
+                point!(w, EXT4_BEGIN_ORDERED_TRUNCATE, head.ino, 0u64);
+            }
+        });
+        truncate_inode_pages(kt, inode, 0).await;
+        probe!(kt, EVICT_PAGES).await;
+        let result = if head.nlink == 0 { delete_inode(kt, inode).await } else { Ok(()) };
+        if head.nlink > 0 || result.is_err() {
+            forget_blocks(kt, inode).await;
+        }
+        kt.with(|w| ext4_clear_inode(w, inode));
+        result
+    })
+    .await
+}
+
+/// `ext4_clear_inode()`, fs/ext4/super.c:1255, its first half: preallocated
+/// blocks and the extent status tree go.
+pub async fn forget_blocks(kt: &Kthread, inode: InodeId) {
+    ext4_discard_preallocations(kt, inode).await;
+    kt.with(|w| es_remove_extent(w, inode, 0, u32::MAX));
+}
+
+/// The deleting half of `ext4_evict_inode()`.
+async fn delete_inode(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
+    kt.with(|w| inode_io_list_del(w, inode));
+    let credits = kt.with(|w| blocks_for_truncate(w, inode) + 3);
+    ext4_journal_start(kt, HandleType::Truncate, credits).await?;
+    let result = delete_in_handle(kt, inode).await;
+    let stopped = ext4_journal_stop(kt).await;
+    result.and(stopped)
+}
+
+async fn delete_in_handle(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
+    kt.with(|w| {
+        let link = w.inodes.at(inode).mode & S_IFMT == S_IFLNK && w.sizes.at(inode).i_blocks == 0;
+        if link {
+            *w.idata_mut(inode) = IData::default();
+        }
+        w.size_mut(inode).i_size = 0;
+    });
+    ext4_mark_inode_dirty(kt, inode).await?;
+    if kt.with(|w| w.sizes.at(inode).i_blocks) != 0 {
+        truncate_all(kt, inode).await?;
+    }
+    probe!(kt, EVICT_TRUNCATED).await;
+    ext4_orphan_del(kt, inode).await?;
+    let (bh, offset) = ext4_reserve_inode_write(kt, inode).await?;
+    kt.with(|w| {
+        let (ino, now) = (w.inodes.at(inode).ino, crate::fs::inode::current_time(w));
+        edit_raw_inode(w, ino, bh, offset, |disk| disk.i_dtime.set((now / 1_000_000_000) as u32));
+    });
+    ext4_mark_inode_dirty(kt, inode).await?;
+    ext4_free_inode(kt, inode).await
+}
+
+/// `ext4_truncate()` to nothing.
+async fn truncate_all(_kt: &Kthread, _inode: InodeId) -> Result<(), Errno> {
+    Err(Errno::EOPNOTSUPP)
+}
+
+/// `ext4_blocks_for_truncate()`, fs/ext4/truncate.h:40: credits to free a file.
+fn blocks_for_truncate(w: &World, inode: InodeId) -> u32 {
+    let needed = (w.sizes.at(inode).i_blocks >> (w.sb().block_bits - 9)).clamp(2, 64) as u32;
+    crate::fs::ext4::ext4_jbd2::data_trans_blocks(w) + needed
+}
+
+/// `ext4_clear_inode()`, its second half: the inode is gone from memory.
+pub fn ext4_clear_inode(w: &mut World, inode: InodeId) {
+    inode_io_list_del(w, inode);
+    es_clear_inode(w, inode);
+    let ino = w.inodes.at(inode).ino;
+    w.inode_hash_set(ino, None);
+    *w.size_mut(inode) = InodeSize::default();
+    *w.times_mut(inode) = InodeTimes::default();
+    *w.sync_mut(inode) = InodeSync::default();
+    *w.idata_mut(inode) = IData::default();
+    *w.locks_mut(inode) = InodeLocks::default();
+    *w.wb_mut(inode) = world::MappingWb::default();
+    let rec = w.rec;
+    w.inodes.release(rec, inode);
+}
+
+/// `prandom_u32()`: the next inode generation.
+pub fn prandom_u32(w: &mut World) -> u32 {
+    let state = w.counter_mut(Counter::Random);
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 32) as u32
+}
+
+/// `S_ISDIR()` of an inode.
+#[must_use]
+pub fn is_dir(w: &World, inode: InodeId) -> bool {
+    w.inodes.at(inode).mode & S_IFMT == S_IFDIR
 }
