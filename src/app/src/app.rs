@@ -107,7 +107,11 @@ pub fn App() -> Html {
 /// Fill patterns, once a document: `fill="url(#…)"` refers to them.
 #[component]
 fn Patterns() -> Html {
-    let stripes = |id: &'static str, size: &'static str, turn: &'static str, line: &'static str, width: &'static str| {
+    let stripes = |id: &'static str,
+                   size: &'static str,
+                   turn: &'static str,
+                   line: &'static str,
+                   width: &'static str| {
         html! {
             <pattern {id} width={size} height={size} patternUnits="userSpaceOnUse" patternTransform={turn}>
                 <rect width={size} height={size} fill="var(--surface)" /><path d={format!("M0 0v{size}")} stroke={line} stroke-width={width} />
@@ -172,7 +176,8 @@ fn on_key(event: &web_sys::KeyboardEvent, send: &Send) {
         keys::Action::Send(command) => send.emit(command),
         keys::Action::GoTo => {
             keys::focus("go-to");
-            let field = document().get_element_by_id("go-to").and_then(|found| found.dyn_into::<HtmlInputElement>().ok());
+            let field =
+                document().get_element_by_id("go-to").and_then(|found| found.dyn_into::<HtmlInputElement>().ok());
             if let Some(field) = field {
                 field.select();
             }

@@ -24,7 +24,10 @@ fn refuse(title: &str) -> Notice {
 impl Engine for Fixture {
     fn scenarios(&self) -> Vec<ScenarioInfo> {
         let info = |name: &str, title: &str| ScenarioInfo { name: name.into(), title: title.into() };
-        vec![info("short-copy", "The copy comes up short on a page that is not uptodate"), info("block-1k", "Four 1 KiB blocks a page")]
+        vec![
+            info("short-copy", "The copy comes up short on a page that is not uptodate"),
+            info("block-1k", "Four 1 KiB blocks a page"),
+        ]
     }
     fn load(&mut self, name: &str) -> Result<(), Notice> {
         if !self.scenarios().iter().any(|info| info.name == name) {
@@ -45,7 +48,11 @@ impl Engine for Fixture {
         Ok(ImageInfo { name: name.into(), text: format!("{} bytes", bytes.len()), files: vec!["f".into()] })
     }
     fn scenario_ref(&self) -> ScenarioRef {
-        if self.name.starts_with('{') { ScenarioRef::Json(self.name.clone()) } else { ScenarioRef::Library(self.name.clone()) }
+        if self.name.starts_with('{') {
+            ScenarioRef::Json(self.name.clone())
+        } else {
+            ScenarioRef::Library(self.name.clone())
+        }
     }
     fn run_slice(&mut self, _budget_ms: f64) {}
     fn frame(&mut self, step: u64, _page: Option<u64>) -> Rc<Frame> {
@@ -63,7 +70,8 @@ impl Engine for Fixture {
         if block > 4095 {
             return Err(refuse("The device has no such block."));
         }
-        let bytes: Vec<u8> = (0..4096u32).map(|i| if i < 1024 { 0 } else { u8::try_from((i * 7) % 251).unwrap_or(0) }).collect();
+        let bytes: Vec<u8> =
+            (0..4096u32).map(|i| if i < 1024 { 0 } else { u8::try_from((i * 7) % 251).unwrap_or(0) }).collect();
         let field = |offset, len, name: &str, value: &str, changed| {
             Rc::new(BlockField { offset, len, name: name.into(), value: value.into(), changed })
         };
@@ -72,7 +80,10 @@ impl Engine for Fixture {
             last: 4095,
             title: "superblock".into(),
             note: String::new(),
-            fields: vec![field(1024, 4, "s_inodes_count", "1024", false), field(1028, 4, "s_blocks_count_lo", "4096", true)],
+            fields: vec![
+                field(1024, 4, "s_inodes_count", "1024", false),
+                field(1028, 4, "s_blocks_count_lo", "4096", true),
+            ],
             bytes: Rc::new(bytes),
             changed: vec![(1028, 1032)],
         }))
@@ -296,7 +307,12 @@ fn page() -> PageView {
         state: CellState::Dirty,
         size: 4096,
         range: "file 4096–8191".into(),
-        flags: vec![flag("L", "locked", false, true), flag("U", "uptodate", true, true), flag("D", "dirty", true, true), flag("W", "writeback", false, false)],
+        flags: vec![
+            flag("L", "locked", false, true),
+            flag("U", "uptodate", true, true),
+            flag("D", "dirty", true, true),
+            flag("W", "writeback", false, false),
+        ],
         dirty: vec![
             truth("bh0", "buffer head 0 dirty", true),
             truth("page", "PG_dirty", true),
@@ -305,7 +321,13 @@ fn page() -> PageView {
         ],
         buffers: vec![Rc::new(BufferRow {
             name: "bh0".into(),
-            flags: vec![flag("M", "mapped", true, false), flag("U", "uptodate", true, true), flag("D", "dirty", true, true), flag("N", "new", false, true), flag("d", "delay", true, false)],
+            flags: vec![
+                flag("M", "mapped", true, false),
+                flag("U", "uptodate", true, true),
+                flag("D", "dirty", true, true),
+                flag("N", "new", false, true),
+                flag("d", "delay", true, false),
+            ],
             size: 4096,
             block: None,
             lblk: 1,
@@ -326,13 +348,27 @@ fn page() -> PageView {
 /// Four buffer heads, mid copy.
 fn one_k(frame: &mut Frame) {
     let range = |from, to, kind, label: &str, hex: &str| {
-        Rc::new(ByteRange { from, to, kind, label: label.into(), hex: hex.into(), origin: "block 15362, read at 41".into(), ..ByteRange::default() })
+        Rc::new(ByteRange {
+            from,
+            to,
+            kind,
+            label: label.into(),
+            hex: hex.into(),
+            origin: "block 15362, read at 41".into(),
+            ..ByteRange::default()
+        })
     };
     let buffer = |i: u64, block: Option<u64>| {
         let on = block.is_some();
         Rc::new(BufferRow {
             name: format!("bh{i}"),
-            flags: vec![flag("M", "mapped", on, false), flag("U", "uptodate", on, false), flag("D", "dirty", false, false), flag("N", "new", false, false), flag("d", "delay", false, false)],
+            flags: vec![
+                flag("M", "mapped", on, false),
+                flag("U", "uptodate", on, false),
+                flag("D", "dirty", false, false),
+                flag("N", "new", false, false),
+                flag("d", "delay", false, false),
+            ],
             size: 1024,
             block,
             lblk: i,
@@ -356,15 +392,41 @@ fn one_k(frame: &mut Frame) {
         ..page()
     };
     frame.cache = Rc::new(PageCache { selected: Some(Rc::new(page)), ..(*frame.cache).clone() });
-    frame.copy = Some(Rc::new(CopyArrow { from: 0, to: 4096, page_from: 1500, page_to: 2200, kind: CopyKind::Done, text: "700 copied".into(), verdict: String::new() }));
+    frame.copy = Some(Rc::new(CopyArrow {
+        from: 0,
+        to: 4096,
+        page_from: 1500,
+        page_to: 2200,
+        kind: CopyKind::Done,
+        text: "700 copied".into(),
+        verdict: String::new(),
+    }));
 }
 
 fn timeline() -> Timeline {
     use Phase::{Balance, Begin, Copy, End, FaultIn, None};
     let slice = |from, to, phase: Phase, text: &str| Slice { from, to, phase, text: text.into() };
     let starts = [
-        (1, None), (20, FaultIn), (21, Begin), (60, Copy), (64, End), (75, None), (77, FaultIn), (78, Begin), (86, Copy), (87, End), (94, None),
-        (95, Balance), (96, FaultIn), (99, Begin), (107, Copy), (108, End), (115, None), (116, Balance), (117, None), (120, None),
+        (1, None),
+        (20, FaultIn),
+        (21, Begin),
+        (60, Copy),
+        (64, End),
+        (75, None),
+        (77, FaultIn),
+        (78, Begin),
+        (86, Copy),
+        (87, End),
+        (94, None),
+        (95, Balance),
+        (96, FaultIn),
+        (99, Begin),
+        (107, Copy),
+        (108, End),
+        (115, None),
+        (116, Balance),
+        (117, None),
+        (120, None),
     ];
     let phases = starts.windows(2).map(|pair| slice(pair[0].0, pair[1].0, pair[0].1, pair[0].1.name())).collect();
     let span = |from, to, state, text: &str| LaneSpan { from, to, state, text: text.into() };
@@ -374,14 +436,29 @@ fn timeline() -> Timeline {
         last: 119,
         complete: true,
         calls: vec![slice(14, 120, None, "pwritev #1")],
-        rounds: vec![slice(18, 77, None, "iteration 1, try 1"), slice(77, 96, None, "try 2, one segment"), slice(96, 117, None, "iteration 2")],
+        rounds: vec![
+            slice(18, 77, None, "iteration 1, try 1"),
+            slice(77, 96, None, "try 2, one segment"),
+            slice(96, 117, None, "iteration 2"),
+        ],
         phases,
         depth: Rc::new((1..=119u16).map(|i| u8::try_from(3 + (i * 7 % 11) / 2).unwrap_or(0)).collect()),
         lanes: vec![
-            Lane { name: "A".into(), spans: vec![span(1, 37, Running, ""), span(37, 38, Sleeping, ""), span(38, 120, Running, "")] },
-            Lane { name: "B".into(), spans: vec![span(37, 38, Running, "madvise(b1, DONTNEED) while A waits for block 1611")] },
+            Lane {
+                name: "A".into(),
+                spans: vec![span(1, 37, Running, ""), span(37, 38, Sleeping, ""), span(38, 120, Running, "")],
+            },
+            Lane {
+                name: "B".into(),
+                spans: vec![span(37, 38, Running, "madvise(b1, DONTNEED) while A waits for block 1611")],
+            },
         ],
-        events: vec![event(36, EventKind::Read, "read 1611"), event(61, EventKind::Fault, ""), event(62, EventKind::Fault, "b1+0, refused"), event(97, EventKind::Fault, "b1+0, mapped")],
+        events: vec![
+            event(36, EventKind::Read, "read 1611"),
+            event(61, EventKind::Fault, ""),
+            event(62, EventKind::Fault, "b1+0, refused"),
+            event(97, EventKind::Fault, "b1+0, mapped"),
+        ],
         counters: vec![
             Counter { name: "dirty".into(), points: vec![(0, 0), (68, 1)] },
             Counter { name: "reserved".into(), points: vec![(0, 0), (55, 1)] },

@@ -2,6 +2,8 @@
 
 mod app;
 mod components;
+#[cfg(all(test, target_arch = "wasm32"))]
+mod dom_tests;
 mod draw;
 mod engine;
 mod files;

@@ -513,7 +513,10 @@ impl Player {
                 }
             }
             Command::OpenLink(link) => self.open(link, false),
-            Command::Open(sheet) => self.sheet = Some(sheet),
+            Command::Open(sheet) => {
+                self.sheet = Some(sheet);
+                self.notice = None;
+            }
             Command::CloseSheet => self.sheet = None,
             Command::ShowPanel(panel) => self.panel = panel,
             Command::ToggleTheme(dark) => self.theme = if dark { Theme::Light } else { Theme::Dark },

@@ -57,7 +57,10 @@ pub fn BlockInspector(props: &BlockInspectorProps) -> Html {
         let picked = picked.clone();
         html! { <FieldRow key={i} row={row.clone()} picked={picked_now} on_pick={move |()| picked.set(Some(i))} /> }
     });
-    let close = { let send = send.clone(); move |()| send.emit(Command::CloseBlock) };
+    let close = {
+        let send = send.clone();
+        move |()| send.emit(Command::CloseBlock)
+    };
     html! {
         <SheetBox class="inspector" title={format!("{} {} · {}", t().block, grouped(view.block), view.title)} on_close={close}>
             <div class="blk-bar">

@@ -8,7 +8,7 @@ use yew::prelude::*;
 use crate::t;
 
 /// Props of [`Changes`].
-#[derive(Properties, PartialEq)]
+#[derive(Clone, Properties, PartialEq)]
 pub struct ChangesProps {
     /// The rows.
     pub rows: Rc<Rows>,

@@ -153,11 +153,12 @@ fn wires(ext4: &Ext4, disk: &Disk) -> Html {
         let (x, width) = on_axis(extent, ext4);
         x + width / 2.0
     };
-    let mapped = ext4.extents.iter().filter_map(|extent| extent.pblk.map(|block| (extent, block))).map(|(extent, block)| {
-        let to = share(block, disk.blocks) + share(extent.len, disk.blocks) / 2.0;
-        let class = classes!("wire", (extent.kind == ExtentKind::Unwritten).then_some("u"));
-        html! { <line {class} x1={format!("{:.3}", middle(extent))} y1="0" x2={format!("{to:.3}")} y2="22" /> }
-    });
+    let mapped =
+        ext4.extents.iter().filter_map(|extent| extent.pblk.map(|block| (extent, block))).map(|(extent, block)| {
+            let to = share(block, disk.blocks) + share(extent.len, disk.blocks) / 2.0;
+            let class = classes!("wire", (extent.kind == ExtentKind::Unwritten).then_some("u"));
+            html! { <line {class} x1={format!("{:.3}", middle(extent))} y1="0" x2={format!("{to:.3}")} y2="22" /> }
+        });
     let delayed = ext4.extents.iter().filter(|extent| extent.kind == ExtentKind::Delayed).map(|extent| {
         let x = pct(middle(extent));
         html! {

@@ -10,7 +10,10 @@ use crate::t;
 #[component]
 pub fn Help() -> Html {
     let send = use_send();
-    let about = { let send = send.clone(); move |_: MouseEvent| send.emit(Command::Open(Sheet::About)) };
+    let about = {
+        let send = send.clone();
+        move |_: MouseEvent| send.emit(Command::Open(Sheet::About))
+    };
     let key = |key: &'static str| html! { <><kbd>{ key }</kbd>{ " " }</> };
     html! {
         <SheetBox title={t().help} on_close={move |()| send.emit(Command::CloseSheet)}>

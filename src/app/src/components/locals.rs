@@ -8,7 +8,7 @@ use yew::prelude::*;
 use crate::t;
 
 /// Props of [`Locals`].
-#[derive(Properties, PartialEq)]
+#[derive(Clone, Properties, PartialEq)]
 pub struct LocalsProps {
     /// The variables.
     pub rows: Vec<Rc<Local>>,

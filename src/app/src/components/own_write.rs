@@ -149,7 +149,10 @@ pub fn OwnWriteForm(props: &OwnWriteFormProps) -> Html {
             }
         })
     };
-    let onsplit = { let edit = edit.clone(); Callback::from(move |event: Event| edit.dispatch(Edit::Split(value_of(&event)))) };
+    let onsplit = {
+        let edit = edit.clone();
+        Callback::from(move |event: Event| edit.dispatch(Edit::Split(value_of(&event))))
+    };
     let onimage = {
         let send = send.clone();
         Callback::from(move |event: Event| {
@@ -243,7 +246,8 @@ fn image_fields(
         OwnImage::Fresh { size_kib, block_size } => Some((size_kib, block_size)),
         OwnImage::Uploaded => None,
     };
-    let uploaded = image.map_or_else(|| t().own_no_upload.to_owned(), |image| format!("{}: {}", image.name, image.text));
+    let uploaded =
+        image.map_or_else(|| t().own_no_upload.to_owned(), |image| format!("{}: {}", image.name, image.text));
     html! {
         <fieldset>
             <legend>{ t().own_image }</legend>

@@ -336,7 +336,7 @@ fn funnel(copy: Option<&CopyArrow>, axis: &Axis, size: u32) -> Html {
                     <text class="copyt halo" x={pct(middle)} y="18" text-anchor="middle">{ text }</text>
                 } else {
                     <text class="copyt halo" x={pct(a.min(40.0))} dx="8" y="18">{ text }</text>
-                    <text class="endt halo" x={pct(b.clamp(24.0, 50.0))} dx="10" y="18">
+                    <text class="endt halo" x={pct(b.clamp(33.0, 50.0))} dx="10" y="18">
                         { verdict }
                         if !reason.is_empty() { <tspan class="wide">{ format!(":{reason}") }</tspan> }
                     </text>
@@ -351,13 +351,17 @@ mod tests {
     use super::*;
 
     fn page(strip: &[(u32, u32, ByteKind)], changed: Option<(u32, u32)>) -> Row {
-        let range = |&(from, to, kind): &(u32, u32, ByteKind)| Rc::new(ByteRange { from, to, kind, ..ByteRange::default() });
+        let range =
+            |&(from, to, kind): &(u32, u32, ByteKind)| Rc::new(ByteRange { from, to, kind, ..ByteRange::default() });
         Row { size: 4096, strip: strip.iter().map(range).collect(), changed, ..Row::default() }
     }
 
     #[test]
     fn numbers_under_the_strip_do_not_collide() {
-        let row = page(&[(0, 1000, ByteKind::Valid), (1000, 1010, ByteKind::WrittenNow), (1010, 4096, ByteKind::Valid)], Some((1000, 1010)));
+        let row = page(
+            &[(0, 1000, ByteKind::Valid), (1000, 1010, ByteKind::WrittenNow), (1010, 4096, ByteKind::Valid)],
+            Some((1000, 1010)),
+        );
         let ticks = ticks(&row);
         assert!(ticks.contains(&(1000, true)));
         assert!(ticks.windows(2).all(|pair| pair[1].0 - pair[0].0 > 4096 / 14), "{ticks:?}");
@@ -365,7 +369,10 @@ mod tests {
 
     #[test]
     fn what_was_written_is_told() {
-        let row = page(&[(0, 10, ByteKind::Valid), (10, 20, ByteKind::WrittenNow), (20, 4096, ByteKind::Zeroed)], Some((10, 4096)));
+        let row = page(
+            &[(0, 10, ByteKind::Valid), (10, 20, ByteKind::WrittenNow), (20, 4096, ByteKind::Zeroed)],
+            Some((10, 4096)),
+        );
         assert_eq!(telling(&row), 1);
         assert_eq!(telling(&page(&[(0, 4096, ByteKind::Valid)], None)), 0);
     }

@@ -11,7 +11,7 @@ use super::user_memory::{Axis, UserMemory};
 use crate::t;
 
 /// Props of [`Path`].
-#[derive(Properties, PartialEq)]
+#[derive(Clone, Properties, PartialEq)]
 pub struct PathProps {
     /// The screen.
     pub frame: Rc<Frame>,
@@ -40,7 +40,14 @@ pub fn Path(props: &PathProps) -> Html {
     }
 }
 
-fn station(class: Option<&'static str>, tab: &'static str, name: &'static str, at: bool, passed: bool, facts: Html) -> Html {
+fn station(
+    class: Option<&'static str>,
+    tab: &'static str,
+    name: &'static str,
+    at: bool,
+    passed: bool,
+    facts: Html,
+) -> Html {
     html! {
         <div class={classes!("stn", class, at.then_some("at"), (!passed).then_some("ghost"))} data-tab={tab}>
             <h2>{ name }if at { <span class="vh">{ t().holds_data }</span> }</h2>

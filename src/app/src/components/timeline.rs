@@ -234,7 +234,8 @@ fn rounds(run: &Run, view: View, step: u64) -> Html {
 }
 
 fn phases(run: &Run, view: View, step: u64) -> Html {
-    let now = visible(&run.phases, view).find(|slice| inside(slice, step)).and_then(|slice| view.span(slice.from, slice.to));
+    let now =
+        visible(&run.phases, view).find(|slice| inside(slice, step)).and_then(|slice| view.span(slice.from, slice.to));
     let x = pct(view.x(step));
     html! {
         <svg width="100%" height="16">
@@ -269,7 +270,8 @@ fn depths(run: &Run, view: View, step: u64) -> Html {
     let width = pct(78.0 / to_f64(view.len()));
     let bars = visible(&run.phases, view).flat_map(|slice| {
         let steps = slice.from.max(view.from + 1)..slice.to.min(view.to + 1);
-        steps.filter_map(|each| at(each).map(|depth| (each, slice.phase, 1.5 + 9.5 * f64::from(depth) / f64::from(top))))
+        steps
+            .filter_map(|each| at(each).map(|depth| (each, slice.phase, 1.5 + 9.5 * f64::from(depth) / f64::from(top))))
     });
     html! {
         <svg class="opt" width="100%" height="12">

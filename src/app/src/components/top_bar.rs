@@ -68,7 +68,10 @@ pub fn TopBar(props: &TopBarProps) -> Html {
         let send = send.clone();
         move |_: MouseEvent| send.emit(command.clone())
     };
-    let theme = { let send = send.clone(); move |_: MouseEvent| send.emit(Command::ToggleTheme(is_dark())) };
+    let theme = {
+        let send = send.clone();
+        move |_: MouseEvent| send.emit(Command::ToggleTheme(is_dark()))
+    };
     let own = props.current.is_empty();
     html! {
         <header class="top">
@@ -109,6 +112,8 @@ fn is_dark() -> bool {
     let chosen = document().document_element().and_then(|root| root.get_attribute("data-theme"));
     match chosen.as_deref() {
         Some(theme) => theme == "dark",
-        None => window().match_media("(prefers-color-scheme: dark)").ok().flatten().is_some_and(|query| query.matches()),
+        None => {
+            window().match_media("(prefers-color-scheme: dark)").ok().flatten().is_some_and(|query| query.matches())
+        }
     }
 }

@@ -32,7 +32,11 @@ pub struct TransportProps {
 #[component]
 pub fn Transport(props: &TransportProps) -> Html {
     let send = use_send();
-    let button = |glyph: Glyph, label: &'static str, key: &'static str, command: Command, class: Option<&'static str>| {
+    let button = |glyph: Glyph,
+                  label: &'static str,
+                  key: &'static str,
+                  command: Command,
+                  class: Option<&'static str>| {
         let send = send.clone();
         html! {
             <button class={classes!("btn", class)} type="button" aria-label={label} title={format!("{label} ({key})")}
@@ -77,7 +81,10 @@ pub fn Transport(props: &TransportProps) -> Html {
         }
     };
     let (glyph, word) = if props.playing { (Glyph::Pause, t().pause) } else { (Glyph::Play, t().play) };
-    let play = { let send = send.clone(); move |_: MouseEvent| send.emit(Command::TogglePlay) };
+    let play = {
+        let send = send.clone();
+        move |_: MouseEvent| send.emit(Command::TogglePlay)
+    };
     html! {
         <div class="bar">
             <div class="play" role="group" aria-label={t().transport}>

@@ -11,7 +11,7 @@ pub static LABELS: Labels = Labels {
     back: "Step back",
     background: "background",
     bad_link: "This link cannot be read.",
-    bad_link_text: "Its scenario is damaged. What was open before is still there.",
+    bad_link_text: "Its scenario is damaged; nothing was taken from it.",
     before: "before",
     bg: "bg",
     block: "Block",
