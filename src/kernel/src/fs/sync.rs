@@ -18,17 +18,22 @@ use crate::{probe, site};
 /// # Errors
 /// As [`ext4_sync_file`].
 pub async fn vfs_fsync_range(kt: &Kthread, file: FileId, start: u64, end: u64, datasync: bool) -> Result<(), Errno> {
-    call(kt, &site::VFS_FSYNC_RANGE, &[start, end, u64::from(datasync)], async {
-        let (inode, lazy) = kt.with(|w| {
-            let inode = w.files.at(file).inode;
-            (inode, w.inodes.at(inode).state.contains(InodeState::DIRTY_TIME))
-        });
-        if !datasync && lazy {
-            mark_inode_dirty(kt, inode, InodeState::DIRTY_SYNC).await;
-        }
-        probe!(kt, VFR_CALL).await;
-        ext4_sync_file(kt, file, start, end, datasync).await
-    })
+    call(
+        kt,
+        &site::VFS_FSYNC_RANGE,
+        &[start, end, u64::from(datasync)],
+        Box::pin(async {
+            let (inode, lazy) = kt.with(|w| {
+                let inode = w.files.at(file).inode;
+                (inode, w.inodes.at(inode).state.contains(InodeState::DIRTY_TIME))
+            });
+            if !datasync && lazy {
+                mark_inode_dirty(kt, inode, InodeState::DIRTY_SYNC).await;
+            }
+            probe!(kt, VFR_CALL).await;
+            ext4_sync_file(kt, file, start, end, datasync).await
+        }),
+    )
     .await
 }
 
@@ -62,19 +67,24 @@ pub async fn generic_write_sync(kt: &Kthread, iocb: &Kiocb, count: u64) -> Resul
 /// # Errors
 /// The first error; everything is tried.
 pub async fn sync_filesystem(kt: &Kthread) -> Result<(), Errno> {
-    call(kt, &site::KSYS_SYNC, &[], async {
-        if !kt.with(|w| w.sb().mounted && !w.sb().read_only) {
-            return Ok(());
-        }
-        let inodes = sync_inodes_sb(kt).await;
-        probe!(kt, KS_INODES).await;
-        let fs = ext4_sync_fs(kt).await;
-        probe!(kt, KS_FS).await;
-        let device = sync_blockdev(kt).await;
-        kt.with(crate::fs::writeback_inodes::bdev_is_clean);
-        probe!(kt, KS_BDEV).await;
-        inodes.and(fs).and(device)
-    })
+    call(
+        kt,
+        &site::KSYS_SYNC,
+        &[],
+        Box::pin(async {
+            if !kt.with(|w| w.sb().mounted && !w.sb().read_only) {
+                return Ok(());
+            }
+            let inodes = sync_inodes_sb(kt).await;
+            probe!(kt, KS_INODES).await;
+            let fs = ext4_sync_fs(kt).await;
+            probe!(kt, KS_FS).await;
+            let device = sync_blockdev(kt).await;
+            kt.with(crate::fs::writeback_inodes::bdev_is_clean);
+            probe!(kt, KS_BDEV).await;
+            inodes.and(fs).and(device)
+        }),
+    )
     .await
 }
 

@@ -28,31 +28,36 @@ use crate::{probe, site};
 /// What writing the pages gives.
 pub async fn writeback_single_inode(kt: &Kthread, inode: InodeId, wbc: &mut WritebackControl) -> Result<(), Errno> {
     let ino = kt.with(|w| w.inodes.at(inode).ino);
-    call(kt, &site::WRITEBACK_SINGLE_INODE, &[u64::from(ino)], async {
-        while kt.with(|w| w.inodes.at(inode).state.contains(InodeState::SYNC)) {
-            kt.sleep_on(WaitOn::Work(sync_wait(inode))).await;
-        }
-        kt.with(|w| w.inode_mut(inode).state.insert(InodeState::SYNC));
-        let ret = do_writepages(kt, inode, wbc).await;
-        probe!(kt, WSI_PAGES, ret = ret).await;
-        if wbc.sync_mode == SyncMode::All && !wbc.for_sync {
-            probe!(kt, WSI_WAIT).await;
-            filemap_fdatawait_range_keep_errors(kt, inode, 0, LLONG_MAX).await;
-        }
-        let lazy = kt.with(|w| w.inodes.at(inode).state.contains(InodeState::DIRTY_TIME));
-        if lazy && wbc.sync_mode == SyncMode::All {
-            mark_inode_dirty(kt, inode, InodeState::DIRTY_SYNC).await;
-        }
-        kt.with(|w| {
-            let tagged = mapping_tagged(w, inode, PageFlags::TAG_DIRTY);
-            let state = &mut w.inode_mut(inode).state;
-            state.remove(I_DIRTY);
-            state.set(InodeState::DIRTY_PAGES, tagged);
-        });
-        probe!(kt, WSI_CLEAR).await;
-        kt.with(|w| requeue_inode(w, inode));
-        ret
-    })
+    call(
+        kt,
+        &site::WRITEBACK_SINGLE_INODE,
+        &[u64::from(ino)],
+        Box::pin(async {
+            while kt.with(|w| w.inodes.at(inode).state.contains(InodeState::SYNC)) {
+                kt.sleep_on(WaitOn::Work(sync_wait(inode))).await;
+            }
+            kt.with(|w| w.inode_mut(inode).state.insert(InodeState::SYNC));
+            let ret = do_writepages(kt, inode, wbc).await;
+            probe!(kt, WSI_PAGES, ret = ret).await;
+            if wbc.sync_mode == SyncMode::All && !wbc.for_sync {
+                probe!(kt, WSI_WAIT).await;
+                filemap_fdatawait_range_keep_errors(kt, inode, 0, LLONG_MAX).await;
+            }
+            let lazy = kt.with(|w| w.inodes.at(inode).state.contains(InodeState::DIRTY_TIME));
+            if lazy && wbc.sync_mode == SyncMode::All {
+                mark_inode_dirty(kt, inode, InodeState::DIRTY_SYNC).await;
+            }
+            kt.with(|w| {
+                let tagged = mapping_tagged(w, inode, PageFlags::TAG_DIRTY);
+                let state = &mut w.inode_mut(inode).state;
+                state.remove(I_DIRTY);
+                state.set(InodeState::DIRTY_PAGES, tagged);
+            });
+            probe!(kt, WSI_CLEAR).await;
+            kt.with(|w| requeue_inode(w, inode));
+            ret
+        }),
+    )
     .await
 }
 

@@ -96,9 +96,12 @@ pub async fn ext4_file_read_iter(kt: &Kthread, file: FileId, pos: u64, count: u6
 /// As [`ext4_file_read_iter`], if nothing was read before.
 pub async fn generic_file_buffered_read(kt: &Kthread, file: FileId, pos: u64, count: u64) -> Result<Vec<u8>, Errno> {
     let mut bytes = Vec::new();
-    let read = call(kt, &site::GENERIC_FILE_BUFFERED_READ, &[pos, count], async {
-        read_pages(kt, file, pos, count, &mut bytes).await
-    })
+    let read = call(
+        kt,
+        &site::GENERIC_FILE_BUFFERED_READ,
+        &[pos, count],
+        Box::pin(async { read_pages(kt, file, pos, count, &mut bytes).await }),
+    )
     .await;
     touch_atime(kt, file).await;
     match read {
@@ -280,54 +283,59 @@ pub async fn touch_atime(kt: &Kthread, file: FileId) {
 /// # Errors
 /// `EFAULT` past the end of the file (SIGBUS), `EIO` for a failed read.
 pub async fn filemap_fault(kt: &Kthread, inode: InodeId, index: u32) -> Result<PageId, Errno> {
-    call(kt, &site::FILEMAP_FAULT, &[u64::from(index)], async {
-        let past_end = || kt.with(|w| u64::from(index) >= w.sizes.at(inode).i_size.div_ceil(PAGE_SIZE));
-        if past_end() {
-            probe!(kt, FF_SIGBUS).await;
-            return Err(Errno::EFAULT);
-        }
-        if kt.with(|w| w.find_page(inode, index)).is_none() {
-            probe!(kt, FF_AROUND).await;
-            let start = index.saturating_sub(RA_PAGES / 2);
-            do_page_cache_ra(kt, inode, start, RA_PAGES, RA_PAGES / 4).await;
-        }
-        loop {
-            let page = kt.with(|w| {
-                find_get_page(w, inode, index).unwrap_or_else(|| {
-                    let page = add_to_page_cache(w, inode, index);
-                    unlock_page(w, page);
-                    page
-                })
-            });
-            probe!(kt, FF_LOCK, page = page).await;
-            lock_page(kt, page).await;
-            let head = kt.with(|w| *w.pages.at(page));
-            if head.mapping != inode {
-                kt.with(|w| {
-                    unlock_page(w, page);
-                    put_page(w, page);
+    call(
+        kt,
+        &site::FILEMAP_FAULT,
+        &[u64::from(index)],
+        Box::pin(async {
+            let past_end = || kt.with(|w| u64::from(index) >= w.sizes.at(inode).i_size.div_ceil(PAGE_SIZE));
+            if past_end() {
+                probe!(kt, FF_SIGBUS).await;
+                return Err(Errno::EFAULT);
+            }
+            if kt.with(|w| w.find_page(inode, index)).is_none() {
+                probe!(kt, FF_AROUND).await;
+                let start = index.saturating_sub(RA_PAGES / 2);
+                do_page_cache_ra(kt, inode, start, RA_PAGES, RA_PAGES / 4).await;
+            }
+            loop {
+                let page = kt.with(|w| {
+                    find_get_page(w, inode, index).unwrap_or_else(|| {
+                        let page = add_to_page_cache(w, inode, index);
+                        unlock_page(w, page);
+                        page
+                    })
                 });
-                continue;
-            }
-            if head.flags.contains(PageFlags::UPTODATE) {
-                kt.with(|w| unlock_page(w, page));
-                if past_end() {
-                    kt.with(|w| put_page(w, page));
-                    return Err(Errno::EFAULT);
+                probe!(kt, FF_LOCK, page = page).await;
+                lock_page(kt, page).await;
+                let head = kt.with(|w| *w.pages.at(page));
+                if head.mapping != inode {
+                    kt.with(|w| {
+                        unlock_page(w, page);
+                        put_page(w, page);
+                    });
+                    continue;
                 }
-                return Ok(page);
+                if head.flags.contains(PageFlags::UPTODATE) {
+                    kt.with(|w| unlock_page(w, page));
+                    if past_end() {
+                        kt.with(|w| put_page(w, page));
+                        return Err(Errno::EFAULT);
+                    }
+                    return Ok(page);
+                }
+                kt.with(|w| w.page_mut(page).flags.remove(PageFlags::ERROR));
+                probe!(kt, FF_READPAGE, page = page).await;
+                ext4_readpage(kt, inode, page).await;
+                wait_on_page_locked(kt, page).await;
+                let head = kt.with(|w| *w.pages.at(page));
+                kt.with(|w| put_page(w, page));
+                if head.mapping == inode && !head.flags.contains(PageFlags::UPTODATE) {
+                    return Err(Errno::EIO);
+                }
             }
-            kt.with(|w| w.page_mut(page).flags.remove(PageFlags::ERROR));
-            probe!(kt, FF_READPAGE, page = page).await;
-            ext4_readpage(kt, inode, page).await;
-            wait_on_page_locked(kt, page).await;
-            let head = kt.with(|w| *w.pages.at(page));
-            kt.with(|w| put_page(w, page));
-            if head.mapping == inode && !head.flags.contains(PageFlags::UPTODATE) {
-                return Err(Errno::EIO);
-            }
-        }
-    })
+        }),
+    )
     .await
 }
 

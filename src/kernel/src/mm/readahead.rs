@@ -114,7 +114,7 @@ async fn ondemand_readahead(kt: &Kthread, file: FileId, index: u32, hit_marker: 
         Window::None => {}
         Window::AsAsked => do_page_cache_ra(kt, inode, index, req_size, 0).await,
         Window::Planned => {
-            let ra = kt.with(|w| w.ras.at(file).clone());
+            let ra = kt.with(|w| *w.ras.at(file));
             do_page_cache_ra(kt, inode, ra.start, ra.size, ra.async_size).await;
         }
     }

@@ -147,46 +147,51 @@ pub async fn truncate_inode_pages_range(kt: &Kthread, inode: InodeId, lstart: u6
     if kt.with(|w| w.sizes.at(inode).nrpages == 0) {
         return;
     }
-    call(kt, &site::TRUNCATE_INODE_PAGES_RANGE, &[lstart], async {
-        let (partial_start, mut partial_end) = (lstart % PAGE_SIZE, lend.map_or(0, |end| end % PAGE_SIZE));
-        let start = lstart.div_ceil(PAGE_SIZE);
-        let end = lend.map_or(u64::from(u32::MAX) + 1, |end| end / PAGE_SIZE);
-        let mut index = start;
-        loop {
-            let pages = kt.with(|w| cached_pages(w, inode, index, end, PAGEVEC_SIZE));
-            let Some(&last) = pages.last() else { break };
-            kt.with(|w| {
-                index = u64::from(w.pages.at(last).index) + 1;
-                drop_batch(w, inode, &pages);
-            });
-            probe!(kt, TIP_BATCH, start = start).await;
-        }
-        if partial_start > 0 {
-            let mut top = PAGE_SIZE;
-            if start > end {
-                (top, partial_end) = (partial_end, 0);
+    call(
+        kt,
+        &site::TRUNCATE_INODE_PAGES_RANGE,
+        &[lstart],
+        Box::pin(async {
+            let (partial_start, mut partial_end) = (lstart % PAGE_SIZE, lend.map_or(0, |end| end % PAGE_SIZE));
+            let start = lstart.div_ceil(PAGE_SIZE);
+            let end = lend.map_or(u64::from(u32::MAX) + 1, |end| end / PAGE_SIZE);
+            let mut index = start;
+            loop {
+                let pages = kt.with(|w| cached_pages(w, inode, index, end, PAGEVEC_SIZE));
+                let Some(&last) = pages.last() else { break };
+                kt.with(|w| {
+                    index = u64::from(w.pages.at(last).index) + 1;
+                    drop_batch(w, inode, &pages);
+                });
+                probe!(kt, TIP_BATCH, start = start).await;
             }
-            zero_partial(kt, inode, start - 1, partial_start, top).await;
-        }
-        if partial_end > 0 {
-            zero_partial(kt, inode, end, 0, partial_end).await;
-        }
-        // Those that were locked or under writeback the first time.
-        while let Some(&page) = kt.with(|w| cached_pages(w, inode, start, end, 1)).first() {
-            probe!(kt, TIP_WAIT, page = page).await;
-            kt.with(|w| get_page(w, page));
-            lock_page(kt, page).await;
-            wait_on_page_writeback(kt, page).await;
-            kt.with(|w| {
-                if w.pages.at(page).mapping == inode {
-                    truncate_cleanup_page(w, page);
-                    delete_from_page_cache(w, page);
+            if partial_start > 0 {
+                let mut top = PAGE_SIZE;
+                if start > end {
+                    (top, partial_end) = (partial_end, 0);
                 }
-                unlock_page(w, page);
-                put_page(w, page);
-            });
-        }
-    })
+                zero_partial(kt, inode, start - 1, partial_start, top).await;
+            }
+            if partial_end > 0 {
+                zero_partial(kt, inode, end, 0, partial_end).await;
+            }
+            // Those that were locked or under writeback the first time.
+            while let Some(&page) = kt.with(|w| cached_pages(w, inode, start, end, 1)).first() {
+                probe!(kt, TIP_WAIT, page = page).await;
+                kt.with(|w| get_page(w, page));
+                lock_page(kt, page).await;
+                wait_on_page_writeback(kt, page).await;
+                kt.with(|w| {
+                    if w.pages.at(page).mapping == inode {
+                        truncate_cleanup_page(w, page);
+                        delete_from_page_cache(w, page);
+                    }
+                    unlock_page(w, page);
+                    put_page(w, page);
+                });
+            }
+        }),
+    )
     .await;
 }
 

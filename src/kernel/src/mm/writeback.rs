@@ -251,20 +251,25 @@ pub async fn filemap_fdatawait_range_keep_errors(kt: &Kthread, inode: InodeId, s
     if found(index).is_none() {
         return;
     }
-    call(kt, &site::FDATAWAIT_RANGE, &[start, end], async {
-        while let Some(page) = found(index) {
-            probe!(kt, FWR_WAIT, page = page).await;
-            page_io::wait_on_page_writeback(kt, page).await;
-            index = kt.with(|w| {
-                w.page_mut(page).flags.remove(PageFlags::ERROR);
-                w.pages.at(page).index
-            });
-            if index == last {
-                break;
+    call(
+        kt,
+        &site::FDATAWAIT_RANGE,
+        &[start, end],
+        Box::pin(async {
+            while let Some(page) = found(index) {
+                probe!(kt, FWR_WAIT, page = page).await;
+                page_io::wait_on_page_writeback(kt, page).await;
+                index = kt.with(|w| {
+                    w.page_mut(page).flags.remove(PageFlags::ERROR);
+                    w.pages.at(page).index
+                });
+                if index == last {
+                    break;
+                }
+                index += 1;
             }
-            index += 1;
-        }
-    })
+        }),
+    )
     .await;
 }
 
@@ -373,48 +378,53 @@ pub fn file_check_and_advance_wb_err(w: &mut World, file: FileId) -> Result<(), 
 /// # Errors
 /// The first error of a page; integrity writeback still visits all.
 pub async fn generic_writepages(kt: &Kthread, inode: InodeId, wbc: &mut WritebackControl) -> Result<(), Errno> {
-    call(kt, &site::WRITE_CACHE_PAGES, &[wbc.nr_to_write as u64], async {
-        let (mut index, end) = if wbc.range_cyclic {
-            (kt.with(|w| w.syncs.at(inode).writeback_index), u32::MAX)
-        } else {
-            (page_index(wbc.range_start), page_index(wbc.range_end))
-        };
-        if wbc.tag() == PageFlags::TAG_TOWRITE {
-            kt.with(|w| tag_pages_for_writeback(w, inode, index, end));
-        }
-        let (mut ret, mut done_index, mut done) = (Ok(()), index, false);
-        while let Some(page) = kt.with(|w| find_tagged(w, inode, index, end, wbc.tag())) {
-            done_index = kt.with(|w| w.pages.at(page).index);
-            probe!(kt, WCP_LOCK, nr_to_write = wbc.nr_to_write, page = page).await;
-            lock_page(kt, page).await;
-            let written = write_one(kt, inode, page, wbc).await;
-            if let Some(error) = written {
-                if error.is_err() {
-                    ret = ret.and(error);
-                    if wbc.sync_mode == SyncMode::None {
-                        (done_index, done) = (done_index + 1, true);
+    call(
+        kt,
+        &site::WRITE_CACHE_PAGES,
+        &[wbc.nr_to_write as u64],
+        Box::pin(async {
+            let (mut index, end) = if wbc.range_cyclic {
+                (kt.with(|w| w.syncs.at(inode).writeback_index), u32::MAX)
+            } else {
+                (page_index(wbc.range_start), page_index(wbc.range_end))
+            };
+            if wbc.tag() == PageFlags::TAG_TOWRITE {
+                kt.with(|w| tag_pages_for_writeback(w, inode, index, end));
+            }
+            let (mut ret, mut done_index, mut done) = (Ok(()), index, false);
+            while let Some(page) = kt.with(|w| find_tagged(w, inode, index, end, wbc.tag())) {
+                done_index = kt.with(|w| w.pages.at(page).index);
+                probe!(kt, WCP_LOCK, nr_to_write = wbc.nr_to_write, page = page).await;
+                lock_page(kt, page).await;
+                let written = write_one(kt, inode, page, wbc).await;
+                if let Some(error) = written {
+                    if error.is_err() {
+                        ret = ret.and(error);
+                        if wbc.sync_mode == SyncMode::None {
+                            (done_index, done) = (done_index + 1, true);
+                            break;
+                        }
+                    }
+                    wbc.nr_to_write -= 1;
+                    if wbc.nr_to_write <= 0 && wbc.sync_mode == SyncMode::None {
+                        done = true;
                         break;
                     }
                 }
-                wbc.nr_to_write -= 1;
-                if wbc.nr_to_write <= 0 && wbc.sync_mode == SyncMode::None {
-                    done = true;
+                if done_index == end {
                     break;
                 }
+                index = done_index + 1;
             }
-            if done_index == end {
-                break;
+            if wbc.range_cyclic && !done {
+                done_index = 0;
             }
-            index = done_index + 1;
-        }
-        if wbc.range_cyclic && !done {
-            done_index = 0;
-        }
-        if wbc.range_cyclic || (wbc.range_whole() && wbc.nr_to_write > 0) {
-            kt.with(|w| w.sync_mut(inode).writeback_index = done_index);
-        }
-        ret
-    })
+            if wbc.range_cyclic || (wbc.range_whole() && wbc.nr_to_write > 0) {
+                kt.with(|w| w.sync_mut(inode).writeback_index = done_index);
+            }
+            ret
+        }),
+    )
     .await
 }
 

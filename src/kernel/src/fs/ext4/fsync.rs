@@ -32,28 +32,33 @@ const EXT4_ROOT_INO: u32 = 2;
 /// `EIO` after a shutdown; an error of writing the data that this open file has
 /// not seen yet.
 pub async fn ext4_sync_file(kt: &Kthread, file: FileId, start: u64, end: u64, datasync: bool) -> Result<(), Errno> {
-    call(kt, &site::EXT4_SYNC_FILE, &[start, end, u64::from(datasync)], async {
-        if kt.with(|w| w.sb().shutdown) {
-            probe!(kt, ESF_SHUTDOWN).await;
-            return Err(Errno::EIO);
-        }
-        let inode = kt.with(|w| {
-            let inode = w.files.at(file).inode;
-            point!(w, EXT4_SYNC_FILE_ENTER, w.inodes.at(inode).ino, EXT4_ROOT_INO, datasync);
-            inode
-        });
-        let mut ret = if kt.with(|w| w.sb().read_only) {
-            probe!(kt, ESF_RO).await;
-            Ok(())
-        } else {
-            sync_data_and_journal(kt, file, inode, start, end, datasync).await
-        };
-        let seen = kt.with(|w| file_check_and_advance_wb_err(w, file));
-        probe!(kt, ESF_WBERR).await;
-        ret = ret.and(seen);
-        kt.with(|w| point!(w, EXT4_SYNC_FILE_EXIT, w.inodes.at(inode).ino, ret));
-        ret
-    })
+    call(
+        kt,
+        &site::EXT4_SYNC_FILE,
+        &[start, end, u64::from(datasync)],
+        Box::pin(async {
+            if kt.with(|w| w.sb().shutdown) {
+                probe!(kt, ESF_SHUTDOWN).await;
+                return Err(Errno::EIO);
+            }
+            let inode = kt.with(|w| {
+                let inode = w.files.at(file).inode;
+                point!(w, EXT4_SYNC_FILE_ENTER, w.inodes.at(inode).ino, EXT4_ROOT_INO, datasync);
+                inode
+            });
+            let mut ret = if kt.with(|w| w.sb().read_only) {
+                probe!(kt, ESF_RO).await;
+                Ok(())
+            } else {
+                sync_data_and_journal(kt, file, inode, start, end, datasync).await
+            };
+            let seen = kt.with(|w| file_check_and_advance_wb_err(w, file));
+            probe!(kt, ESF_WBERR).await;
+            ret = ret.and(seen);
+            kt.with(|w| point!(w, EXT4_SYNC_FILE_EXIT, w.inodes.at(inode).ino, ret));
+            ret
+        }),
+    )
     .await
 }
 

@@ -365,16 +365,21 @@ async fn ext4_convert_unwritten_io_end_vec(kt: &Kthread, io_end: IoEndId) -> Res
 /// What the conversion gives.
 pub async fn ext4_end_io_end(kt: &Kthread, io_end: IoEndId) -> Result<(), Errno> {
     let vec = kt.with(|w| w.io_end_vecs.get((io_end, 0)).unwrap_or_default());
-    call(kt, &site::EXT4_END_IO_END, &[vec.offset, vec.size], async {
-        let ret = ext4_convert_unwritten_io_end_vec(kt, io_end).await;
-        probe!(kt, EIE_CONVERT, ret = ret).await;
-        kt.with(|w| {
-            w.io_end_mut(io_end).unwritten = false;
-            ext4_release_io_end(w, io_end);
-        });
-        probe!(kt, EIE_RELEASE).await;
-        ret
-    })
+    call(
+        kt,
+        &site::EXT4_END_IO_END,
+        &[vec.offset, vec.size],
+        Box::pin(async {
+            let ret = ext4_convert_unwritten_io_end_vec(kt, io_end).await;
+            probe!(kt, EIE_CONVERT, ret = ret).await;
+            kt.with(|w| {
+                w.io_end_mut(io_end).unwritten = false;
+                ext4_release_io_end(w, io_end);
+            });
+            probe!(kt, EIE_RELEASE).await;
+            ret
+        }),
+    )
     .await
 }
 

@@ -74,61 +74,67 @@ pub async fn ext4_readpage(kt: &Kthread, inode: InodeId, page: PageId) {
 pub async fn ext4_mpage_readpages(kt: &Kthread, inode: InodeId, pages: &[PageId], readahead: bool) {
     let Some(&first) = pages.first() else { return };
     let index = kt.with(|w| w.pages.at(first).index);
-    call(kt, &site::EXT4_MPAGE_READPAGES, &[u64::from(index), pages.len() as u64], async {
-        let rwbs = if readahead { REQ_RAHEAD } else { 0 };
-        let mut bio = ReadBio { inode, rwbs, vecs: Vec::new(), first_block: 0, last_block: 0 };
-        let mut map = MapBlocks::default();
-        for (n, &page) in pages.iter().enumerate() {
-            match page_shape(kt, inode, page, pages.len() - n, &mut map).await {
-                Shape::Error => kt.with(|w| {
-                    w.page_mut(page).flags.insert(PageFlags::ERROR);
-                    zero_from(w, page, 0);
-                    unlock_page(w, page);
-                }),
-                Shape::Hole => {
-                    kt.with(|w| {
+    call(
+        kt,
+        &site::EXT4_MPAGE_READPAGES,
+        &[u64::from(index), pages.len() as u64],
+        Box::pin(async {
+            let rwbs = if readahead { REQ_RAHEAD } else { 0 };
+            let mut bio = ReadBio { inode, rwbs, vecs: Vec::new(), first_block: 0, last_block: 0 };
+            let mut map = MapBlocks::default();
+            for (n, &page) in pages.iter().enumerate() {
+                match page_shape(kt, inode, page, pages.len() - n, &mut map).await {
+                    Shape::Error => kt.with(|w| {
+                        w.page_mut(page).flags.insert(PageFlags::ERROR);
                         zero_from(w, page, 0);
-                        w.page_mut(page).flags.insert(PageFlags::UPTODATE);
                         unlock_page(w, page);
-                    });
-                    probe!(kt, MRP_HOLE).await;
-                }
-                Shape::Run { blocks, len, ends_at_boundary } => {
-                    kt.with(|w| {
-                        if len < PAGE_SIZE {
-                            zero_from(w, page, len as usize);
+                    }),
+                    Shape::Hole => {
+                        kt.with(|w| {
+                            zero_from(w, page, 0);
+                            w.page_mut(page).flags.insert(PageFlags::UPTODATE);
+                            unlock_page(w, page);
+                        });
+                        probe!(kt, MRP_HOLE).await;
+                    }
+                    Shape::Run { blocks, len, ends_at_boundary } => {
+                        kt.with(|w| {
+                            if len < PAGE_SIZE {
+                                zero_from(w, page, len as usize);
+                            }
+                            if !bio.vecs.is_empty()
+                                && (bio.last_block + 1 != blocks[0] || bio.vecs.len() == BIO_MAX_PAGES)
+                            {
+                                bio.submit(w);
+                            }
+                            if bio.vecs.is_empty() {
+                                bio.first_block = blocks[0];
+                            }
+                            bio.vecs.push(BioVec { page, offset: 0, len: len as u32, content: None });
+                            bio.last_block = blocks[blocks.len() - 1];
+                        });
+                        probe!(kt, MRP_ADD, pblk = blocks[0]).await;
+                        if ends_at_boundary || len < PAGE_SIZE {
+                            kt.with(|w| bio.submit(w));
                         }
-                        if !bio.vecs.is_empty() && (bio.last_block + 1 != blocks[0] || bio.vecs.len() == BIO_MAX_PAGES)
-                        {
-                            bio.submit(w);
-                        }
-                        if bio.vecs.is_empty() {
-                            bio.first_block = blocks[0];
-                        }
-                        bio.vecs.push(BioVec { page, offset: 0, len: len as u32, content: None });
-                        bio.last_block = blocks[blocks.len() - 1];
-                    });
-                    probe!(kt, MRP_ADD, pblk = blocks[0]).await;
-                    if ends_at_boundary || len < PAGE_SIZE {
+                    }
+                    Shape::Confused => {
                         kt.with(|w| bio.submit(w));
+                        if kt.with(|w| w.pages.at(page).flags.contains(PageFlags::UPTODATE)) {
+                            kt.with(|w| unlock_page(w, page));
+                        } else {
+                            probe!(kt, MRP_CONFUSED).await;
+                            block_read_full_page(kt, inode, page).await;
+                        }
                     }
                 }
-                Shape::Confused => {
-                    kt.with(|w| bio.submit(w));
-                    if kt.with(|w| w.pages.at(page).flags.contains(PageFlags::UPTODATE)) {
-                        kt.with(|w| unlock_page(w, page));
-                    } else {
-                        probe!(kt, MRP_CONFUSED).await;
-                        block_read_full_page(kt, inode, page).await;
-                    }
+                if readahead {
+                    kt.with(|w| put_page(w, page));
                 }
             }
-            if readahead {
-                kt.with(|w| put_page(w, page));
-            }
-        }
-        kt.with(|w| bio.submit(w));
-    })
+            kt.with(|w| bio.submit(w));
+        }),
+    )
     .await;
 }
 
@@ -206,70 +212,75 @@ async fn page_shape(kt: &Kthread, inode: InodeId, page: PageId, pages_left: usiz
 /// buffers of a locked page that are not there; holes become zeros. Unlocks
 /// the page.
 pub async fn block_read_full_page(kt: &Kthread, inode: InodeId, page: PageId) {
-    call(kt, &site::BLOCK_READ_FULL_PAGE, &[u64::from(page.0)], async {
-        let (bhs, mut iblock, lblock) = kt.with(|w| {
-            if w.pages.at(page).nr_bhs == 0 {
-                create_empty_buffers(w, page);
-            }
-            let bhs: Vec<BhId> = w.page_bhs(page).collect();
-            let block = block_size(w);
-            let first = u64::from(w.pages.at(page).index) * (PAGE_SIZE / block);
-            (bhs, first, w.sizes.at(inode).i_size.div_ceil(block))
-        });
-        let mut reads = Vec::new();
-        for bh in bhs {
-            let at = u32::try_from(iblock).expect("a file has fewer than 2^32 blocks");
-            iblock += 1;
-            let flags = kt.with(|w| w.bhs.at(bh).flags);
-            if flags.contains(BhFlags::UPTODATE) {
-                continue;
-            }
-            if !flags.contains(BhFlags::MAPPED) {
-                let mut got = Ok(());
-                if u64::from(at) < lblock {
-                    got = ext4_get_block(kt, inode, at, bh, false).await;
-                    probe!(kt, BRF_MAP, iblock = at).await;
+    call(
+        kt,
+        &site::BLOCK_READ_FULL_PAGE,
+        &[u64::from(page.0)],
+        Box::pin(async {
+            let (bhs, mut iblock, lblock) = kt.with(|w| {
+                if w.pages.at(page).nr_bhs == 0 {
+                    create_empty_buffers(w, page);
                 }
-                if got.is_err() {
-                    kt.with(|w| w.page_mut(page).flags.insert(PageFlags::ERROR));
-                }
+                let bhs: Vec<BhId> = w.page_bhs(page).collect();
+                let block = block_size(w);
+                let first = u64::from(w.pages.at(page).index) * (PAGE_SIZE / block);
+                (bhs, first, w.sizes.at(inode).i_size.div_ceil(block))
+            });
+            let mut reads = Vec::new();
+            for bh in bhs {
+                let at = u32::try_from(iblock).expect("a file has fewer than 2^32 blocks");
+                iblock += 1;
                 let flags = kt.with(|w| w.bhs.at(bh).flags);
-                if !flags.contains(BhFlags::MAPPED) {
-                    kt.with(|w| {
-                        let size = usize::from(w.bhs.at(bh).size);
-                        w.bh_bytes_mut(bh, 0, size).fill(0);
-                        if got.is_ok() {
-                            w.bh_mut(bh).flags.insert(BhFlags::UPTODATE);
-                        }
-                    });
-                    probe!(kt, BRF_ZERO).await;
-                    continue;
-                }
                 if flags.contains(BhFlags::UPTODATE) {
                     continue;
                 }
+                if !flags.contains(BhFlags::MAPPED) {
+                    let mut got = Ok(());
+                    if u64::from(at) < lblock {
+                        got = ext4_get_block(kt, inode, at, bh, false).await;
+                        probe!(kt, BRF_MAP, iblock = at).await;
+                    }
+                    if got.is_err() {
+                        kt.with(|w| w.page_mut(page).flags.insert(PageFlags::ERROR));
+                    }
+                    let flags = kt.with(|w| w.bhs.at(bh).flags);
+                    if !flags.contains(BhFlags::MAPPED) {
+                        kt.with(|w| {
+                            let size = usize::from(w.bhs.at(bh).size);
+                            w.bh_bytes_mut(bh, 0, size).fill(0);
+                            if got.is_ok() {
+                                w.bh_mut(bh).flags.insert(BhFlags::UPTODATE);
+                            }
+                        });
+                        probe!(kt, BRF_ZERO).await;
+                        continue;
+                    }
+                    if flags.contains(BhFlags::UPTODATE) {
+                        continue;
+                    }
+                }
+                reads.push(bh);
             }
-            reads.push(bh);
-        }
-        for &bh in &reads {
-            kt.with(|w| submit_bh_read(w, bh, 0));
-            probe!(kt, BRF_READ).await;
-        }
-        for &bh in &reads {
-            wait_on_buffer(kt, bh).await;
-        }
-        kt.with(|w| {
-            // end_buffer_async_read() of the last one
-            let there = w.page_bhs(page).all(|bh| w.bhs.at(bh).flags.contains(BhFlags::UPTODATE));
-            let flags = &mut w.page_mut(page).flags;
-            if !there {
-                flags.insert(PageFlags::ERROR);
-            } else if !flags.contains(PageFlags::ERROR) {
-                flags.insert(PageFlags::UPTODATE);
+            for &bh in &reads {
+                kt.with(|w| submit_bh_read(w, bh, 0));
+                probe!(kt, BRF_READ).await;
             }
-            unlock_page(w, page);
-        });
-    })
+            for &bh in &reads {
+                wait_on_buffer(kt, bh).await;
+            }
+            kt.with(|w| {
+                // end_buffer_async_read() of the last one
+                let there = w.page_bhs(page).all(|bh| w.bhs.at(bh).flags.contains(BhFlags::UPTODATE));
+                let flags = &mut w.page_mut(page).flags;
+                if !there {
+                    flags.insert(PageFlags::ERROR);
+                } else if !flags.contains(PageFlags::ERROR) {
+                    flags.insert(PageFlags::UPTODATE);
+                }
+                unlock_page(w, page);
+            });
+        }),
+    )
     .await;
 }
 

@@ -51,39 +51,45 @@ pub async fn ext4_truncate_failed_write(kt: &Kthread, inode: InodeId) {
 /// `EIO` after a shutdown, `EPERM` on an immutable file, `EINVAL` on anything
 /// but a regular file, or what the journal or the extent tree gives.
 pub async fn ext4_setattr_size(kt: &Kthread, inode: InodeId, size: u64) -> Result<(), Errno> {
-    call(kt, &site::EXT4_SETATTR, &[], async {
-        let (head, oldsize, shutdown) = kt.with(|w| (*w.inodes.at(inode), w.sizes.at(inode).i_size, w.sb().shutdown));
-        if shutdown {
-            return Err(Errno::EIO);
-        }
-        if head.bits.contains(InodeBits::IMMUTABLE) {
-            return Err(Errno::EPERM);
-        }
-        if !is_regular(head.mode) {
-            return Err(Errno::EINVAL);
-        }
-        let shrink = size < oldsize;
-        if shrink && kt.with(|w| MountOpts::of(w).contains(MountOpts::DATA_ORDERED)) {
-            probe!(kt, ESA_ORDERED, size = size, oldsize = oldsize).await;
-            kt.with(|w| point!(w, EXT4_BEGIN_ORDERED_TRUNCATE, ino_of(w, inode), size));
-        }
-        probe!(kt, ESA_MMAP_SEM, size = size, oldsize = oldsize).await;
-        down_write(kt, RwSem::IMmapSem(inode)).await;
-        let changed = change_size(kt, inode, size, oldsize).await;
-        kt.with(|w| up_write(w, RwSem::IMmapSem(inode)));
-        changed?;
-        kt.with(|w| {
-            // setattr_copy(): ATTR_MTIME and ATTR_CTIME come with the size
-            let now = current_time(w);
-            let times = w.times_mut(inode);
-            times.mtime = now;
-            times.ctime = now;
-        });
-        probe!(kt, ESA_DIRTY).await;
-        let all = InodeState::DIRTY_SYNC | InodeState::DIRTY_DATASYNC | InodeState::DIRTY_PAGES;
-        mark_inode_dirty(kt, inode, all).await;
-        Ok(())
-    })
+    call(
+        kt,
+        &site::EXT4_SETATTR,
+        &[],
+        Box::pin(async {
+            let (head, oldsize, shutdown) =
+                kt.with(|w| (*w.inodes.at(inode), w.sizes.at(inode).i_size, w.sb().shutdown));
+            if shutdown {
+                return Err(Errno::EIO);
+            }
+            if head.bits.contains(InodeBits::IMMUTABLE) {
+                return Err(Errno::EPERM);
+            }
+            if !is_regular(head.mode) {
+                return Err(Errno::EINVAL);
+            }
+            let shrink = size < oldsize;
+            if shrink && kt.with(|w| MountOpts::of(w).contains(MountOpts::DATA_ORDERED)) {
+                probe!(kt, ESA_ORDERED, size = size, oldsize = oldsize).await;
+                kt.with(|w| point!(w, EXT4_BEGIN_ORDERED_TRUNCATE, ino_of(w, inode), size));
+            }
+            probe!(kt, ESA_MMAP_SEM, size = size, oldsize = oldsize).await;
+            down_write(kt, RwSem::IMmapSem(inode)).await;
+            let changed = change_size(kt, inode, size, oldsize).await;
+            kt.with(|w| up_write(w, RwSem::IMmapSem(inode)));
+            changed?;
+            kt.with(|w| {
+                // setattr_copy(): ATTR_MTIME and ATTR_CTIME come with the size
+                let now = current_time(w);
+                let times = w.times_mut(inode);
+                times.mtime = now;
+                times.ctime = now;
+            });
+            probe!(kt, ESA_DIRTY).await;
+            let all = InodeState::DIRTY_SYNC | InodeState::DIRTY_DATASYNC | InodeState::DIRTY_PAGES;
+            mark_inode_dirty(kt, inode, all).await;
+            Ok(())
+        }),
+    )
     .await
 }
 
@@ -142,20 +148,25 @@ async fn update_sizes(kt: &Kthread, inode: InodeId, size: u64, shrink: bool) -> 
 /// # Errors
 /// What the journal or the extent tree gives.
 pub async fn ext4_truncate(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
-    call(kt, &site::EXT4_TRUNCATE, &[], async {
-        let (head, size) = kt.with(|w| {
-            let (head, size) = (*w.inodes.at(inode), *w.sizes.at(inode));
-            point!(w, EXT4_TRUNCATE_ENTER, head.ino, size.i_blocks);
-            (head, size.i_size)
-        });
-        let ret = if is_regular(head.mode) || head.mode & 0o170_000 == 0o040_000 {
-            truncate_in_handle(kt, inode, size).await
-        } else {
-            Ok(()) // !ext4_can_truncate()
-        };
-        kt.with(|w| point!(w, EXT4_TRUNCATE_EXIT, head.ino, w.sizes.at(inode).i_blocks));
-        ret
-    })
+    call(
+        kt,
+        &site::EXT4_TRUNCATE,
+        &[],
+        Box::pin(async {
+            let (head, size) = kt.with(|w| {
+                let (head, size) = (*w.inodes.at(inode), *w.sizes.at(inode));
+                point!(w, EXT4_TRUNCATE_ENTER, head.ino, size.i_blocks);
+                (head, size.i_size)
+            });
+            let ret = if is_regular(head.mode) || head.mode & 0o170_000 == 0o040_000 {
+                truncate_in_handle(kt, inode, size).await
+            } else {
+                Ok(()) // !ext4_can_truncate()
+            };
+            kt.with(|w| point!(w, EXT4_TRUNCATE_EXIT, head.ino, w.sizes.at(inode).i_blocks));
+            ret
+        }),
+    )
     .await
 }
 

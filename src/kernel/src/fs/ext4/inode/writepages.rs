@@ -109,34 +109,39 @@ fn bh_run_state(w: &World, bh: BhId) -> RunState {
 /// run are then dropped (data loss) unless a retry can help.
 pub async fn ext4_writepages(kt: &Kthread, inode: InodeId, wbc: &mut WritebackControl) -> Result<(), Errno> {
     let asked = wbc.nr_to_write;
-    call(kt, &site::EXT4_WRITEPAGES_FN, &[asked as u64, wbc.range_start, wbc.range_end], async {
-        if kt.with(|w| w.sb().shutdown) {
-            probe!(kt, WP_SHUTDOWN).await;
-            return Err(Errno::EIO);
-        }
-        let mode = wbc.sync_mode as u64;
-        kt.with(|w| {
-            let (ino, index) = (ino_of(w, inode), w.syncs.at(inode).writeback_index);
-            let (start, end) = (wbc.range_start, wbc.range_end);
-            let (kupdate, cyclic) = (wbc.for_kupdate, wbc.range_cyclic);
-            point!(w, EXT4_WRITEPAGES, ino, asked, wbc.pages_skipped, start, end, mode, kupdate, cyclic, index);
-        });
-        let ret = if !kt.with(|w| mapping_tagged(w, inode, PageFlags::TAG_DIRTY)) {
-            probe!(kt, WP_EMPTY).await;
-            Ok(())
-        } else if kt.with(|w| ext4_should_journal_data(w, inode)) {
-            probe!(kt, WP_JDATA).await;
-            generic_writepages(kt, inode, wbc).await
-        } else {
-            write_ranges(kt, inode, wbc).await
-        };
-        kt.with(|w| {
-            let (ino, index) = (ino_of(w, inode), w.syncs.at(inode).writeback_index);
-            let written = asked - wbc.nr_to_write;
-            point!(w, EXT4_WRITEPAGES_RESULT, ino, ret, written, wbc.pages_skipped, mode, index);
-        });
-        ret
-    })
+    call(
+        kt,
+        &site::EXT4_WRITEPAGES_FN,
+        &[asked as u64, wbc.range_start, wbc.range_end],
+        Box::pin(async {
+            if kt.with(|w| w.sb().shutdown) {
+                probe!(kt, WP_SHUTDOWN).await;
+                return Err(Errno::EIO);
+            }
+            let mode = wbc.sync_mode as u64;
+            kt.with(|w| {
+                let (ino, index) = (ino_of(w, inode), w.syncs.at(inode).writeback_index);
+                let (start, end) = (wbc.range_start, wbc.range_end);
+                let (kupdate, cyclic) = (wbc.for_kupdate, wbc.range_cyclic);
+                point!(w, EXT4_WRITEPAGES, ino, asked, wbc.pages_skipped, start, end, mode, kupdate, cyclic, index);
+            });
+            let ret = if !kt.with(|w| mapping_tagged(w, inode, PageFlags::TAG_DIRTY)) {
+                probe!(kt, WP_EMPTY).await;
+                Ok(())
+            } else if kt.with(|w| ext4_should_journal_data(w, inode)) {
+                probe!(kt, WP_JDATA).await;
+                generic_writepages(kt, inode, wbc).await
+            } else {
+                write_ranges(kt, inode, wbc).await
+            };
+            kt.with(|w| {
+                let (ino, index) = (ino_of(w, inode), w.syncs.at(inode).writeback_index);
+                let written = asked - wbc.nr_to_write;
+                point!(w, EXT4_WRITEPAGES_RESULT, ino, ret, written, wbc.pages_skipped, mode, index);
+            });
+            ret
+        }),
+    )
     .await
 }
 
@@ -270,64 +275,76 @@ async fn write_run(kt: &Kthread, mpd: &mut MpageDaData, wbc: &mut WritebackContr
 /// mapping go out at once.
 async fn mpage_prepare_extent_to_map(kt: &Kthread, mpd: &mut MpageDaData, wbc: &mut WritebackControl) {
     let inode = mpd.inode;
-    call(kt, &site::MPAGE_PREPARE_EXTENT_TO_MAP, &[u64::from(mpd.first_page)], async {
-        let mut left = wbc.nr_to_write;
-        let mut index = mpd.first_page;
-        mpd.len = 0;
-        mpd.state = RunState::empty();
-        mpd.next_page = u64::from(index);
-        while let Some(page) = kt.with(|w| find_tagged(w, inode, index, mpd.last_page, wbc.tag())) {
-            let at = kt.with(|w| w.pages.at(page).index);
-            if wbc.sync_mode == SyncMode::None && left <= 0 {
-                return;
-            }
-            if mpd.len > 0 && mpd.next_page != u64::from(at) {
-                return;
-            }
-            probe!(kt, MPE_LOCK, page = page).await;
-            lock_page(kt, page).await;
-            let head = kt.with(|w| *w.pages.at(page));
-            let busy = head.flags.contains(PageFlags::WRITEBACK) && wbc.sync_mode == SyncMode::None;
-            if !head.flags.contains(PageFlags::DIRTY) || busy || head.mapping != inode {
-                kt.with(|w| unlock_page(w, page));
-                probe!(kt, MPE_SKIP).await;
-            } else {
-                if head.flags.contains(PageFlags::WRITEBACK) {
-                    probe!(kt, MPE_WAIT).await;
-                    wait_on_page_writeback(kt, page).await;
-                }
-                if mpd.len == 0 {
-                    mpd.first_page = at;
-                }
-                mpd.next_page = u64::from(at) + 1;
-                let scan = kt.with(|w| {
-                    if w.pages.at(page).nr_bhs == 0 {
-                        // A warning in the kernel: nobody dirties a page so.
-                        w.page_mut(page).flags.remove(PageFlags::DIRTY);
-                        account_page_cleaned(w);
-                        unlock_page(w, page);
-                        mpd.first_page = at + 1;
-                        return Scan::Continue;
-                    }
-                    let lblk = at * blocks_per_page(w);
-                    mpage_process_page_bufs(w, mpd, wbc, page, 0, lblk)
-                });
-                let (lblk, len) = (mpd.lblk, mpd.len);
-                probe!(kt, MPE_BUFS, first_page = mpd.first_page, next_page = mpd.next_page, lblk = lblk, len = len)
-                    .await;
-                if scan == Scan::Stop {
+    call(
+        kt,
+        &site::MPAGE_PREPARE_EXTENT_TO_MAP,
+        &[u64::from(mpd.first_page)],
+        Box::pin(async {
+            let mut left = wbc.nr_to_write;
+            let mut index = mpd.first_page;
+            mpd.len = 0;
+            mpd.state = RunState::empty();
+            mpd.next_page = u64::from(index);
+            while let Some(page) = kt.with(|w| find_tagged(w, inode, index, mpd.last_page, wbc.tag())) {
+                let at = kt.with(|w| w.pages.at(page).index);
+                if wbc.sync_mode == SyncMode::None && left <= 0 {
                     return;
                 }
-                left -= 1;
+                if mpd.len > 0 && mpd.next_page != u64::from(at) {
+                    return;
+                }
+                probe!(kt, MPE_LOCK, page = page).await;
+                lock_page(kt, page).await;
+                let head = kt.with(|w| *w.pages.at(page));
+                let busy = head.flags.contains(PageFlags::WRITEBACK) && wbc.sync_mode == SyncMode::None;
+                if !head.flags.contains(PageFlags::DIRTY) || busy || head.mapping != inode {
+                    kt.with(|w| unlock_page(w, page));
+                    probe!(kt, MPE_SKIP).await;
+                } else {
+                    if head.flags.contains(PageFlags::WRITEBACK) {
+                        probe!(kt, MPE_WAIT).await;
+                        wait_on_page_writeback(kt, page).await;
+                    }
+                    if mpd.len == 0 {
+                        mpd.first_page = at;
+                    }
+                    mpd.next_page = u64::from(at) + 1;
+                    let scan = kt.with(|w| {
+                        if w.pages.at(page).nr_bhs == 0 {
+                            // A warning in the kernel: nobody dirties a page so.
+                            w.page_mut(page).flags.remove(PageFlags::DIRTY);
+                            account_page_cleaned(w);
+                            unlock_page(w, page);
+                            mpd.first_page = at + 1;
+                            return Scan::Continue;
+                        }
+                        let lblk = at * blocks_per_page(w);
+                        mpage_process_page_bufs(w, mpd, wbc, page, 0, lblk)
+                    });
+                    let (lblk, len) = (mpd.lblk, mpd.len);
+                    probe!(
+                        kt,
+                        MPE_BUFS,
+                        first_page = mpd.first_page,
+                        next_page = mpd.next_page,
+                        lblk = lblk,
+                        len = len
+                    )
+                    .await;
+                    if scan == Scan::Stop {
+                        return;
+                    }
+                    left -= 1;
+                }
+                if at >= mpd.last_page {
+                    break;
+                }
+                index = at + 1;
             }
-            if at >= mpd.last_page {
-                break;
-            }
-            index = at + 1;
-        }
-        mpd.scanned_until_end = true;
-        probe!(kt, MPE_DONE).await;
-    })
+            mpd.scanned_until_end = true;
+            probe!(kt, MPE_DONE).await;
+        }),
+    )
     .await;
 }
 
@@ -407,38 +424,43 @@ async fn mpage_map_and_submit_extent(
     wbc: &mut WritebackControl,
     give_up_on_write: &mut bool,
 ) -> Result<(), Errno> {
-    call(kt, &site::MPAGE_MAP_AND_SUBMIT_EXTENT, &[u64::from(mpd.lblk), u64::from(mpd.len)], async {
-        kt.with(|w| {
-            let offset = u64::from(mpd.lblk) * block_size(w);
-            ext4_alloc_io_end_vec(w, mpd.io.io_end, offset);
-        });
-        let (mut ret, mut progress) = (Ok(()), false);
-        while mpd.len > 0 {
-            let pblk = match mpage_map_one_extent(kt, mpd).await {
-                Ok(pblk) => pblk,
-                Err(errno) => {
-                    let hopeful =
-                        kt.with(|w| !w.sb().shutdown && errno == Errno::ENOSPC && ext4_count_free_clusters(w) > 0);
-                    if !hopeful {
-                        probe!(kt, MME_LOST, err = errno).await;
-                        *give_up_on_write = true;
-                        return Err(errno);
+    call(
+        kt,
+        &site::MPAGE_MAP_AND_SUBMIT_EXTENT,
+        &[u64::from(mpd.lblk), u64::from(mpd.len)],
+        Box::pin(async {
+            kt.with(|w| {
+                let offset = u64::from(mpd.lblk) * block_size(w);
+                ext4_alloc_io_end_vec(w, mpd.io.io_end, offset);
+            });
+            let (mut ret, mut progress) = (Ok(()), false);
+            while mpd.len > 0 {
+                let pblk = match mpage_map_one_extent(kt, mpd).await {
+                    Ok(pblk) => pblk,
+                    Err(errno) => {
+                        let hopeful =
+                            kt.with(|w| !w.sb().shutdown && errno == Errno::ENOSPC && ext4_count_free_clusters(w) > 0);
+                        if !hopeful {
+                            probe!(kt, MME_LOST, err = errno).await;
+                            *give_up_on_write = true;
+                            return Err(errno);
+                        }
+                        if !progress {
+                            return Err(errno);
+                        }
+                        ret = Err(errno);
+                        break;
                     }
-                    if !progress {
-                        return Err(errno);
-                    }
-                    ret = Err(errno);
-                    break;
-                }
-            };
-            probe!(kt, MME_MAP, lblk = mpd.lblk, len = mpd.len, pblk = pblk).await;
-            progress = true;
-            kt.with(|w| mpage_map_and_submit_buffers(w, mpd, wbc, pblk));
-            probe!(kt, MME_BUFFERS, lblk = mpd.lblk, len = mpd.len).await;
-        }
-        let marked = mpage_update_disksize(kt, mpd).await;
-        ret.and(marked)
-    })
+                };
+                probe!(kt, MME_MAP, lblk = mpd.lblk, len = mpd.len, pblk = pblk).await;
+                progress = true;
+                kt.with(|w| mpage_map_and_submit_buffers(w, mpd, wbc, pblk));
+                probe!(kt, MME_BUFFERS, lblk = mpd.lblk, len = mpd.len).await;
+            }
+            let marked = mpage_update_disksize(kt, mpd).await;
+            ret.and(marked)
+        }),
+    )
     .await
 }
 
@@ -606,39 +628,44 @@ pub async fn ext4_writepage(
         let index = w.pages.at(page).index;
         (index, bytes_inside(w, inode, index))
     });
-    call(kt, &site::EXT4_WRITEPAGE_FN, &[u64::from(page.0), len], async {
-        if kt.with(|w| w.sb().shutdown) {
-            kt.with(|w| {
-                ext4_invalidatepage(w, page, 0, PAGE_SIZE);
-                unlock_page(w, page);
-            });
-            return Err(Errno::EIO);
-        }
-        let (unmapped, whole_page) = kt.with(|w| {
-            point!(w, EXT4_WRITEPAGE, ino_of(w, inode), index);
-            let unmapped = w.page_bhs(page).any(|bh| {
-                let head = w.bhs.at(bh);
-                u64::from(head.offset) < len && head.flags.intersects(BhFlags::DELAY | BhFlags::UNWRITTEN)
-            });
-            (unmapped, block_size(w) == PAGE_SIZE)
-        });
-        if unmapped {
-            probe!(kt, EWP_UNMAPPED).await;
-            kt.with(|w| redirty_page_for_writepage(w, wbc, page));
-            if whole_page {
-                kt.with(|w| unlock_page(w, page));
-                return Ok(());
+    call(
+        kt,
+        &site::EXT4_WRITEPAGE_FN,
+        &[u64::from(page.0), len],
+        Box::pin(async {
+            if kt.with(|w| w.sb().shutdown) {
+                kt.with(|w| {
+                    ext4_invalidatepage(w, page, 0, PAGE_SIZE);
+                    unlock_page(w, page);
+                });
+                return Err(Errno::EIO);
             }
-        }
-        kt.with(|w| {
-            let mut io = IoSubmit::new(ext4_init_io_end(w, inode));
-            ext4_bio_write_page(w, &mut io, page, len, wbc, unmapped);
-            ext4_io_submit(w, &mut io, wbc.sync_mode);
-            ext4_put_io_end_defer(w, io.io_end);
-        });
-        probe!(kt, EWP_BIO).await;
-        Ok(())
-    })
+            let (unmapped, whole_page) = kt.with(|w| {
+                point!(w, EXT4_WRITEPAGE, ino_of(w, inode), index);
+                let unmapped = w.page_bhs(page).any(|bh| {
+                    let head = w.bhs.at(bh);
+                    u64::from(head.offset) < len && head.flags.intersects(BhFlags::DELAY | BhFlags::UNWRITTEN)
+                });
+                (unmapped, block_size(w) == PAGE_SIZE)
+            });
+            if unmapped {
+                probe!(kt, EWP_UNMAPPED).await;
+                kt.with(|w| redirty_page_for_writepage(w, wbc, page));
+                if whole_page {
+                    kt.with(|w| unlock_page(w, page));
+                    return Ok(());
+                }
+            }
+            kt.with(|w| {
+                let mut io = IoSubmit::new(ext4_init_io_end(w, inode));
+                ext4_bio_write_page(w, &mut io, page, len, wbc, unmapped);
+                ext4_io_submit(w, &mut io, wbc.sync_mode);
+                ext4_put_io_end_defer(w, io.io_end);
+            });
+            probe!(kt, EWP_BIO).await;
+            Ok(())
+        }),
+    )
     .await
 }
 

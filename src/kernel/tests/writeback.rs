@@ -1,0 +1,260 @@
+//! Writes, syncs, reads and truncations on a real image: what is on the device
+//! afterwards, and what a second mount reads.
+
+#![recursion_limit = "256"]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use kernel::block::ramdisk::{irq, unit_bytes};
+use kernel::fs::ext4::inode::truncate::ext4_setattr_size;
+use kernel::fs::ext4::inode::writepages::{WritebackControl, ext4_writepages};
+use kernel::fs::ext4::super_::{MountOptions, drop_caches, ext4_mount, ext4_umount};
+use kernel::fs::open::{OpenFlags, do_sys_open, filp_close};
+use kernel::fs::read_write::ksys_pwrite64;
+use kernel::fs::sync::{sync_filesystem, vfs_fsync};
+use kernel::mm::filemap_read::{filemap_fault, generic_file_buffered_read};
+use kernel::mm::memory::{buffer_address, fill_byte, map_buffer};
+use kernel::mm::truncate::truncate_pagecache;
+use ondisk::Pblk;
+use ondisk::mkfs::{MkfsOptions, mkfs};
+use sched::{Kthread, Machine, Pause, RwSem, down_write, up_write};
+use world::{Counter, Errno, FileId, InodeId, PAGE_SIZE, UnitId, VmaKind, World};
+
+const MIB: u64 = 1 << 20;
+
+/// A World with a fresh image on its device and a buffer of 1 MiB.
+fn world(block_size: u32, latency_ns: u64) -> World {
+    let mut image: BTreeMap<Pblk, Vec<u8>> = BTreeMap::new();
+    mkfs(&MkfsOptions::new(64 * MIB, block_size), &mut image).expect("the options are sound");
+    let mut w = World::default();
+    w.device.reserve_slots((64 * MIB / PAGE_SIZE) as usize);
+    for (block, bytes) in image {
+        let at = block.0 * u64::from(block_size);
+        let unit = UnitId((at / PAGE_SIZE) as u32);
+        let mut whole = *unit_bytes(&w, unit);
+        let from = (at % PAGE_SIZE) as usize;
+        whole[from..from + bytes.len()].copy_from_slice(&bytes);
+        *w.unit_mut(unit) = Some(Arc::new(whole));
+    }
+    *w.counter_mut(Counter::DeviceLatency) = latency_ns;
+    *w.counter_mut(Counter::MemoryPages) = 131_072;
+    *w.counter_mut(Counter::FreePages) = 100_000;
+    *w.counter_mut(Counter::RatelimitPages) = 100;
+    let bytes: Vec<u8> = (0..MIB).map(|i| fill_byte(1, i)).collect();
+    map_buffer(&mut w, 1, 0, VmaKind::Anon, &bytes);
+    w
+}
+
+fn run<T: 'static, F: Future<Output = T> + 'static>(
+    w: World,
+    body: impl FnOnce(Kthread) -> F + 'static,
+) -> (Rc<Machine>, T) {
+    let machine = Machine::new(w, true);
+    let slot = Rc::new(RefCell::new(None));
+    let result = Rc::clone(&slot);
+    machine.spawn("A", 1, 10, |kt| async move { *slot.borrow_mut() = Some(body(kt).await) });
+    let mut pause = Pause::Budget;
+    for _ in 0..10_000 {
+        pause = machine.run(1000, irq);
+        if pause != Pause::Budget {
+            break;
+        }
+    }
+    assert_eq!(pause, Pause::Finished);
+    let value = result.borrow_mut().take().expect("the task ran to its end");
+    (machine, value)
+}
+
+/// A debug build's write path wants more stack than a test's thread has.
+fn large_stack(test: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(test).expect("a thread starts");
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+async fn mount_and_open(kt: &Kthread, options: &str) -> FileId {
+    ext4_mount(kt, MountOptions::parse(options).expect("known options")).await.expect("the image is fresh");
+    do_sys_open(kt, "/f", OpenFlags::RDWR | OpenFlags::CREAT, 0o644).await.expect("there is room")
+}
+
+async fn write(kt: &Kthread, file: FileId, pos: u64, count: u64) -> Result<u64, Errno> {
+    kt.with(|w| w.fd_set((1, 3), Some(file)));
+    let done = ksys_pwrite64(kt, 3, buffer_address(0, 0), count, pos as i64).await;
+    kt.with(|w| w.fd_set((1, 3), None));
+    done
+}
+
+fn pattern(count: u64) -> Vec<u8> {
+    (0..count).map(|i| fill_byte(1, i)).collect()
+}
+
+async fn truncate(kt: &Kthread, file: FileId, size: u64) -> Result<(), Errno> {
+    let inode = kt.with(|w| w.files.at(file).inode);
+    down_write(kt, RwSem::IRwsem(inode)).await;
+    let cut = ext4_setattr_size(kt, inode, size).await;
+    kt.with(|w| up_write(w, RwSem::IRwsem(inode)));
+    cut
+}
+
+fn assert_nothing_pending(w: &World) {
+    assert_eq!(w.counter(Counter::Writeback), 0);
+    assert_eq!(w.counter(Counter::DirtyClusters), 0);
+    assert!(w.completed_io.entries().is_empty() && w.page_io_end.entries().is_empty());
+    assert_eq!(w.io_ends.iter().count(), 0);
+}
+
+/// Writes at `pos`, syncs, forgets the cache, reads all of the file again.
+fn write_sync_read(block_size: u32, latency_ns: u64, options: &'static str, pos: u64, count: u64) {
+    let (machine, read) = run(world(block_size, latency_ns), move |kt| async move {
+        let file = mount_and_open(&kt, options).await;
+        assert_eq!(write(&kt, file, pos, count).await, Ok(count));
+        vfs_fsync(&kt, file, false).await.expect("the device is sound");
+        kt.with(|w| assert_nothing_pending(w));
+        sync_filesystem(&kt).await.expect("the device is sound");
+        kt.with(drop_caches);
+        let inode = kt.with(|w| w.files.at(file).inode);
+        assert_eq!(kt.with(|w| w.sizes.at(inode).nrpages), 0, "the cache is empty");
+        generic_file_buffered_read(&kt, file, 0, 1 << 20).await.expect("the device is sound")
+    });
+    let mut expected = vec![0; pos as usize];
+    expected.extend(pattern(count));
+    assert_eq!(read.len(), expected.len());
+    assert!(read == expected, "the bytes differ");
+    machine.with(|w| assert_nothing_pending(w));
+}
+
+#[test]
+fn a_new_file_comes_back() {
+    large_stack(|| {
+        write_sync_read(4096, 0, "", 0, 10_000);
+    });
+}
+
+#[test]
+fn a_slow_device_gives_the_same() {
+    large_stack(|| {
+        write_sync_read(4096, 20_000_000, "", 0, 10_000);
+    });
+}
+
+#[test]
+fn small_blocks_with_a_hole_in_front() {
+    large_stack(|| {
+        write_sync_read(1024, 0, "", 5500, 9000);
+    });
+}
+
+#[test]
+fn small_blocks_on_a_slow_device() {
+    large_stack(|| {
+        write_sync_read(1024, 20_000_000, "", 5500, 9000);
+    });
+}
+
+#[test]
+fn without_delayed_allocation() {
+    large_stack(|| {
+        write_sync_read(4096, 0, "nodelalloc", 3000, 20_000);
+    });
+}
+
+#[test]
+fn a_large_file() {
+    large_stack(|| {
+        write_sync_read(4096, 0, "", 0, 1 << 20);
+    });
+}
+
+#[test]
+fn what_was_not_synced_is_written_at_the_end() {
+    large_stack(|| {
+        let (machine, ()) = run(world(4096, 0), |kt| async move {
+            let file = mount_and_open(&kt, "").await;
+            assert_eq!(write(&kt, file, 0, 70_000).await, Ok(70_000));
+            filp_close(&kt, file).await;
+            sync_filesystem(&kt).await.expect("the device is sound");
+            ext4_umount(&kt).await.expect("no file is open");
+            ext4_mount(&kt, MountOptions::default()).await.expect("it was unmounted cleanly");
+            let file = do_sys_open(&kt, "/f", OpenFlags::RDWR, 0).await.expect("the name is on disk");
+            let read = generic_file_buffered_read(&kt, file, 0, 1 << 20).await.expect("the device is sound");
+            assert!(read == pattern(70_000));
+            let page = filemap_fault(&kt, kt.with(|w| w.files.at(file).inode), 17).await.expect("inside the file");
+            kt.with(|w| assert_eq!(w.page_bytes(page)[..100], pattern(70_000)[17 * 4096..17 * 4096 + 100]));
+            let inode = kt.with(|w| w.files.at(file).inode);
+            assert_eq!(filemap_fault(&kt, inode, 18).await, Err(Errno::EFAULT));
+        });
+        machine.with(|w| assert_nothing_pending(w));
+    });
+}
+
+#[test]
+fn a_shorter_file_gives_its_blocks_back() {
+    large_stack(|| {
+        let (machine, file) = run(world(4096, 0), |kt| async move {
+            let file = mount_and_open(&kt, "").await;
+            write(&kt, file, 0, 9000).await.expect("there is room");
+            vfs_fsync(&kt, file, false).await.expect("the device is sound");
+            let inode = kt.with(|w| w.files.at(file).inode);
+            assert_eq!(kt.with(|w| w.sizes.at(inode).i_blocks), 24);
+            truncate(&kt, file, 5000).await.expect("nothing is in the way");
+            assert_eq!(kt.with(|w| w.sizes.at(inode).i_blocks), 16);
+            vfs_fsync(&kt, file, false).await.expect("the device is sound");
+            // Longer again: zeros, not the old bytes.
+            truncate(&kt, file, 9000).await.expect("nothing is in the way");
+            let read = generic_file_buffered_read(&kt, file, 0, 20_000).await.expect("the device is sound");
+            assert_eq!(read.len(), 9000);
+            assert!(read[..5000] == pattern(5000)[..] && read[5000..].iter().all(|&byte| byte == 0));
+            truncate(&kt, file, 0).await.expect("nothing is in the way");
+            assert_eq!(kt.with(|w| w.sizes.at(inode).i_blocks), 0);
+            file
+        });
+        machine.with(|w| {
+            assert!(w.files.at(file).inode != InodeId::NONE);
+            assert_nothing_pending(w);
+        });
+    });
+}
+
+#[test]
+fn delayed_blocks_behind_the_new_end_are_never_allocated() {
+    large_stack(|| {
+        let (machine, ()) = run(world(4096, 0), |kt| async move {
+            let file = mount_and_open(&kt, "").await;
+            write(&kt, file, 0, 40_000).await.expect("there is room");
+            let free = kt.with(|w| w.counter(Counter::FreeClusters));
+            assert_eq!(kt.with(|w| w.counter(Counter::DirtyClusters)), 10);
+            truncate(&kt, file, 0).await.expect("nothing is in the way");
+            vfs_fsync(&kt, file, false).await.expect("the device is sound");
+            assert_eq!(kt.with(|w| w.counter(Counter::FreeClusters)), free);
+        });
+        machine.with(|w| assert_nothing_pending(w));
+    });
+}
+
+/// A future is kept on the stack while its caller makes it; wasm has little.
+#[test]
+fn futures_stay_small() {
+    large_stack(|| {
+        let (_, sizes) = run(World::default(), |kt| async move {
+            let (file, inode) = (FileId(0), InodeId(2));
+            let mut wbc = WritebackControl::default();
+            [
+                ("vfs_fsync", size_of_val(&vfs_fsync(&kt, file, false))),
+                ("sync_filesystem", size_of_val(&sync_filesystem(&kt))),
+                ("ext4_writepages", size_of_val(&ext4_writepages(&kt, inode, &mut wbc))),
+                ("generic_file_buffered_read", size_of_val(&generic_file_buffered_read(&kt, file, 0, 1))),
+                ("filemap_fault", size_of_val(&filemap_fault(&kt, inode, 0))),
+                ("ext4_setattr_size", size_of_val(&ext4_setattr_size(&kt, inode, 0))),
+                ("truncate_pagecache", size_of_val(&truncate_pagecache(&kt, inode, 0))),
+            ]
+        });
+        for (name, bytes) in sizes {
+            assert!(bytes <= 8192, "{name}: {bytes} bytes");
+        }
+    });
+}
