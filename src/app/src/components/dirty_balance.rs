@@ -5,7 +5,7 @@ use std::rc::Rc;
 use view::frame::DirtyBalance as Row;
 use yew::prelude::*;
 
-use crate::draw::{grouped, pct, share};
+use crate::draw::{grouped, pct, share, to_f64};
 use crate::t;
 
 /// Props of [`DirtyBalance`].
@@ -13,6 +13,32 @@ use crate::t;
 pub struct DirtyBalanceProps {
     /// The counters.
     pub row: Rc<Row>,
+}
+
+/// Width of the gauge where there is room, and where there is least.
+const GAUGE_PX: [f64; 2] = [372.0, 316.0];
+
+/// The limits, the most telling first, and where their names fit: in the wide gauge, in the narrow one. A name that
+/// would run into an earlier one is left to the drawing's label.
+fn marks(row: &Row, whole: u64) -> Vec<(u64, String, [bool; 2])> {
+    let all =
+        [(row.limit, t().limit), (row.freerun, t().freerun), (row.setpoint, t().setpoint), (row.background, t().bg)];
+    let mut taken: [Vec<(f64, f64)>; 2] = [Vec::new(), Vec::new()];
+    let place = |(pages, name): (u64, &str)| {
+        let text = format!("{name} {}", grouped(pages));
+        let x = share(pages, whole);
+        let told = [0, 1].map(|i| {
+            let need = 100.0 * (6.7 * to_f64(text.chars().count() as u64) + 2.0) / GAUGE_PX[i];
+            let from = if x > 99.9 { x - need } else { x - need / 2.0 };
+            let free = taken[i].iter().all(|&(other, end)| from >= end || from + need <= other);
+            if free {
+                taken[i].push((from, from + need));
+            }
+            free
+        });
+        (pages, text, told)
+    };
+    all.into_iter().map(place).collect()
 }
 
 /// A gauge and a ring.
@@ -35,12 +61,13 @@ pub fn DirtyBalance(props: &DirtyBalanceProps) -> Html {
         t().setpoint,
         row.setpoint
     );
-    let mark = |pages: u64, name: &str, anchor: &'static str| {
+    let mark = |(pages, text, told): (u64, String, [bool; 2])| {
         let x = pct(at(pages));
+        let anchor = if pages == whole { "end" } else { "middle" };
         html! {
             <>
                 <line class="ruler" x1={x.clone()} x2={x.clone()} y1="8" y2="26" />
-                <text {x} y="39" text-anchor={anchor}>{ format!("{name} {}", grouped(pages)) }</text>
+                if told[0] { <text class={(!told[1]).then_some("wide")} {x} y="39" text-anchor={anchor}>{ text }</text> }
             </>
         }
     };
@@ -59,10 +86,7 @@ pub fn DirtyBalance(props: &DirtyBalanceProps) -> Html {
                 <rect class="trk" x="0" y="12" width="100%" height="10" rx="1" />
                 <rect class="z2" x={pct(free)} y="12" width={pct(100.0 - free)} height="10" />
                 <rect x={pct(goal)} y="12" width={pct(100.0 - goal)} height="10" fill="url(#p-nou)" opacity=".55" />
-                { mark(row.background, t().bg, "middle") }
-                { mark(row.freerun, t().freerun, "middle") }
-                { mark(row.setpoint, t().setpoint, "middle") }
-                { mark(row.limit, t().limit, "end") }
+                { for marks(row, whole).into_iter().map(mark) }
                 { zone(at(row.background), free, t().zone_free) }
                 { zone(free, goal, t().zone_throttled) }
                 { zone(goal, 100.0, t().zone_more) }
