@@ -106,7 +106,7 @@ pub struct FileState {
 /// # Errors
 /// Where and what is wrong with it.
 pub fn parse_result(json: &str) -> Result<CaseResult, String> {
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(|error| error.to_string())
+    crate::scenario::tracked::from_str(json).map(|(result, _)| result).map_err(|error| error.to_string())
 }
 
 /// Writes a `result.json`.

@@ -1,7 +1,24 @@
-//! The `session` crate.
+//! The façade: scenarios in, steps out.
+//!
+//! ```text
+//!   scenario (JSON) ──► Session ──► Run ──► Machine: World, history, tasks
+//!   link, library          │          │
+//!                          │          └── seek, extend, results, image
+//!                          └── intervene: a new run, the old scenario kept
+//! ```
+//!
+//! A command that fails leaves the session as it was. Deliberately absent:
+//! words for people, layout, files and network; the caller hands in bytes.
 #![forbid(unsafe_code)]
+// A system call is one future of some forty nested ones, each with its call frame.
+#![recursion_limit = "256"]
 
 pub mod golden;
+pub mod library;
 pub mod link;
 pub mod loop_text;
+pub mod run;
 pub mod scenario;
+mod session;
+
+pub use session::{InterveneError, Session};

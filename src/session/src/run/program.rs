@@ -5,18 +5,19 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use kernel::fs::ext4::inode::truncate::ext4_setattr_size;
-use kernel::fs::ext4::readpage::{force_page_cache_readahead, generic_file_buffered_read};
 use kernel::fs::ext4::super_::{MountOptions, drop_caches, ext4_mount, ext4_umount};
-use kernel::fs::open::{OpenFlags, do_sys_open, filp_close};
+use kernel::fs::open::{OpenFlags, do_link, do_mkdir, do_sys_open, do_unlink, filp_close};
 use kernel::fs::read_write::{Rwf, do_pwritev, do_writev, fdget, ksys_pwrite64, ksys_write, llseek};
 use kernel::fs::sync::{ksys_sync, vfs_fsync_range};
-use kernel::fs::{attr, namei};
+use kernel::fs::attr;
+use kernel::mm::filemap_read::ext4_file_read_iter;
+use kernel::mm::readahead::force_page_cache_ra;
 use kernel::mm::memory::{buffer_address, madvise_dontneed, map_buffer, mprotect, munmap, user_load, user_store};
 use kernel::probe;
 use kernel::site;
 use kernel::trace::{Word, call, write};
 use sched::{Kthread, kill};
-use world::{Errno, FileId, Iovec, TaskId, TraceEvent, VmaKind, WaitOn, World};
+use world::{Errno, FileId, Iovec, PAGE_SIZE, TaskId, TraceEvent, VmaKind, WaitOn, World};
 
 use super::{OpResult, ProcessEnd};
 use crate::scenario::ops::{Advice, Prot, SetClear, Whence};
@@ -72,7 +73,6 @@ pub(super) fn is_modelled(op: &Op) -> bool {
         | Op::Fallocate { .. }
         | Op::Fiemap { .. }
         | Op::Rename { .. }
-        | Op::Linkfd { .. }
         | Op::Pipe { .. }
         | Op::Splice { .. } => false,
         _ => true,
@@ -141,7 +141,7 @@ impl Program {
 
     async fn mount(&self, kt: &Kthread) -> Result<(), String> {
         let options = MountOptions::parse(&self.mount).map_err(|error| error.to_string())?;
-        ext4_mount(kt, options).await.map_err(|error| error.to_string())
+        Box::pin(ext4_mount(kt, options)).await.map_err(|error| error.to_string())
     }
 
     fn begin_recording(&self, kt: &Kthread) {
@@ -166,7 +166,8 @@ impl Program {
         let outcome = call(kt, &site::USER, &[number], async {
             probe!(kt, OP_BEGIN).await;
             self.arm_race(kt, op);
-            let outcome = self.perform(kt, op).await;
+            // One allocation a call keeps the program's own future small.
+            let outcome = Box::pin(self.perform(kt, op)).await;
             self.disarm_race();
             probe!(kt, OP_END).await;
             outcome
@@ -206,12 +207,12 @@ impl Program {
             self.shared.borrow_mut().end.exit = Some(0);
         }
         call(kt, &site::USER, &[self.ops.len() as u64], async {
-            self.close_all(kt).await;
+            Box::pin(self.close_all(kt)).await;
             probe!(kt, TASK_EXIT).await;
-            let synced = ksys_sync(kt).await;
-            let unmounted = ext4_umount(kt).await;
+            Box::pin(ksys_sync(kt)).await;
+            let unmounted = Box::pin(ext4_umount(kt)).await;
             probe!(kt, OP_END).await;
-            synced.and(unmounted)
+            unmounted
         })
         .await
         .unwrap_or(()); // a failed unmount leaves the image as it is, which is then looked at
@@ -305,7 +306,7 @@ impl Program {
             | Op::Pwritev2 { .. } => self.write_call(kt, op).await,
             Op::Pread { fd, off, len } => {
                 let file = self.file(kt, fd)?;
-                generic_file_buffered_read(kt, file, *off, *len).await.map(|bytes| bytes.len() as u64)
+                ext4_file_read_iter(kt, file, *off, *len).await.map(|bytes| bytes.len() as u64)
             }
             Op::Lseek { fd, off, whence } => {
                 let whence = match whence {
@@ -317,7 +318,10 @@ impl Program {
             }
             Op::Fsync { fd } => self.fsync(kt, fd, false).await,
             Op::Fdatasync { fd } => self.fsync(kt, fd, true).await,
-            Op::Sync {} => ksys_sync(kt).await.map(|()| 0),
+            Op::Sync {} => {
+                ksys_sync(kt).await;
+                Ok(0)
+            }
             Op::Ftruncate { fd, len } => self.truncate(kt, fd, *len).await,
             Op::Fchmod { fd, mode } => {
                 let file = self.file(kt, fd)?;
@@ -330,7 +334,9 @@ impl Program {
             Op::Fadvise { fd, off, len, advice } => {
                 let file = self.file(kt, fd)?;
                 if *advice == Advice::Willneed {
-                    force_page_cache_readahead(kt, file, *off, *len).await?;
+                    let inode = kt.with(|w| w.files.at(file).inode);
+                    let (first, end) = (off / PAGE_SIZE, (off + len).div_ceil(PAGE_SIZE));
+                    force_page_cache_ra(kt, inode, first as u32, (end - first) as u32).await;
                 }
                 Ok(0)
             }
@@ -338,9 +344,13 @@ impl Program {
                 kt.with(|w| w.sb_mut().shutdown = true);
                 Ok(0)
             }
-            Op::Unlink { path } => namei::do_unlinkat(kt, path).await.map(|()| 0),
+            Op::Unlink { path } => do_unlink(kt, path).await.map(|()| 0),
             Op::Mkdir { path, mode } => {
-                namei::do_mkdirat(kt, path, mode.as_deref().map_or(0o755, octal)).await.map(|()| 0)
+                do_mkdir(kt, path, mode.as_deref().map_or(0o755, octal)).await.map(|()| 0)
+            }
+            Op::Linkfd { fd, path } => {
+                let file = self.file(kt, fd)?;
+                do_link(kt, file, path).await.map(|()| 0)
             }
             Op::Sigign { signal } => {
                 self.shared.borrow_mut().ignored_signals |= 1 << signal;
@@ -377,7 +387,7 @@ impl Program {
 
     async fn unmount(&self, kt: &Kthread) -> Result<(), Errno> {
         self.close_all(kt).await;
-        ksys_sync(kt).await?;
+        ksys_sync(kt).await;
         ext4_umount(kt).await
     }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::ops::Op;
-use super::{Device, DeviceKind, Image, Mkfs, Scenario, ScenarioError, Task, Text, brackets};
+use super::{Device, DeviceKind, Image, Mkfs, Scenario, ScenarioError, Task, Text, tracked};
 
 /// The part of a case's `scenario.json` that is input.
 #[derive(Deserialize)]
@@ -31,8 +31,7 @@ struct CaseImage {
 /// # Errors
 /// Not JSON, or something that this format cannot say.
 pub fn from_golden(json: &str) -> Result<Scenario, ScenarioError> {
-    let case: Case = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json))
-        .map_err(|error| ScenarioError::new(error.path().to_string(), error.inner().to_string()))?;
+    let (case, _): (Case, _) = tracked::from_str(json)?;
     let mut scenario = Scenario::new(&case.name, case.image.size_mib);
     scenario.text = Text { en: case.about, ko: None };
     let mut mkfs =
@@ -81,12 +80,8 @@ fn op(mut fields: Map<String, Value>, path: &str) -> Result<Op, ScenarioError> {
     }
     let mut whole = Map::new();
     whole.insert(name, Value::Object(fields));
-    let mut unknown = Vec::new();
-    let mut track = serde_path_to_error::Track::new();
-    let value = Value::Object(whole);
-    let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
-    let read: Result<Op, _> = serde_ignored::deserialize(tracked, |key| unknown.push(brackets(&key.to_string())));
-    let read = read.map_err(|error| ScenarioError::new(format!("{path}.{}", track.path()), error.to_string()))?;
+    let read = tracked::from_value(&Value::Object(whole));
+    let (read, unknown) = read.map_err(|error| ScenarioError::new(format!("{path}.{}", error.path), error.reason))?;
     match unknown.into_iter().next() {
         Some(key) => Err(ScenarioError::new(format!("{path}.{key}"), "unknown key")),
         None => Ok(read),

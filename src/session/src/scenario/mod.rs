@@ -27,6 +27,7 @@ mod import;
 pub mod ops;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tracked;
 
 pub use import::from_golden;
 pub use ops::{Buffer, BufferKind, Fill, Op, Segment};
@@ -374,14 +375,10 @@ pub struct Parsed {
 /// # Errors
 /// Not JSON, of another version, of the wrong shape, or contradicting itself.
 pub fn parse(json: &str) -> Result<Parsed, ScenarioError> {
-    check_version(json)?;
-    let mut warnings = Vec::new();
-    let mut bytes = serde_json::Deserializer::from_str(json);
-    let mut track = serde_path_to_error::Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(&mut bytes, &mut track);
-    let read = serde_ignored::deserialize(tracked, |path| warnings.push(brackets(&path.to_string())));
-    let scenario: Scenario = read.map_err(|error| ScenarioError::new(track.path().to_string(), error.to_string()))?;
-    bytes.end().map_err(|error| ScenarioError::new(".", error.to_string()))?;
+    let value: serde_json::Value =
+        serde_json::from_str(json).map_err(|error| ScenarioError::new(".", error.to_string()))?;
+    check_version(&value)?;
+    let (scenario, warnings): (Scenario, _) = tracked::from_value(&value)?;
     scenario.check()?;
     Ok(Parsed { scenario, warnings })
 }
@@ -412,36 +409,14 @@ pub fn emit_pretty(scenario: &Scenario) -> String {
 
 /// Looks at the version alone, so that a later format gets this answer and not
 /// one about a key.
-fn check_version(json: &str) -> Result<(), ScenarioError> {
-    #[derive(Deserialize)]
-    struct Versioned {
-        version: Option<serde_json::Value>,
-    }
-    let versioned: Versioned =
-        serde_json::from_str(json).map_err(|error| ScenarioError::new(".", error.to_string()))?;
-    match versioned.version {
+fn check_version(value: &serde_json::Value) -> Result<(), ScenarioError> {
+    match value.get("version") {
         Some(found) if found == VERSION => Ok(()),
         Some(found) => {
             Err(ScenarioError::new("version", format!("this program reads version {VERSION}, the file has {found}")))
         }
         None => Err(ScenarioError::new("version", format!("missing; this program reads version {VERSION}"))),
     }
-}
-
-/// `a.0.b` as `a[0].b`.
-fn brackets(path: &str) -> String {
-    let mut out = String::new();
-    for part in path.split('.').filter(|part| *part != "?") {
-        if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) {
-            out.push_str(&format!("[{part}]"));
-        } else {
-            if !out.is_empty() {
-                out.push('.');
-            }
-            out.push_str(part);
-        }
-    }
-    out
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -47,6 +47,9 @@ fn faults_have_their_path() {
         "needs a latency",
     );
     check(&format!("{SMALL} x"), ".", "trailing");
+    check(&SMALL.replace("{\"open\"", "{\"close\": {}, \"open\""), "tasks[0].ops[0]", "one key");
+    check(&SMALL.replace("{\"name\": \"b\", \"len\": 100}", "[\"b\", 100]"), "buffers[0]", "expected an object");
+    check(&SMALL.replace("\"size_mib\": 16", "\"size_mib\": 1.5"), "image.mkfs.size_mib", "floating point");
 }
 
 #[test]
@@ -82,7 +85,7 @@ fn unknown_keys_are_named() {
     let parsed = parse(&json).expect("they are no error");
     assert_eq!(parsed.warnings.len(), 2);
     assert_eq!(parsed.warnings[0], "shape");
-    assert!(parsed.warnings[1].starts_with("tasks[0].ops[1]") && parsed.warnings[1].ends_with("colour"));
+    assert_eq!(parsed.warnings[1], "tasks[0].ops[1].pwrite.colour");
     assert_eq!(parse_strict(&json).map_err(|error| error.reason), Err("unknown key".to_owned()));
 }
 
