@@ -14,9 +14,11 @@ use world::{Errno, File, FileId, InodeBits, InodeId, TaskId, World};
 use crate::fs::ext4::dir::{DirEntry, ext4_readdir};
 use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_stop};
 use crate::fs::ext4::inode::disk::{I_LINKABLE, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, ext4_iget, iput, is_dir};
+use crate::fs::ext4::inode::truncate::ext4_setattr_size;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::{
-    EXT4_NAME_LEN, cached_dentry, ext4_create, ext4_link, ext4_lookup, ext4_mkdir, ext4_rmdir, ext4_tmpfile, ext4_unlink,
+    EXT4_NAME_LEN, cached_dentry, ext4_create, ext4_link, ext4_lookup, ext4_mkdir, ext4_rmdir, ext4_tmpfile,
+    ext4_unlink,
 };
 use crate::fs::ext4::super_::{MountOpts, journal_super};
 use crate::mm::writeback::{filemap_flush, filemap_sample_wb_err};
@@ -132,7 +134,8 @@ async fn link_path_walk<'a>(kt: &Kthread, path: &'a str) -> Result<Parent<'a>, E
     if path.is_empty() {
         return Err(Errno::ENOENT);
     }
-    let names: Vec<&[u8]> = path.split('/').filter(|name| !name.is_empty() && *name != ".").map(str::as_bytes).collect();
+    let names: Vec<&[u8]> =
+        path.split('/').filter(|name| !name.is_empty() && *name != ".").map(str::as_bytes).collect();
     if names.iter().any(|name| name.len() > EXT4_NAME_LEN) {
         return Err(Errno::ENAMETOOLONG);
     }
@@ -186,9 +189,9 @@ pub async fn do_sys_open(kt: &Kthread, path: &str, flags: OpenFlags, mode: u16) 
         let flags = flags | OpenFlags::LARGEFILE;
         probe!(kt, DSO_OPEN).await;
         let opened = if tmpfile {
-            do_tmpfile(kt, path, flags, mode & 0o7777).await
+            Box::pin(do_tmpfile(kt, path, flags, mode & 0o7777)).await
         } else {
-            path_openat(kt, path, flags, mode & 0o7777).await
+            Box::pin(path_openat(kt, path, flags, mode & 0o7777)).await
         };
         probe!(kt, DSO_DONE).await;
         opened
@@ -237,7 +240,7 @@ async fn open_last_lookups(
     let found = match ext4_lookup(kt, dir, name).await {
         Ok(Some(inode)) => Ok((inode, false)),
         Ok(None) => match kt.with(|w| inode_permission(w, kt.task, dir, MAY_WRITE | MAY_EXEC)) {
-            Ok(()) => ext4_create(kt, dir, name, mode).await.map(|inode| (inode, true)),
+            Ok(()) => Box::pin(ext4_create(kt, dir, name, mode)).await.map(|inode| (inode, true)),
             Err(errno) => Err(errno),
         },
         Err(errno) => Err(errno),
@@ -369,13 +372,9 @@ async fn ext4_file_open(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
 /// `handle_truncate()`, fs/namei.c:2964: O_TRUNC.
 async fn handle_truncate(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     down_write(kt, RwSem::IRwsem(inode)).await;
-    let truncated = truncate_to_zero(kt, inode).await;
+    let truncated = Box::pin(ext4_setattr_size(kt, inode, 0)).await;
     kt.with(|w| up_write(w, RwSem::IRwsem(inode)));
     truncated
-}
-
-async fn truncate_to_zero(_kt: &Kthread, _inode: InodeId) -> Result<(), Errno> {
-    Err(Errno::EOPNOTSUPP)
 }
 
 /// `do_tmpfile()`, fs/namei.c:3369: O_TMPFILE in the directory that `path` names.
@@ -497,7 +496,7 @@ pub async fn do_mkdir(kt: &Kthread, path: &str, mode: u16) -> Result<(), Errno> 
             iput(kt, inode).await?;
             Err(Errno::EEXIST)
         }
-        None => ext4_mkdir(kt, dir, name, mode & 0o1777).await,
+        None => Box::pin(ext4_mkdir(kt, dir, name, mode & 0o1777)).await,
     })
     .await?;
     iput(kt, made).await
@@ -524,7 +523,7 @@ pub async fn do_unlink(kt: &Kthread, path: &str) -> Result<(), Errno> {
     iput(kt, inode).await
 }
 
-/// `do_rmdir()`, fs/namei.c:3800.
+/// `do_rmdir()`, fs/namei.c:3794.
 ///
 /// # Errors
 /// What rmdir(2) gives.

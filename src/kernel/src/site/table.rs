@@ -436,13 +436,13 @@ sites! {
 
     // ---- fs/fs-writeback.c: an inode becomes dirty ----
     fn MARK_INODE_DIRTY = "__mark_inode_dirty" "fs/fs-writeback.c":2237 Journal (flags: Flags) {
-        MID_STATE :2283 Statement "inode->i_state |= flags; was it clean: list it on wb->b_dirty";
+        MID_STATE :2280 Statement "inode->i_state |= flags; was it clean: list it on wb->b_dirty";
     }
 
     // ---- the inode on disk: fs/ext4/inode.c ----
-    fn EXT4_IGET = "__ext4_iget" "fs/ext4/inode.c":4707 Entry (ino: Count, inode: Count) {
-        IGET_CACHED :4736 Statement "if (!(inode->i_state & I_NEW)) return inode: it is in memory";
-        IGET_READ :4751 Statement "ext4_get_inode_loc(inode, &iloc); raw_inode = ext4_raw_inode(&iloc)";
+    fn EXT4_IGET = "__ext4_iget" "fs/ext4/inode.c":4742 Entry (ino: Count, inode: Count) {
+        IGET_CACHED :4773 Statement "if (!(inode->i_state & I_NEW)) return inode: it is in memory";
+        IGET_READ :4785 Statement "ext4_get_inode_loc(inode, &iloc); raw_inode = ext4_raw_inode(&iloc)";
     }
     fn EXT4_MARK_INODE_DIRTY_FN = "__ext4_mark_inode_dirty" "fs/ext4/inode.c":6063 Journal (ino: Count) {
         EMID_UPDATE :6080 Statement "ext4_do_update_inode(): fields and checksum go to the inode table's buffer";
@@ -451,96 +451,96 @@ sites! {
     }
     fn EXT4_EVICT_INODE_FN = "ext4_evict_inode" "fs/ext4/inode.c":169 Entry (ino: Count) {
         EVICT_PAGES :226 Statement "truncate_inode_pages_final(&inode->i_data)";
-        EVICT_TRUNCATED :284 Statement "if (inode->i_blocks) ext4_truncate(inode)";
+        EVICT_TRUNCATED :291 Statement "if (inode->i_blocks) ext4_truncate(inode)";
     }
 
     // ---- the journal: fs/jbd2/transaction.c, commit.c ----
     fn START_THIS_HANDLE = "start_this_handle" "fs/jbd2/transaction.c":325 Journal (credits: Count, tid: Count) {
-        STH_FULL :372 Statement "add_transaction_credits(): too many blocks, wait for a commit";
-        STH_JOIN :405 Statement "handle->h_transaction = transaction; atomic_inc(&transaction->t_updates)";
+        STH_FULL :416 Statement "add_transaction_credits(): too many blocks, wait for a commit";
+        STH_JOIN :438 Statement "handle->h_transaction = transaction; atomic_inc(&transaction->t_updates)";
     }
     fn JBD2_JOURNAL_STOP = "jbd2_journal_stop" "fs/jbd2/transaction.c":1804 Journal (tid: Count, dirtied: Count) {
-        JS_STOP :1900 Statement "stop_this_handle(handle): t_updates--, unused credits go back";
+        JS_STOP :1930 Statement "stop_this_handle(handle): t_updates--, unused credits go back";
     }
     fn JBD2_JOURNAL_COMMIT_TRANSACTION = "jbd2_journal_commit_transaction" "fs/jbd2/commit.c":382 Journal (tid: Count) {
         JCT_LOCK :475 Statement "commit_transaction->t_state = T_LOCKED; wait until t_updates is 0";
-        JCT_REFILE :1068 Statement "__jbd2_journal_refile_buffer(jh): JBDDirty becomes Dirty";
+        JCT_REFILE :1087 Statement "__jbd2_journal_refile_buffer(jh): JBDDirty becomes Dirty";
     }
 
     // ---- names and inodes: fs/ext4/namei.c, ialloc.c ----
     fn EXT4_LOOKUP = "ext4_lookup" "fs/ext4/namei.c":1733 Entry (len: Bytes, ino: Count) {
-        EL_FOUND :1743 Statement "bh = ext4_lookup_entry(dir, dentry, &de)";
+        EL_FOUND :1742 Statement "bh = ext4_lookup_entry(dir, dentry, &de)";
     }
     fn EXT4_FIND_ENTRY = "__ext4_find_entry" "fs/ext4/namei.c":1493 Entry (block: Count) {
-        FE_SEARCH :1606 Statement "i = search_dirblock(bh, dir, fname, offset, res_dir)";
+        FE_SEARCH :1603 Statement "i = search_dirblock(bh, dir, fname, offset, res_dir)";
     }
     fn EXT4_ADD_ENTRY = "ext4_add_entry" "fs/ext4/namei.c":2286 Entry (len: Bytes, block: Count) {
-        APPEND_BLOCK :80 Statement "ext4_append(): a new block at the directory's end";
-        AE_ENTRY :2082 Statement "ext4_insert_dentry(); mark the directory dirty; ext4_handle_dirty_dirblock()";
-        AE_INDEX :2246 Statement "make_indexed_dir(): block 0 becomes the root of an index";
-        AE_SPLIT :1957 Statement "do_split(): the upper half of the hashes moves to the new block";
+        APPEND_BLOCK :83 Statement "ext4_append(): a new block at the directory's end";
+        AE_ENTRY :2080 Statement "ext4_insert_dentry(); mark the directory dirty; ext4_handle_dirty_dirblock()";
+        AE_INDEX :2233 Statement "make_indexed_dir(): block 0 becomes the root of an index";
+        AE_SPLIT :1945 Statement "do_split(): the upper half of the hashes moves to the new block";
     }
     fn EXT4_CREATE = "ext4_create" "fs/ext4/namei.c":2717 Entry (mode: Flags, inode: Count) {
-        EC_INODE :2733 Statement "inode = ext4_new_inode_start_handle(dir, mode, &dentry->d_name, ...)";
+        EC_INODE :2731 Statement "inode = ext4_new_inode_start_handle(dir, mode, &dentry->d_name, ...)";
     }
     fn EXT4_TMPFILE = "ext4_tmpfile" "fs/ext4/namei.c":2786 Entry (mode: Flags) {
     }
     fn EXT4_MKDIR = "ext4_mkdir" "fs/ext4/namei.c":2895 Entry (mode: Flags) {
-        MKDIR_DONE :2942 Statement "ext4_inc_count(dir); ext4_mark_inode_dirty(handle, dir)";
+        MKDIR_DONE :2939 Statement "ext4_inc_count(dir); ext4_mark_inode_dirty(handle, dir)";
     }
     fn EXT4_LINK = "__ext4_link" "fs/ext4/namei.c":3535 Entry () {
-        LINK_DONE :3568 Statement "ext4_journal_stop(handle)";
+        LINK_DONE :3567 Statement "ext4_journal_stop(handle)";
     }
     fn EXT4_UNLINK = "ext4_unlink" "fs/ext4/namei.c":3369 Entry () {
-        UNLINK_DONE :3354 Statement "drop_nlink(inode); if (!inode->i_nlink) ext4_orphan_add(handle, inode)";
+        UNLINK_DONE :3355 Statement "drop_nlink(inode); if (!inode->i_nlink) ext4_orphan_add(handle, inode)";
     }
-    fn EXT4_RMDIR = "ext4_rmdir" "fs/ext4/namei.c":3203 Entry () {
+    fn EXT4_RMDIR = "ext4_rmdir" "fs/ext4/namei.c":3206 Entry () {
         RMDIR_DONE :3282 Statement "ext4_journal_stop(handle)";
     }
     fn EXT4_ORPHANS = "ext4_orphan_add" "fs/ext4/namei.c":3044 Journal (ino: Count) {
-        ORPHAN_ADD :3086 Statement "NEXT_ORPHAN(inode) = s_last_orphan; s_last_orphan = inode->i_ino";
-        ORPHAN_DEL :3160 Statement "ext4_orphan_del(): the one before points to the next";
+        ORPHAN_ADD :3090 Statement "NEXT_ORPHAN(inode) = s_last_orphan; s_last_orphan = inode->i_ino";
+        ORPHAN_DEL :3174 Statement "ext4_orphan_del(): the one before points to the next";
     }
-    fn EXT4_NEW_INODE = "__ext4_new_inode" "fs/ext4/ialloc.c":927 Entry (mode: Flags, group: Count, ino: Count) {
-        NI_GROUP :1009 Statement "find_group_orlov() for a directory, find_group_other() for a file";
-        NI_BIT :1086 Statement "ret2 = ext4_test_and_set_bit(ino, inode_bitmap_bh->b_data)";
-        NI_DESC :1190 Statement "free inodes, itable_unused and checksums of the group's descriptor";
-        NI_DONE :1320 Statement "ext4_mark_inode_dirty(handle, inode)";
+    fn EXT4_NEW_INODE = "__ext4_new_inode" "fs/ext4/ialloc.c":932 Entry (mode: Flags, group: Count, ino: Count) {
+        NI_GROUP :1023 Statement "find_group_orlov() for a directory, find_group_other() for a file";
+        NI_BIT :1103 Statement "ret2 = ext4_test_and_set_bit(ino, inode_bitmap_bh->b_data)";
+        NI_DESC :1223 Statement "free inodes, itable_unused and checksums of the group's descriptor";
+        NI_DONE :1351 Statement "ext4_mark_inode_dirty(handle, inode)";
     }
     fn EXT4_FREE_INODE_FN = "ext4_free_inode" "fs/ext4/ialloc.c":235 Entry (ino: Count) {
-        FI_CLEARED :310 Statement "cleared = ext4_test_and_clear_bit(bit, bitmap_bh->b_data)";
+        FI_CLEARED :314 Statement "cleared = ext4_test_and_clear_bit(bit, bitmap_bh->b_data)";
     }
 
     // ---- open and close: fs/open.c, fs/namei.c, fs/ext4/file.c ----
     fn DO_SYS_OPENAT2 = "do_sys_openat2" "fs/open.c":1213 Entry (flags: Flags, mode: Flags, inode: Count, created: Bool, file: Count) {
         DSO_OPEN :1229 Statement "f = do_filp_open(dfd, tmp, &op)";
-        PO_FOUND :3428 Statement "open_last_lookups(nd, file, op)";
-        PO_OPENED :3311 Statement "vfs_open(&nd->path, file)";
+        PO_FOUND :3430 Statement "open_last_lookups(nd, file, op)";
+        PO_OPENED :3315 Statement "vfs_open(&nd->path, file)";
         DSO_DONE :1235 Statement "fd_install(fd, f)";
     }
     fn EXT4_FILE_OPEN = "ext4_file_open" "fs/ext4/file.c":820 Entry () {
         EFO_SAMPLED :827 Statement "ext4_sample_last_mounted(): the superblock names the mount point";
     }
     fn FILP_CLOSE = "filp_close" "fs/open.c":1329 Entry (file: Count) {
-        FC_SHARED :1346 Statement "fput(filp): other descriptors name the file";
-        FC_RELEASED :1346 Statement "fput(filp): ext4_release_file(), the file is gone";
+        FC_SHARED :1345 Statement "fput(filp): other descriptors name the file";
+        FC_RELEASED :1345 Statement "fput(filp): ext4_release_file(), the file is gone";
     }
 
     // ---- mount and umount: fs/ext4/super.c ----
     fn EXT4_FILL_SUPER = "ext4_fill_super" "fs/ext4/super.c":4023 Entry () {
-        FS_SUPER :4066 Statement "es = bh->b_data + offset: the superblock";
-        FS_GROUPS :4640 Statement "ext4_check_descriptors(); ext4_mb_init(sb)";
-        FS_JOURNAL :4755 Statement "ext4_load_journal(sb, es, journal_devnum)";
-        FS_ROOT :4893 Statement "root = ext4_iget(sb, EXT4_ROOT_INO, EXT4_IGET_SPECIAL)";
-        FS_DONE :4910 Statement "ext4_setup_super(): one more mount, needs_recovery";
+        FS_SUPER :4099 Statement "es = bh->b_data + offset: the superblock";
+        FS_GROUPS :4726 Statement "ext4_check_descriptors(); ext4_mb_init(sb)";
+        FS_JOURNAL :4802 Statement "ext4_load_journal(sb, es, journal_devnum)";
+        FS_ROOT :4971 Statement "root = ext4_iget(sb, EXT4_ROOT_INO, EXT4_IGET_SPECIAL)";
+        FS_DONE :4996 Statement "ext4_setup_super(): one more mount, needs_recovery";
     }
     fn EXT4_COMMIT_SUPER = "ext4_commit_super" "fs/ext4/super.c":5518 Journal () {
-        CS_WRITTEN :5580 Statement "__sync_dirty_buffer(sbh, REQ_SYNC)";
+        CS_WRITTEN :5579 Statement "__sync_dirty_buffer(sbh, REQ_SYNC)";
     }
     fn EXT4_PUT_SUPER = "ext4_put_super" "fs/ext4/super.c":1162 Entry () {
-        PS_INODES :1180 Statement "evict_inodes(sb)";
-        PS_JOURNAL :1188 Statement "jbd2_journal_destroy(): commit, empty log";
-        PS_SYNC :1198 Statement "ext4_mb_release(sb); metadata goes to its place";
+        PS_INODES :1184 Statement "evict_inodes(sb)";
+        PS_JOURNAL :1190 Statement "jbd2_journal_destroy(): commit, empty log";
+        PS_SYNC :1200 Statement "ext4_mb_release(sb); metadata goes to its place";
         PS_DONE :1240 Statement "ext4_commit_super(sb, 1); invalidate_bdev(sb->s_bdev)";
     }
 }

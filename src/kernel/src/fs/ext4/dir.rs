@@ -42,7 +42,7 @@ pub fn dir_blocks(w: &World, inode: InodeId) -> u32 {
     u32::try_from(w.sizes.at(inode).i_size >> w.sb().block_bits).unwrap_or(u32::MAX)
 }
 
-/// `ext4_getblk()`, fs/ext4/inode.c:857: the buffer of a directory's block,
+/// `ext4_getblk()`, fs/ext4/inode.c:859: the buffer of a directory's block,
 /// `None` for a hole. With CREATE a hole is filled with a zeroed block that is
 /// already in the running transaction.
 ///
@@ -70,7 +70,7 @@ pub async fn ext4_getblk(kt: &Kthread, inode: InodeId, lblk: u32, flags: GetBloc
     Ok(Some(bh))
 }
 
-/// `ext4_bread()`, fs/ext4/inode.c:912: the same with the block's bytes.
+/// `ext4_bread()`, fs/ext4/inode.c:918: the same with the block's bytes.
 ///
 /// # Errors
 /// As [`ext4_getblk`], and `EIO` if the read fails.
@@ -159,7 +159,7 @@ fn put_block(w: &mut World, kt: &Kthread, bh: BhId, new: &[u8]) {
     handle_dirty_metadata(w, kt, bh);
 }
 
-/// `ext4_readdir()`, fs/ext4/dir.c:106: all names, block after block (an indexed
+/// `ext4_readdir()`, fs/ext4/dir.c:113: all names, block after block (an indexed
 /// directory's too: its index blocks look like blocks without names).
 ///
 /// # Errors

@@ -82,7 +82,7 @@ pub async fn ext4_journal_start_with_reserve(
     jbd2::jbd2_journal_start(kt, kind as u8, credits).await
 }
 
-/// `__ext4_journal_start_reserved()`, fs/ext4/ext4_jbd2.c:145: opens the handle
+/// `__ext4_journal_start_reserved()`, fs/ext4/ext4_jbd2.c:136: opens the handle
 /// whose credits were set apart.
 ///
 /// # Errors
@@ -150,7 +150,7 @@ pub fn handle_dirty_metadata(w: &mut World, kt: &Kthread, bh: BhId) {
     }
 }
 
-/// `ext4_forget()`, fs/ext4/ext4_jbd2.c:248: a metadata block was freed.
+/// `ext4_forget()`, fs/ext4/ext4_jbd2.c:253: a metadata block was freed.
 pub fn ext4_forget(w: &mut World, bh: BhId) {
     jbd2::jbd2_journal_forget(w, bh);
 }

@@ -28,7 +28,8 @@ use crate::fs::ext4::ext4_jbd2::{
     ext4_update_inode_fsync_trans, handle_dirty_metadata,
 };
 use crate::fs::ext4::inode::disk::{
-    I_CREATING, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, ext4_mark_inode_dirty, ext4_set_inode_flags, forget_blocks, prandom_u32,
+    I_CREATING, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, ext4_mark_inode_dirty, ext4_set_inode_flags, forget_blocks,
+    prandom_u32,
 };
 use crate::fs::ext4::super_::{self, group_desc, has_csum, has_extents, inodes_count, raw_super};
 use crate::fs::inode::current_time;
@@ -41,7 +42,7 @@ const FL_INHERITED: u32 = 0x6201_c4cf;
 /// EXT4_REG_FLMASK: of these, not for regular files.
 const REG_EXCLUDED: u32 = 0x6003_0000;
 
-/// `__ext4_new_inode()`, fs/ext4/ialloc.c:927, with a handle of its own, which
+/// `__ext4_new_inode()`, fs/ext4/ialloc.c:932, with a handle of its own, which
 /// stays open: a new inode in directory `dir`, one user, one link, in state
 /// I_NEW and I_CREATING. On an error too the handle may be open.
 ///
@@ -112,8 +113,7 @@ async fn take_bit(kt: &Kthread, first: u32, credits: u32) -> Result<(u32, u32, B
         }
         // A group with a damaged bitmap is left out.
         let Ok(bh) = ext4_read_inode_bitmap(kt, group).await else { continue };
-        loop {
-            let Some(bit) = kt.with(|w| bitmap::find_clear(w.bh_bytes(bh), 0..per_group)) else { break };
+        while let Some(bit) = kt.with(|w| bitmap::find_clear(w.bh_bytes(bh), 0..per_group)) {
             if group == 0 && bit + 1 < reserved {
                 break; // a reserved inode found cleared
             }
@@ -135,7 +135,8 @@ async fn take_bit(kt: &Kthread, first: u32, credits: u32) -> Result<(u32, u32, B
 
 /// The group's block bitmap is written out before the group is first used.
 async fn init_block_bitmap(kt: &Kthread, group: u32) -> Result<(), Errno> {
-    let uninit = kt.with(|w| Ok::<bool, Errno>(has_csum(w) && group_desc(w, group)?.flags().contains(GroupFlags::BLOCK_UNINIT)))?;
+    let uninit = kt
+        .with(|w| Ok::<bool, Errno>(has_csum(w) && group_desc(w, group)?.flags().contains(GroupFlags::BLOCK_UNINIT)))?;
     if !uninit {
         return Ok(());
     }
@@ -160,7 +161,7 @@ fn count_new_inode(w: &mut World, group: u32, bit: u32, mode: u16, bitmap_bh: Bh
     let (sb, csum) = (w.sb(), has_csum(w));
     let mut desc = group_desc(w, group)?;
     if csum {
-        let mut used = sb.inodes_per_group - desc.itable_unused();
+        let mut used = sb.inodes_per_group.saturating_sub(desc.itable_unused());
         if desc.flags().contains(GroupFlags::INODE_UNINIT) {
             desc.set_flags(desc.flags() - GroupFlags::INODE_UNINIT);
             used = 0;
@@ -170,14 +171,14 @@ fn count_new_inode(w: &mut World, group: u32, bit: u32, mode: u16, bitmap_bh: Bh
         }
         desc.set_inode_bitmap_csum(bitmap::compute_checksum(w.bh_bytes(bitmap_bh), sb.inodes_per_group, sb.csum_seed));
     }
-    desc.set_free_inodes(desc.free_inodes() - 1);
+    desc.set_free_inodes(desc.free_inodes().saturating_sub(1));
     if mode & S_IFMT == S_IFDIR {
         desc.set_used_dirs(desc.used_dirs() + 1);
     }
     Ok(desc)
 }
 
-/// Fills the in-core inode; fs/ext4/ialloc.c:1207 and on.
+/// Fills the in-core inode; fs/ext4/from ialloc.c:1257 on.
 fn insert_inode(w: &mut World, kt: &Kthread, dir: InodeId, ino: u32, mode: u16) -> Result<InodeId, Errno> {
     if w.inode_hash.get(ino).is_some() {
         return Err(Errno::EIO); // the bitmap had a used inode as free
@@ -230,7 +231,7 @@ pub fn unlock_new_inode(w: &mut World, inode: InodeId) {
     w.inode_mut(inode).state.remove(InodeState::NEW | I_CREATING);
 }
 
-/// `ext4_read_inode_bitmap()`, fs/ext4/ialloc.c:122: a group's inode bitmap,
+/// `ext4_read_inode_bitmap()`, fs/ext4/ialloc.c:124: a group's inode bitmap,
 /// made up if it was never written.
 ///
 /// # Errors
@@ -314,7 +315,8 @@ pub async fn ext4_free_inode(kt: &Kthread, inode: InodeId) -> Result<(), Errno> 
             desc.set_free_inodes(desc.free_inodes() + 1);
             if head.mode & S_IFMT == S_IFDIR {
                 desc.set_used_dirs(desc.used_dirs().saturating_sub(1));
-                *w.counter_mut(Counter::Dirs) -= 1;
+                let dirs = w.counter_mut(Counter::Dirs);
+                *dirs = dirs.saturating_sub(1);
             }
             if has_csum(w) {
                 let sum = bitmap::compute_checksum(w.bh_bytes(bh), sb.inodes_per_group, sb.csum_seed);
@@ -336,11 +338,8 @@ pub async fn ext4_free_inode(kt: &Kthread, inode: InodeId) -> Result<(), Errno> 
 
 /// Where the search for a free inode begins.
 fn find_group(w: &mut World, dir: InodeId, mode: u16, name: Option<&[u8]>) -> Result<u32, Errno> {
-    let found = if mode & S_IFMT == S_IFDIR {
-        find_group_orlov(w, dir, true, name)?
-    } else {
-        find_group_other(w, dir)?
-    };
+    let found =
+        if mode & S_IFMT == S_IFDIR { find_group_orlov(w, dir, true, name)? } else { find_group_other(w, dir)? };
     found.ok_or(Errno::ENOSPC)
 }
 
@@ -348,7 +347,7 @@ fn group_of(w: &World, inode: InodeId) -> u32 {
     (w.inodes.at(inode).ino - 1) / w.sb().inodes_per_group
 }
 
-/// `find_group_other()`, fs/ext4/ialloc.c:566: the parent's flex group, or its group.
+/// `find_group_other()`, fs/ext4/ialloc.c:570: the parent's flex group, or its group.
 fn find_group_other(w: &mut World, dir: InodeId) -> Result<Option<u32>, Errno> {
     let (sb, parent) = (w.sb(), group_of(w, dir));
     let flex = 1u32 << sb.flex_bits;
@@ -361,9 +360,8 @@ fn find_group_other(w: &mut World, dir: InodeId) -> Result<Option<u32>, Errno> {
         }
         return find_group_orlov(w, dir, false, None);
     }
-    let has_room = |w: &mut World, group: u32| {
-        group_desc(w, group).map(|desc| desc.free_inodes() > 0 && desc.free_clusters() > 0)
-    };
+    let has_room =
+        |w: &mut World, group: u32| group_desc(w, group).map(|desc| desc.free_inodes() > 0 && desc.free_clusters() > 0);
     if has_room(w, parent)? {
         return Ok(Some(parent));
     }
@@ -398,7 +396,7 @@ fn orlov_stats(w: &mut World, flex_group: u32, flex: u32) -> Result<(u64, u64, u
     Ok(sums)
 }
 
-/// `find_group_orlov()`, fs/ext4/ialloc.c:417. With `is_dir` a directory below
+/// `find_group_orlov()`, fs/ext4/ialloc.c:421. With `is_dir` a directory below
 /// the root (or a TOPDIR one) is spread by the hash of its name.
 fn find_group_orlov(w: &mut World, dir: InodeId, is_dir: bool, name: Option<&[u8]>) -> Result<Option<u32>, Errno> {
     let (sb, parent) = (w.sb(), *w.inodes.at(dir));

@@ -22,7 +22,8 @@ use world::{BhFlags, BhId, Counter, Errno, InodeId, InodeState, World};
 use crate::fs::buffer::wait_on_buffer;
 use crate::fs::ext4::balloc::ext4_should_retry_alloc;
 use crate::fs::ext4::dir::{
-    dir_blocks, ext4_bread, ext4_getblk, ext4_read_dirblock, layout_errno, put_dirblock, put_dxblock, start_read, verify,
+    dir_blocks, ext4_bread, ext4_getblk, ext4_read_dirblock, layout_errno, put_dirblock, put_dxblock, start_read,
+    verify,
 };
 use crate::fs::ext4::ext4_jbd2::{
     HandleType, INDEX_EXTRA_TRANS_BLOCKS, XATTR_TRANS_BLOCKS, data_trans_blocks, ext4_journal_current_handle,
@@ -123,7 +124,7 @@ async fn find_entry(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<Option<Fo
     Ok(None)
 }
 
-/// `ext4_bread_batch()`, fs/ext4/inode.c:935: maps all, then reads all.
+/// `ext4_bread_batch()`, fs/ext4/inode.c:939: maps all, then reads all.
 async fn bread_batch(kt: &Kthread, dir: InodeId, first: u32, count: u32) -> Result<Vec<Option<BhId>>, Errno> {
     let mut bhs = Vec::new();
     for lblk in first..first + count {
@@ -206,7 +207,7 @@ fn hash_of(w: &World, number: u8, name: &[u8]) -> Option<(HashVersion, u32)> {
     Some((version, dx_hash(version, es.s_hash_seed.map(|word| word.get()), name).0))
 }
 
-/// `dx_probe()`, fs/ext4/namei.c:758: the index blocks on the way to a name's leaf.
+/// `dx_probe()`, fs/ext4/namei.c:782: the index blocks on the way to a name's leaf.
 async fn dx_probe(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<DxPath, DxError> {
     let root = ext4_read_dirblock(kt, dir, 0).await?;
     let (info, version, hash) = kt
@@ -788,7 +789,7 @@ async fn delete_entry(kt: &Kthread, dir: InodeId, name: &[u8], bh: BhId) -> Resu
     })
 }
 
-/// `ext4_rmdir()`, fs/ext4/namei.c:3203: removes an empty directory.
+/// `ext4_rmdir()`, fs/ext4/namei.c:16806: removes an empty directory.
 ///
 /// # Errors
 /// `ENOTEMPTY`, `ENOTDIR`, and as [`ext4_unlink`].

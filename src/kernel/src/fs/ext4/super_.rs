@@ -20,7 +20,10 @@ use ondisk::mountable::{MountRefusal, check_descriptors, check_device, check_mou
 use ondisk::{Ino, LayoutError};
 use sched::Kthread;
 use thiserror::Error;
-use world::{BhFlags, BhId, Counter, Errno, Inode, InodeBits, InodeId, PAGE_SIZE, PageFlags, PageId, SuperInfo, World};
+use world::{
+    BhFlags, BhId, Counter, Errno, Inode, InodeBits, InodeId, InodeState, PAGE_SIZE, PageFlags, PageId, SuperInfo,
+    World,
+};
 
 use crate::block::ramdisk::{REQ_META, REQ_SYNC};
 use crate::fs::buffer::{bread, mark_buffer_dirty, submit_bh_write, wait_on_buffer};
@@ -30,6 +33,7 @@ use crate::fs::ext4::extents_status::ES_WRITTEN;
 use crate::fs::ext4::inode::disk::{S_IFDIR, S_IFMT, ext4_evict_inode, ext4_iget};
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
 use crate::fs::ext4::mballoc;
+use crate::fs::fs_writeback::{inode_io_list_del, mark_inode_dirty};
 use crate::fs::jbd2::commit::jbd2_journal_commit_transaction;
 use crate::mm::filemap;
 use crate::site;
@@ -347,7 +351,7 @@ pub fn ext4_should_dioread_nolock(w: &World, inode: InodeId) -> bool {
         && !flags.contains(InodeFlags::JOURNAL_DATA)
 }
 
-/// `ext4_meta_trans_blocks()`, fs/ext4/inode.c:5791: credits for the metadata of
+/// `ext4_meta_trans_blocks()`, fs/ext4/inode.c:5812: credits for the metadata of
 /// `lblocks` blocks that lie in `pextents` pieces.
 #[must_use]
 pub fn ext4_meta_trans_blocks(w: &World, inode: InodeId, lblocks: u32, pextents: u32) -> u32 {
@@ -369,7 +373,7 @@ pub fn ext4_meta_trans_blocks(w: &World, inode: InodeId, lblocks: u32, pextents:
     index + groups + descs + crate::fs::ext4::ext4_jbd2::XATTR_TRANS_BLOCKS
 }
 
-/// `ext4_writepage_trans_blocks()`, fs/ext4/inode.c:5845: journal credits to write one page.
+/// `ext4_writepage_trans_blocks()`, fs/ext4/inode.c:5858: journal credits to write one page.
 #[must_use]
 pub fn ext4_writepage_trans_blocks(w: &World, inode: InodeId) -> u32 {
     let blocks = (PAGE_SIZE >> w.sb().block_bits) as u32;
@@ -390,7 +394,7 @@ pub fn block_of_dir(w: &World, dir: InodeId, lblk: u32) -> Option<BhId> {
     if w.pages.at(page).nr_bhs == 0 {
         return None;
     }
-    let bh = page.bh((bytes % PAGE_SIZE >> w.sb().block_bits) as u32);
+    let bh = page.bh(((bytes % PAGE_SIZE) >> w.sb().block_bits) as u32);
     w.bhs.at(bh).flags.contains(BhFlags::UPTODATE).then_some(bh)
 }
 
@@ -504,7 +508,7 @@ fn super_info(es: &Superblock, opts: MountOpts, read_only: bool) -> SuperInfo {
         shutdown: false,
         block_bits: es.block_size().trailing_zeros() as u8,
         cluster_bits: es.cluster_ratio().trailing_zeros() as u8,
-        flex_bits: if flex { es.s_log_groups_per_flex } else { 0 },
+        flex_bits: if flex && es.s_log_groups_per_flex < 32 { es.s_log_groups_per_flex } else { 0 },
         desc_size: es.desc_size(),
         inode_size: es.inode_size(),
         mount_opts: opts.bits(),
@@ -643,7 +647,8 @@ pub async fn sync_blockdev(kt: &Kthread) -> Result<(), Errno> {
     });
     let mut written = Vec::new();
     for page in pages {
-        let bhs: Vec<BhId> = kt.with(|w| if w.pages.at(page).nr_bhs == 0 { Vec::new() } else { w.page_bhs(page).collect() });
+        let bhs: Vec<BhId> =
+            kt.with(|w| if w.pages.at(page).nr_bhs == 0 { Vec::new() } else { w.page_bhs(page).collect() });
         for bh in bhs {
             wait_on_buffer(kt, bh).await;
             kt.with(|w| {
@@ -695,6 +700,9 @@ async fn put_super(kt: &Kthread) -> Result<(), Errno> {
     let inodes: Vec<(u32, InodeId)> = kt.with(|w| w.inode_hash.entries().iter().map(|(&k, &v)| (k, v)).collect());
     for &(ino, inode) in &inodes {
         if ino != Ino::JOURNAL.0 {
+            if kt.with(|w| w.inodes.at(inode).state.contains(InodeState::DIRTY_TIME)) {
+                mark_inode_dirty(kt, inode, InodeState::DIRTY_SYNC).await; // lazytime: now or never
+            }
             ext4_evict_inode(kt, inode).await?;
         }
     }
@@ -738,7 +746,8 @@ async fn mark_journal_empty(kt: &Kthread) -> Result<(), Errno> {
         let mut new = old;
         let mut features = new.incompat();
         features.set(JournalIncompat::CSUM_V3, has_csum(w));
-        features.set(JournalIncompat::BITS64, Incompat::from_bits_retain(w.sb().features[1]).contains(Incompat::BITS64));
+        features
+            .set(JournalIncompat::BITS64, Incompat::from_bits_retain(w.sb().features[1]).contains(Incompat::BITS64));
         new.s_feature_incompat.set(features.bits());
         new.s_checksum_type = if has_csum(w) { 4 } else { new.s_checksum_type };
         new.s_sequence.set(next.wrapping_add(1));
@@ -789,8 +798,8 @@ fn forget_everything(w: &mut World) {
     }
     for inode in [InodeId::BDEV, InodeId::BUDDY] {
         drop_inode_pages(w, inode);
-        crate::fs::fs_writeback::inode_io_list_del(w, inode);
-        w.inode_mut(inode).state = world::InodeState::empty();
+        inode_io_list_del(w, inode);
+        w.inode_mut(inode).state = InodeState::empty();
     }
     *w.sb_mut() = SuperInfo::default();
     for counter in [

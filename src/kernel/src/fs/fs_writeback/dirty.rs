@@ -44,7 +44,7 @@ fn first_line(w: &mut World, inode: InodeId, flags: InodeState) -> (u32, u32) {
     (ino, state)
 }
 
-/// fs/fs-writeback.c:2252 to the end: `i_state` and the list.
+/// The rest of `__mark_inode_dirty()`: `i_state` and the list.
 fn set_state(w: &mut World, inode: InodeId, mut flags: InodeState) {
     if flags.intersects(I_DIRTY_INODE) {
         flags.remove(InodeState::DIRTY_TIME);
@@ -80,7 +80,7 @@ fn enqueue(w: &mut World, inode: InodeId) {
     point!(w, WRITEBACK_DIRTY_INODE_ENQUEUE, head.ino, head.state.bits(), head.mode);
 }
 
-/// `inode_io_list_del()`, fs/fs-writeback.c:126: the inode leaves the list.
+/// `inode_io_list_del()`, fs/fs-writeback.c:1146: the inode leaves the list.
 pub fn inode_io_list_del(w: &mut World, inode: InodeId) {
     let seq = w.syncs.get(inode).map_or(0, |sync| sync.list_seq);
     if seq != 0 {

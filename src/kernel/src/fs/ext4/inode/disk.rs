@@ -29,6 +29,7 @@ use crate::fs::ext4::ext4_jbd2::{
 };
 use crate::fs::ext4::extents_status::{es_clear_inode, es_remove_extent};
 use crate::fs::ext4::ialloc::ext4_free_inode;
+use crate::fs::ext4::inode::truncate::ext4_truncate;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::ext4_orphan_del;
 use crate::fs::ext4::super_::{self, MountOpts, group_desc, has_csum};
@@ -88,7 +89,7 @@ pub async fn ext4_iget(kt: &Kthread, ino: u32) -> Result<InodeId, Errno> {
     .await
 }
 
-/// `__ext4_get_inode_loc()`, fs/ext4/inode.c:4339: the buffer of the inode's
+/// `__ext4_get_inode_loc()`, fs/ext4/inode.c:4388: the buffer of the inode's
 /// table block and the inode's place in it.
 ///
 /// With `in_mem` the block need not be read if no other inode in it is in use.
@@ -125,7 +126,7 @@ fn start_inode_read(w: &mut World, ino: u32, in_mem: bool) -> Result<(BhId, usiz
         w.bh_mut(bh).flags.insert(BhFlags::UPTODATE);
         return Ok((bh, offset));
     }
-    let used = if has_csum(w) { sb.inodes_per_group - desc.itable_unused() } else { sb.inodes_per_group };
+    let used = if has_csum(w) { sb.inodes_per_group.saturating_sub(desc.itable_unused()) } else { sb.inodes_per_group };
     let first = (block & !(INODE_READAHEAD_BLKS - 1)).max(table);
     let last = (first + INODE_READAHEAD_BLKS).min(table + u64::from(used / per_block));
     for ahead in (first..=last).filter(|&ahead| ahead != block && ahead < sb.blocks) {
@@ -158,7 +159,7 @@ fn stamp(nanos: u64) -> Timestamp {
     Timestamp { secs: (nanos / 1_000_000_000) as i64, nanos: (nanos % 1_000_000_000) as u32 }
 }
 
-/// The reading half of `__ext4_iget()`, fs/ext4/inode.c:4707: tests the raw
+/// The reading half of `__ext4_iget()`, fs/ext4/inode.c:4742: tests the raw
 /// inode and fills the in-core one.
 fn read_inode(w: &mut World, ino: u32, bh: BhId, offset: usize) -> Result<InodeId, Errno> {
     let sb = w.sb();
@@ -225,7 +226,7 @@ fn read_inode(w: &mut World, ino: u32, bh: BhId, offset: usize) -> Result<InodeI
     Ok(inode)
 }
 
-/// `ext4_set_inode_flags()`, fs/ext4/inode.c:4523: the VFS's S_ flags follow `i_flags`.
+/// `ext4_set_inode_flags()`, fs/ext4/inode.c:4592: the VFS's S_ flags follow `i_flags`.
 pub fn ext4_set_inode_flags(w: &mut World, inode: InodeId) {
     let flags = InodeFlags::from_bits_retain(w.inodes.at(inode).flags);
     let bits = &mut w.inode_mut(inode).bits;
@@ -251,7 +252,7 @@ pub async fn ext4_mark_inode_dirty(kt: &Kthread, inode: InodeId) -> Result<(), E
     .await
 }
 
-/// `ext4_reserve_inode_write()`, fs/ext4/inode.c:5911: the inode's table buffer,
+/// `ext4_reserve_inode_write()`, fs/ext4/inode.c:5923: the inode's table buffer,
 /// declared to the journal.
 ///
 /// # Errors
@@ -263,7 +264,7 @@ pub async fn ext4_reserve_inode_write(kt: &Kthread, inode: InodeId) -> Result<(B
     Ok((bh, offset))
 }
 
-/// `ext4_mark_iloc_dirty()`, fs/ext4/inode.c:5884: the same without the trace line.
+/// `ext4_mark_iloc_dirty()`, fs/ext4/inode.c:5889: the same without the trace line.
 ///
 /// # Errors
 /// `EIO` if the table cannot be read.
@@ -273,7 +274,7 @@ pub async fn ext4_mark_iloc_dirty(kt: &Kthread, inode: InodeId) -> Result<(), Er
     Ok(())
 }
 
-/// `ext4_do_update_inode()`, fs/ext4/inode.c:5135: all fields and the checksum.
+/// `ext4_do_update_inode()`, fs/ext4/inode.c:5195: all fields and the checksum.
 fn ext4_do_update_inode(w: &mut World, kt: &Kthread, inode: InodeId, bh: BhId, offset: usize) {
     let sb = w.sb();
     let size = usize::from(sb.inode_size);
@@ -425,7 +426,7 @@ pub async fn ext4_evict_inode(kt: &Kthread, inode: InodeId) -> Result<(), Errno>
     .await
 }
 
-/// `ext4_clear_inode()`, fs/ext4/super.c:1255, its first half: preallocated
+/// `ext4_clear_inode()`, fs/ext4/super.c:1393, its first half: preallocated
 /// blocks and the extent status tree go.
 pub async fn forget_blocks(kt: &Kthread, inode: InodeId) {
     ext4_discard_preallocations(kt, inode).await;
@@ -452,7 +453,7 @@ async fn delete_in_handle(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     });
     ext4_mark_inode_dirty(kt, inode).await?;
     if kt.with(|w| w.sizes.at(inode).i_blocks) != 0 {
-        truncate_all(kt, inode).await?;
+        Box::pin(ext4_truncate(kt, inode)).await?;
     }
     probe!(kt, EVICT_TRUNCATED).await;
     ext4_orphan_del(kt, inode).await?;
@@ -465,12 +466,7 @@ async fn delete_in_handle(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     ext4_free_inode(kt, inode).await
 }
 
-/// `ext4_truncate()` to nothing.
-async fn truncate_all(_kt: &Kthread, _inode: InodeId) -> Result<(), Errno> {
-    Err(Errno::EOPNOTSUPP)
-}
-
-/// `ext4_blocks_for_truncate()`, fs/ext4/truncate.h:40: credits to free a file.
+/// `ext4_blocks_for_truncate()`, fs/ext4/truncate.h:28: credits to free a file.
 fn blocks_for_truncate(w: &World, inode: InodeId) -> u32 {
     let needed = (w.sizes.at(inode).i_blocks >> (w.sb().block_bits - 9)).clamp(2, 64) as u32;
     crate::fs::ext4::ext4_jbd2::data_trans_blocks(w) + needed

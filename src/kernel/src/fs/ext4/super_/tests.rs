@@ -7,8 +7,8 @@ use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ondisk::mkfs::{MkfsOptions, mkfs};
 use ondisk::Pblk;
+use ondisk::mkfs::{MkfsOptions, mkfs};
 use sched::{Kthread, Machine, Pause};
 use world::{TraceEvent, UnitId, World};
 
@@ -189,8 +189,7 @@ fn a_large_directory_gets_an_index() {
             open::do_mkdir(&kt, "many", 0o755).await.unwrap();
             for n in 0..600 {
                 let path = format!("many/a-file-with-a-name-of-some-length-{n:04}");
-                let file =
-                    open::do_sys_open(&kt, &path, OpenFlags::CREAT | OpenFlags::WRONLY, 0o644).await.unwrap();
+                let file = open::do_sys_open(&kt, &path, OpenFlags::CREAT | OpenFlags::WRONLY, 0o644).await.unwrap();
                 open::filp_close(&kt, file).await;
             }
             kt.with(drop_caches);
@@ -325,5 +324,60 @@ fn a_damaged_directory_is_an_error_and_no_panic() {
         });
         let opened = open::do_sys_open(&kt, "x", OpenFlags::CREAT | OpenFlags::RDWR, 0o644).await;
         assert_eq!(opened, Err(Errno::EFSBADCRC));
+    });
+}
+
+#[test]
+fn a_create_is_a_readable_number_of_steps() {
+    let machine = machine_with(&options(4096, |_| {}));
+    let steps = run(&machine, |kt| async move {
+        mount(&kt).await.unwrap();
+        let flags = OpenFlags::CREAT | OpenFlags::RDWR;
+        let first = open::do_sys_open(&kt, "f", flags, 0o644).await.unwrap();
+        let before = kt.machine().steps_run();
+        let second = open::do_sys_open(&kt, "g", flags, 0o644).await.unwrap();
+        let steps = kt.machine().steps_run() - before;
+        open::filp_close(&kt, first).await;
+        open::filp_close(&kt, second).await;
+        steps
+    });
+    assert!((10..=30).contains(&steps), "{steps} steps");
+}
+
+#[test]
+fn futures_stay_small() {
+    let machine = machine_with(&options(4096, |_| {}));
+    run(&machine, |kt| async move {
+        let sizes = [
+            ("open", size_of_val(&open::do_sys_open(&kt, "f", OpenFlags::empty(), 0))),
+            ("unlink", size_of_val(&open::do_unlink(&kt, "f"))),
+            ("mark_inode_dirty", size_of_val(&mark_inode_dirty(&kt, InodeId(2), InodeState::DIRTY_SYNC))),
+            ("umount", size_of_val(&ext4_umount(&kt))),
+        ];
+        assert!(sizes.iter().all(|(_, size)| *size <= 8192), "{sizes:?}");
+    });
+}
+
+#[test]
+fn going_back_and_forth_over_a_create_restores_each_state() {
+    let machine = machine_with(&options(1024, |_| {}));
+    run(&machine, |kt| async move {
+        mount(&kt).await.unwrap();
+        open::do_mkdir(&kt, "d", 0o755).await.unwrap();
+        let file = open::do_sys_open(&kt, "d/f", OpenFlags::CREAT | OpenFlags::RDWR, 0o644).await.unwrap();
+        open::filp_close(&kt, file).await;
+        open::do_unlink(&kt, "d/f").await.unwrap();
+        ext4_umount(&kt).await.unwrap();
+    });
+    machine.with_history(|w, history| {
+        let mut digests = Vec::new();
+        for step in 0..=history.len() {
+            history.seek(w, step);
+            digests.push(w.digest());
+        }
+        for step in (0..=history.len()).rev() {
+            history.seek(w, step);
+            assert_eq!(w.digest(), digests[step as usize], "step {step}");
+        }
     });
 }
