@@ -6,6 +6,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -19,10 +21,11 @@ use kernel::fs::sync::{sync_filesystem, vfs_fsync};
 use kernel::mm::filemap_read::{filemap_fault, generic_file_buffered_read};
 use kernel::mm::memory::{buffer_address, fill_byte, map_buffer};
 use kernel::mm::truncate::truncate_pagecache;
+use kernel::mm::writeback::filemap_flush;
 use ondisk::Pblk;
 use ondisk::mkfs::{MkfsOptions, mkfs};
 use sched::{Kthread, Machine, Pause, RwSem, down_write, up_write};
-use world::{Counter, Errno, FileId, InodeId, PAGE_SIZE, UnitId, VmaKind, World};
+use world::{Counter, Errno, FileId, InodeId, PAGE_SIZE, PageFlags, UnitId, VmaKind, World};
 
 const MIB: u64 = 1 << 20;
 
@@ -231,6 +234,123 @@ fn delayed_blocks_behind_the_new_end_are_never_allocated() {
             truncate(&kt, file, 0).await.expect("nothing is in the way");
             vfs_fsync(&kt, file, false).await.expect("the device is sound");
             assert_eq!(kt.with(|w| w.counter(Counter::FreeClusters)), free);
+        });
+        machine.with(|w| assert_nothing_pending(w));
+    });
+}
+
+/// The whole device as a file of its own.
+fn save(w: &World, name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("writeback-{name}.img"));
+    let mut bytes = Vec::new();
+    for unit in 0..w.device.len() {
+        bytes.extend_from_slice(&unit_bytes(w, UnitId(unit as u32))[..]);
+    }
+    std::fs::write(&path, bytes).expect("the target directory can be written");
+    path
+}
+
+/// Needs e2fsprogs, here or in `/usr/sbin`.
+fn e2fsprogs(arguments: &[&str]) -> (bool, String) {
+    let search = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    let output = Command::new(arguments[0])
+        .env("PATH", search)
+        .args(&arguments[1..])
+        .output()
+        .unwrap_or_else(|error| panic!("{} cannot be run ({error}): install e2fsprogs 1.47", arguments[0]));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), text)
+}
+
+/// Many small extents, cut and grown again; after umount the real tools find
+/// the image sound and the same bytes in it.
+fn image_is_sound(name: &'static str, block_size: u32, latency_ns: u64, options: &'static str) {
+    let (machine, read) = run(world(block_size, latency_ns), move |kt| async move {
+        let file = mount_and_open(&kt, options).await;
+        for i in 0..40 {
+            write(&kt, file, i * 30_000, 5000 + i).await.expect("there is room");
+            if i % 7 == 0 {
+                vfs_fsync(&kt, file, i % 2 == 0).await.expect("the device is sound");
+            }
+        }
+        truncate(&kt, file, 600_001).await.expect("nothing is in the way");
+        write(&kt, file, 590_000, 50_000).await.expect("there is room");
+        truncate(&kt, file, 700_000).await.expect("nothing is in the way");
+        sync_filesystem(&kt).await.expect("the device is sound");
+        truncate(&kt, file, 610_000).await.expect("nothing is in the way");
+        write(&kt, file, 100, 5).await.expect("there is room");
+        let read = generic_file_buffered_read(&kt, file, 0, MIB).await.expect("the device is sound");
+        filp_close(&kt, file).await;
+        sync_filesystem(&kt).await.expect("the device is sound");
+        ext4_umount(&kt).await.expect("no file is open");
+        read
+    });
+    assert_eq!(read.len(), 610_000);
+    let image = machine.with(|w| save(w, name));
+    let image = image.to_str().expect("a plain path");
+    let (sound, text) = e2fsprogs(&["e2fsck", "-fn", image]);
+    assert!(sound, "{text}");
+    let dump = format!("{image}.f");
+    e2fsprogs(&["debugfs", "-R", &format!("dump /f {dump}"), image]);
+    assert!(std::fs::read(&dump).expect("debugfs wrote it") == read, "the bytes differ");
+}
+
+#[test]
+fn the_image_is_sound() {
+    large_stack(|| {
+        image_is_sound("4k", 4096, 0, "");
+        image_is_sound("1k-slow", 1024, 1_000_000, "");
+        image_is_sound("4k-nodelalloc", 4096, 0, "nodelalloc");
+        image_is_sound("1k-nodelalloc", 1024, 0, "nodelalloc");
+        image_is_sound("4k-dioread-lock", 4096, 0, "dioread_lock");
+    });
+}
+
+#[test]
+fn a_page_half_in_the_cache_is_completed_without_losing_what_is_dirty() {
+    large_stack(|| {
+        let (_, ()) = run(world(1024, 0), |kt| async move {
+            let file = mount_and_open(&kt, "").await;
+            write(&kt, file, 0, 4096).await.expect("there is room");
+            vfs_fsync(&kt, file, false).await.expect("the device is sound");
+            sync_filesystem(&kt).await.expect("the device is sound");
+            kt.with(drop_caches);
+            write(&kt, file, 1024, 1024).await.expect("there is room");
+            let inode = kt.with(|w| w.files.at(file).inode);
+            let uptodate = |w: &mut World| {
+                let page = w.find_page(inode, 0).expect("it was just written");
+                w.pages.at(page).flags.contains(PageFlags::UPTODATE)
+            };
+            assert!(!kt.with(uptodate));
+            let read = generic_file_buffered_read(&kt, file, 1024, 1024).await.expect("the device is sound");
+            assert!(read == pattern(1024) && !kt.with(uptodate), "that block is there, which is enough");
+            let read = generic_file_buffered_read(&kt, file, 0, 4096).await.expect("the device is sound");
+            let mut expected = pattern(4096);
+            expected[1024..2048].copy_from_slice(&pattern(1024));
+            assert!(read == expected && kt.with(uptodate));
+        });
+    });
+}
+
+#[test]
+fn a_failed_write_is_told_once_to_each_open_file() {
+    large_stack(|| {
+        let (machine, ()) = run(world(4096, 20_000_000), |kt| async move {
+            let file = mount_and_open(&kt, "").await;
+            let other = do_sys_open(&kt, "/f", OpenFlags::RDWR, 0).await.expect("it is there");
+            write(&kt, file, 0, 4096).await.expect("there is room");
+            let inode = kt.with(|w| w.files.at(file).inode);
+            filemap_flush(&kt, inode).await.expect("only submitted");
+            kt.with(|w| {
+                let (id, _) = w.bios.iter().find(|(_, bio)| bio.write && bio.inode == inode).expect("it is in flight");
+                w.bio_mut(id).error = Errno::EIO as u16;
+            });
+            assert_eq!(vfs_fsync(&kt, file, false).await, Err(Errno::EIO));
+            assert_eq!(vfs_fsync(&kt, file, false).await, Ok(()));
+            assert_eq!(vfs_fsync(&kt, other, false).await, Err(Errno::EIO));
+            assert_eq!(vfs_fsync(&kt, other, false).await, Ok(()));
+            let late = do_sys_open(&kt, "/f", OpenFlags::RDWR, 0).await.expect("it is there");
+            assert_eq!(vfs_fsync(&kt, late, false).await, Ok(()), "errors from before the open are not its own");
         });
         machine.with(|w| assert_nothing_pending(w));
     });
