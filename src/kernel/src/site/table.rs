@@ -351,85 +351,85 @@ sites! {
 
     // ---- fs/ext4/extents.c, mballoc.c, balloc.c: which block ----
     fn EXT4_MAP_BLOCKS = "ext4_map_blocks" "fs/ext4/inode.c":539 WriteBegin (lblk: Count, len: Count, flags: Flags, pblk: Count, ret: Status) {
-        EMB_ES :565 Statement "ext4_es_lookup_extent(inode, map->m_lblk, &es)";
-        EMB_DISK :603 Statement "down_read(i_data_sem); ext4_ext_map_blocks(handle, inode, map, 0)";
-        EMB_LOOKED :640 Statement "return if it is only a look-up, or the blocks are there";
-        EMB_CREATE :672 Statement "down_write(i_data_sem); ext4_ext_map_blocks(handle, inode, map, flags)";
-        EMB_INSERT :728 Statement "ext4_es_insert_extent(inode, map->m_lblk, map->m_len, map->m_pblk, status)";
+        EMB_ES :567 Statement "ext4_es_lookup_extent(inode, map->m_lblk, &es)";
+        EMB_DISK :598 Statement "down_read(i_data_sem); ext4_ext_map_blocks(handle, inode, map, 0)";
+        EMB_LOOKED :634 Statement "return if it is only a look-up, or the blocks are there";
+        EMB_CREATE :673 Statement "down_write(i_data_sem); ext4_ext_map_blocks(handle, inode, map, flags)";
+        EMB_INSERT :732 Statement "ext4_es_insert_extent(inode, map->m_lblk, map->m_len, map->m_pblk, status)";
     }
-    fn EXT4_GET_BLOCK_FN = "ext4_get_block" "fs/ext4/inode.c":877 WriteBegin traced 2 -> Decimal (iblock: Count, create: Count, pblk: Count, ret: Status) {
-        EGB_BH :863 Statement "map_bh(bh, inode->i_sb, map.m_pblk)";
+    fn EXT4_GET_BLOCK_FN = "ext4_get_block" "fs/ext4/inode.c":830 WriteBegin traced 2 -> Decimal (iblock: Count, create: Count, pblk: Count, ret: Status) {
+        EGB_BH :819 Statement "map_bh(bh, inode->i_sb, map.m_pblk)";
     }
-    fn EXT4_GET_BLOCK_UNWRITTEN_FN = "ext4_get_block_unwritten" "fs/ext4/inode.c":889 WriteBegin traced 2 -> Decimal (iblock: Count, create: Count, pblk: Count, ret: Status) {
-        EGBU_BH :863 Statement "map_bh(bh, inode->i_sb, map.m_pblk)";
+    fn EXT4_GET_BLOCK_UNWRITTEN_FN = "ext4_get_block_unwritten" "fs/ext4/inode.c":842 WriteBegin traced 2 -> Decimal (iblock: Count, create: Count, pblk: Count, ret: Status) {
+        EGBU_BH :819 Statement "map_bh(bh, inode->i_sb, map.m_pblk)";
     }
-    fn EXT4_EXT_MAP_BLOCKS = "ext4_ext_map_blocks" "fs/ext4/extents.c":4107 WriteBegin (lblk: Count, len: Count, flags: Flags, pblk: Count, allocated: Count) {
-        EEM_FIND :4123 Statement "path = ext4_find_extent(inode, map->m_lblk)";
-        EEM_FOUND :4158 Statement "if (in_range(map->m_lblk, ee_block, ee_len)): the extent covers the block";
-        EEM_HOLE :4203 Statement "if (!(flags & CREATE)): a hole; it goes into the status tree";
-        EEM_ALLOC :4287 Statement "newblock = ext4_mb_new_blocks(handle, &ar, &err)";
-        EEM_INSERT :4307 Statement "err = ext4_ext_insert_extent(handle, inode, &path, &newex, flags)";
-        EEM_RESERVED :4340 Statement "ext4_da_update_reserve_space(inode, allocated_clusters, 1)";
+    fn EXT4_EXT_MAP_BLOCKS = "ext4_ext_map_blocks" "fs/ext4/extents.c":4152 WriteBegin (lblk: Count, len: Count, flags: Flags, pblk: Count, allocated: Count) {
+        EEM_FIND :4169 Statement "path = ext4_find_extent(inode, map->m_lblk)";
+        EEM_FOUND :4208 Statement "if (in_range(map->m_lblk, ee_block, ee_len)): the extent covers the block";
+        EEM_HOLE :4249 Statement "if (!(flags & CREATE)): a hole; it goes into the status tree";
+        EEM_ALLOC :4344 Statement "newblock = ext4_mb_new_blocks(handle, &ar, &err)";
+        EEM_INSERT :4365 Statement "err = ext4_ext_insert_extent(handle, inode, &path, &newex, flags)";
+        EEM_RESERVED :4380 Statement "ext4_da_update_reserve_space(inode, allocated_clusters, 1)";
     }
-    fn EXT4_FIND_EXTENT = "ext4_find_extent" "fs/ext4/extents.c":876 WriteBegin (block: Count, depth: Count, node: Count) {
-        EFE_ROOT :899 Statement "the root is in the inode: cache its extents if it is a leaf";
-        EFE_DOWN :923 Statement "bh = read_extent_tree_block(inode, path[ppos].p_idx, --i): one level down";
-        EFE_LEAF :940 Statement "ext4_ext_binsearch(inode, path + ppos, block)";
+    fn EXT4_FIND_EXTENT = "ext4_find_extent" "fs/ext4/extents.c":866 WriteBegin (block: Count, depth: Count, node: Count) {
+        EFE_ROOT :907 Statement "the root is in the inode: cache its extents if it is a leaf";
+        EFE_DOWN :919 Statement "bh = read_extent_tree_block(inode, path[ppos].p_idx, --i): one level down";
+        EFE_LEAF :936 Statement "ext4_ext_binsearch(inode, path + ppos, block)";
     }
-    fn EXT4_EXT_INSERT_EXTENT = "ext4_ext_insert_extent" "fs/ext4/extents.c":1988 Writeback (block: Count, len: Count, pblk: Count, entries: Count) {
-        EIE_MERGE :2035 Statement "if (ext4_can_extents_be_merged(inode, ex, newext)): a neighbour grows";
-        EIE_FULL :2113 Statement "err = ext4_ext_create_new_leaf(handle, inode, ppath, newext)";
-        EIE_PUT :2139 Statement "the new extent takes its place in the leaf";
-        EIE_DONE :2180 Statement "ext4_ext_try_to_merge(); ext4_ext_correct_indexes(); ext4_ext_dirty()";
+    fn EXT4_EXT_INSERT_EXTENT = "ext4_ext_insert_extent" "fs/ext4/extents.c":1960 Writeback (block: Count, len: Count, pblk: Count, entries: Count) {
+        EIE_MERGE :2009 Statement "if (ext4_can_extents_be_merged(inode, ex, newext)): a neighbour grows";
+        EIE_FULL :2097 Statement "err = ext4_ext_create_new_leaf(handle, inode, ppath, newext)";
+        EIE_PUT :2157 Statement "the new extent takes its place in the leaf";
+        EIE_DONE :2170 Statement "ext4_ext_try_to_merge(); ext4_ext_correct_indexes(); ext4_ext_dirty()";
     }
-    fn EXT4_EXT_SPLIT = "ext4_ext_split" "fs/ext4/extents.c":1052 Writeback (at: Count, depth: Count, border: Count, newblock: Count) {
-        EES_BLOCKS :1110 Statement "newblock = ext4_ext_new_meta_block(): one for each new node";
-        EES_LEAF :1150 Statement "entries behind the border move to the new leaf";
-        EES_INDEX :1275 Statement "ext4_ext_insert_index(handle, inode, path + at, border, newblock)";
+    fn EXT4_EXT_SPLIT = "ext4_ext_split" "fs/ext4/extents.c":1038 Writeback (at: Count, depth: Count, border: Count, newblock: Count) {
+        EES_BLOCKS :1098 Statement "newblock = ext4_ext_new_meta_block(): one for each new node";
+        EES_LEAF :1139 Statement "entries behind the border move to the new leaf";
+        EES_INDEX :1263 Statement "ext4_ext_insert_index(handle, inode, path + at, border, newblock)";
     }
-    fn EXT4_EXT_GROW_INDEPTH = "ext4_ext_grow_indepth" "fs/ext4/extents.c":1310 Writeback (depth: Count, newblock: Count) {
-        EEG_BLOCK :1330 Statement "newblock = ext4_new_meta_blocks(handle, inode, goal, flags)";
-        EEG_COPY :1350 Statement "the root moves to the new block";
-        EEG_ROOT :1375 Statement "the root becomes one index that points there; eh_depth + 1";
+    fn EXT4_EXT_GROW_INDEPTH = "ext4_ext_grow_indepth" "fs/ext4/extents.c":1295 Writeback (depth: Count, newblock: Count) {
+        EEG_BLOCK :1313 Statement "newblock = ext4_new_meta_blocks(handle, inode, goal, flags)";
+        EEG_COPY :1331 Statement "the root moves to the new block";
+        EEG_ROOT :1352 Statement "the root becomes one index that points there; eh_depth + 1";
     }
-    fn EXT4_SPLIT_EXTENT_AT = "ext4_split_extent_at" "fs/ext4/extents.c":3165 Writeback (split: Count, block: Count, len: Count) {
-        ESE_MARK :3205 Statement "if (split == ee_block): only the extent's type changes";
-        ESE_CUT :3225 Statement "the extent ends at split";
-        ESE_REST :3245 Statement "ext4_ext_insert_extent(): the rest is an extent of its own";
-        ESE_ZERO :3270 Statement "no room for it: the unwritten part is zeroed instead";
+    fn EXT4_SPLIT_EXTENT_AT = "ext4_split_extent_at" "fs/ext4/extents.c":3146 Writeback (split: Count, block: Count, len: Count) {
+        ESE_MARK :3187 Statement "if (split == ee_block): only the extent's type changes";
+        ESE_CUT :3207 Statement "the extent ends at split";
+        ESE_REST :3226 Statement "ext4_ext_insert_extent(): the rest is an extent of its own";
+        ESE_ZERO :3251 Statement "no room for it: the unwritten part is zeroed instead";
     }
-    fn EXT4_EXT_HANDLE_UNWRITTEN_EXTENTS_FN = "ext4_ext_handle_unwritten_extents" "fs/ext4/extents.c":3870 Writeback (lblk: Count, len: Count, flags: Flags, allocated: Count) {
-        HUE_PRE_IO :3894 Statement "if (flags & PRE_IO) ext4_split_convert_extents(): split before the data is written";
-        HUE_CONVERT :3913 Statement "if (flags & CONVERT) ext4_convert_unwritten_extents_endio(): the data is on disk";
-        HUE_INITIALIZE :3948 Statement "ext4_ext_convert_to_initialized()";
+    fn EXT4_EXT_HANDLE_UNWRITTEN_EXTENTS_FN = "ext4_ext_handle_unwritten_extents" "fs/ext4/extents.c":3855 Writeback (lblk: Count, len: Count, flags: Flags, allocated: Count) {
+        HUE_PRE_IO :3878 Statement "if (flags & PRE_IO) ext4_split_convert_extents(): split before the data is written";
+        HUE_CONVERT :3900 Statement "if (flags & CONVERT) ext4_convert_unwritten_extents_endio(): the data is on disk";
+        HUE_INITIALIZE :3936 Statement "ext4_ext_convert_to_initialized()";
     }
-    fn EXT4_EXT_REMOVE_SPACE_FN = "ext4_ext_remove_space" "fs/ext4/extents.c":2785 Entry (start: Count, end: Count, depth: Count) {
-        ERS_SPLIT :2855 Statement "the extent that covers end is split there";
-        ERS_LEAF :2905 Statement "ext4_ext_rm_leaf(): extents of a leaf, from the right";
-        ERS_EMPTY :3005 Statement "if (!eh_entries): the root is a leaf again";
+    fn EXT4_EXT_REMOVE_SPACE_FN = "ext4_ext_remove_space" "fs/ext4/extents.c":2782 Entry (start: Count, end: Count, depth: Count) {
+        ERS_SPLIT :2868 Statement "the extent that covers end is split there";
+        ERS_LEAF :2927 Statement "ext4_ext_rm_leaf(): extents of a leaf, from the right";
+        ERS_EMPTY :3020 Statement "if (!eh_entries): the root is a leaf again";
     }
-    fn EXT4_CONVERT_UNWRITTEN_EXTENTS = "ext4_convert_unwritten_extents" "fs/ext4/extents.c":4845 Writeback (offset: Bytes, len: Bytes, ret: Status) {
-        CUE_MAP :4874 Statement "ret = ext4_map_blocks(handle, inode, &map, EXT4_GET_BLOCKS_IO_CONVERT_EXT)";
+    fn EXT4_CONVERT_UNWRITTEN_EXTENTS = "ext4_convert_unwritten_extents" "fs/ext4/extents.c":4842 Writeback (offset: Bytes, len: Bytes, ret: Status) {
+        CUE_MAP :4871 Statement "ret = ext4_map_blocks(handle, inode, &map, EXT4_GET_BLOCKS_IO_CONVERT_EXT)";
     }
     fn EXT4_DA_UPDATE_RESERVE_SPACE_FN = "ext4_da_update_reserve_space" "fs/ext4/inode.c":363 Writeback (used: Count, quota_claim: Bool) {
-        DUR_COUNT :382 Statement "i_reserved_data_blocks -= used; s_dirtyclusters -= used";
+        DUR_COUNT :381 Statement "i_reserved_data_blocks -= used; s_dirtyclusters -= used";
     }
-    fn EXT4_MB_NEW_BLOCKS = "ext4_mb_new_blocks" "fs/ext4/mballoc.c":5151 Writeback (len: Count, logical: Count, goal: Count, found: Bool) {
+    fn EXT4_MB_NEW_BLOCKS = "ext4_mb_new_blocks" "fs/ext4/mballoc.c":5155 Writeback (len: Count, logical: Count, goal: Count, found: Bool) {
         MNB_CLAIM :5185 Statement "while (ar->len && ext4_claim_free_clusters(sbi, ar->len)) ar->len >>= 1";
-        MNB_PREALLOC :5235 Statement "if (!ext4_mb_use_preallocated(ac))";
-        MNB_NORMALIZE :5237 Statement "ext4_mb_normalize_request(ac, ar): ask for more than needed now";
-        MNB_FOUND :5244 Statement "ext4_mb_regular_allocator(ac)";
+        MNB_PREALLOC :5231 Statement "if (!ext4_mb_use_preallocated(ac))";
+        MNB_NORMALIZE :5233 Statement "ext4_mb_normalize_request(ac, ar): ask for more than needed now";
+        MNB_FOUND :5240 Statement "ext4_mb_regular_allocator(ac)";
     }
     fn EXT4_MB_REGULAR_ALLOCATOR = "ext4_mb_regular_allocator" "fs/ext4/mballoc.c":2324 Writeback (group: Count, start: Count, len: Count, cr: Count) {
-        MRA_GOAL :2349 Statement "ext4_mb_find_by_goal(ac, &e4b)";
-        MRA_SCAN :2475 Statement "scan a good group: cr 0 by chunks, cr 1 to 3 by free extents";
+        MRA_GOAL :2345 Statement "ext4_mb_find_by_goal(ac, &e4b)";
+        MRA_SCAN :2458 Statement "scan a good group: cr 0 by chunks, cr 1 to 3 by free extents";
     }
-    fn EXT4_MB_MARK_DISKSPACE_USED = "ext4_mb_mark_diskspace_used" "fs/ext4/mballoc.c":3301 Writeback (group: Count, start: Count, len: Count) {
-        MDU_BITS :3370 Statement "ext4_set_bits(bitmap_bh->b_data, start, len); free counts and checksums";
-        MDU_DESC :3402 Statement "ext4_handle_dirty_metadata(): bitmap and descriptor";
+    fn EXT4_MB_MARK_DISKSPACE_USED = "ext4_mb_mark_diskspace_used" "fs/ext4/mballoc.c":3303 Writeback (group: Count, start: Count, len: Count) {
+        MDU_BITS :3374 Statement "ext4_set_bits(bitmap_bh->b_data, start, len); free counts and checksums";
+        MDU_DESC :3399 Statement "ext4_handle_dirty_metadata(): bitmap and descriptor";
     }
     fn EXT4_FREE_BLOCKS_FN = "ext4_free_blocks" "fs/ext4/mballoc.c":5655 Writeback (block: Count, count: Count, flags: Flags) {
-        FRB_BITS :5560 Statement "mb_clear_bits(): free on disk, to be allocated again after the commit";
+        FRB_BITS :5745 Statement "ext4_mb_clear_bb(): free on disk, to be allocated again after the commit";
     }
     fn EXT4_SHOULD_RETRY_ALLOC = "ext4_should_retry_alloc" "fs/ext4/balloc.c":667 WriteBegin traced 0 -> Decimal () {
     }

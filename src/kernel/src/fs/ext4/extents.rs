@@ -381,4 +381,6 @@ pub async fn ext4_convert_unwritten_extents(
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

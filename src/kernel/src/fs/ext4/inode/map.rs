@@ -222,7 +222,7 @@ pub async fn ext4_map_query_blocks(kt: &Kthread, inode: InodeId, map: &mut MapBl
     Ok(count)
 }
 
-/// `ext4_get_block()`, fs/ext4/inode.c:877: maps one block of a page's buffer.
+/// `ext4_get_block()`, fs/ext4/inode.c:830: maps one block of a page's buffer.
 ///
 /// # Errors
 /// As [`ext4_map_blocks`]; `ERANGE` if the data is still in the inode.
@@ -237,7 +237,7 @@ pub async fn ext4_get_block(kt: &Kthread, inode: InodeId, iblock: u32, bh: BhId,
     .await
 }
 
-/// `ext4_get_block_unwritten()`, fs/ext4/inode.c:889: the same, but what is
+/// `ext4_get_block_unwritten()`, fs/ext4/inode.c:842: the same, but what is
 /// missing is allocated as unwritten, to be converted after I/O.
 ///
 /// # Errors
