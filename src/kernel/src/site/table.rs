@@ -431,7 +431,7 @@ sites! {
     fn EXT4_FREE_BLOCKS_FN = "ext4_free_blocks" "fs/ext4/mballoc.c":5655 Writeback (block: Count, count: Count, flags: Flags) {
         FRB_BITS :5745 Statement "ext4_mb_clear_bb(): free on disk, to be allocated again after the commit";
     }
-    fn EXT4_SHOULD_RETRY_ALLOC = "ext4_should_retry_alloc" "fs/ext4/balloc.c":667 WriteBegin traced 0 -> Decimal () {
+    fn EXT4_SHOULD_RETRY_ALLOC = "ext4_should_retry_alloc" "fs/ext4/balloc.c":677 WriteBegin traced 0 -> Decimal () {
     }
 
     // ---- fs/fs-writeback.c: an inode becomes dirty ----

@@ -403,7 +403,7 @@ pub fn claim_free_clusters(w: &mut World, count: u64, flags: MbFlags) -> bool {
     free
 }
 
-/// `ext4_should_retry_alloc()`, fs/ext4/balloc.c:667: after ENOSPC, whether a
+/// `ext4_should_retry_alloc()`, fs/ext4/balloc.c:677: after ENOSPC, whether a
 /// commit may have freed space. `retries` counts the calls.
 pub async fn ext4_should_retry_alloc(kt: &Kthread, retries: &mut u32) -> bool {
     *retries += 1;
