@@ -1,7 +1,24 @@
 //! From the machine's state to what is on screen: plain rows, no browser.
 //!
-//! [`frame`] says what a screen holds, [`text`] holds every word of it.
+//! [`frame`] says what a screen holds, [`text`] holds every word of it, and
+//! [`Viewer`] builds it:
+//!
+//! ```text
+//! Run ── Viewer ─┬─ index: one pass over the steps: timeline, origins of bytes
+//!                ├─ moment: World, history and changes of one step
+//!                └─ rows/: one module a panel ──> Frame
+//! ```
+//!
+//! No kernel rule lives here: everything shown is read off the World, its
+//! history and the table of sites.
 #![forbid(unsafe_code)]
 
 pub mod frame;
+mod index;
+mod moment;
+mod program;
+mod rows;
 pub mod text;
+mod viewer;
+
+pub use viewer::Viewer;

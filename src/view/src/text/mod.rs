@@ -1,6 +1,7 @@
 //! Words, one file per language. The compiler checks that no language leaves one out.
 
 pub mod en;
+pub mod narration;
 
 /// A language of the page.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -1,0 +1,360 @@
+//! One step seen from all sides: the World behind it, what ended it, what it changed.
+
+use kernel::mm::memory::buffer_of;
+use kernel::site::{self, FnSite, ProbeSite, Site, Ty};
+use world::{
+    Change, ContentId, Errno, FrameId, History, Page, PageId, StepHeader, TaskId, VmaKind, WaitOn, WordId, World,
+};
+
+use crate::frame;
+use crate::index::Index;
+use crate::program::Program;
+
+/// The state after a step, and everything needed to speak of the step.
+pub struct Moment<'a> {
+    /// The state after the step.
+    pub w: &'a World,
+    /// The recorded steps.
+    pub h: &'a History,
+    /// What the whole run is known to do.
+    pub index: &'a Index,
+    /// The programs and their buffers.
+    pub program: &'a Program,
+    /// Number of the step: 0 before anything ran.
+    pub step: u32,
+    /// What ended the step; none before anything ran.
+    pub header: Option<StepHeader>,
+    /// What the step changed, with the values before.
+    pub changes: Vec<Change>,
+    /// The stack of the step's task, innermost first.
+    pub stack: Vec<Call>,
+}
+
+/// A frame of a call stack.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// The function.
+    pub function: &'static FnSite,
+    /// Frames up to the root, itself included.
+    pub depth: u32,
+    /// The frame.
+    pub frame: FrameId,
+}
+
+/// The calls that lead to `frame`, innermost first.
+#[must_use]
+pub fn stack_of(h: &History, frame: FrameId) -> Vec<Call> {
+    let mut calls = Vec::new();
+    let mut at = frame;
+    while at != 0 {
+        let Some(node) = h.frames.get(at as usize) else { break };
+        if let Some(function) = function_of(node.site) {
+            calls.push(Call { function, depth: u32::from(node.depth), frame: at });
+        }
+        at = node.parent;
+    }
+    calls
+}
+
+/// The function of a site number, if the table has it.
+#[must_use]
+pub fn function_of(id: u16) -> Option<&'static FnSite> {
+    match site::SITES.get(usize::from(id))? {
+        Site::Function(function) => Some(function),
+        Site::Probe(probe) => Some(probe.function),
+    }
+}
+
+/// The kernel crate's phase as the screen has it.
+#[must_use]
+pub fn phase(phase: site::Phase) -> frame::Phase {
+    match phase {
+        site::Phase::Entry => frame::Phase::None,
+        site::Phase::FaultIn => frame::Phase::FaultIn,
+        site::Phase::WriteBegin => frame::Phase::Begin,
+        site::Phase::Copy => frame::Phase::Copy,
+        site::Phase::WriteEnd => frame::Phase::End,
+        site::Phase::Balance => frame::Phase::Balance,
+        site::Phase::Writeback => frame::Phase::Writeback,
+        site::Phase::Journal => frame::Phase::Journal,
+    }
+}
+
+/// The phase of a step: inside the write loop that of the loop's own callee, so
+/// that a journal handle in write_begin stays write_begin; elsewhere that of
+/// the innermost function that has one.
+#[must_use]
+pub fn phase_of(stack: &[Call], probe: Option<&ProbeSite>) -> frame::Phase {
+    let own = probe.map_or(frame::Phase::None, |probe| phase(probe.phase));
+    if let Some(at) = stack.iter().position(|call| call.function.id == site::GENERIC_PERFORM_WRITE.id) {
+        return at.checked_sub(1).map_or(own, |callee| phase(stack[callee].function.phase));
+    }
+    if own != frame::Phase::None {
+        return own;
+    }
+    stack.iter().map(|call| phase(call.function.phase)).find(|&p| p != frame::Phase::None).unwrap_or_default()
+}
+
+impl<'a> Moment<'a> {
+    /// The step before the World's place, `step` probes into the run. The
+    /// history must stand there.
+    #[must_use]
+    pub fn new(w: &'a World, h: &'a History, index: &'a Index, program: &'a Program, step: u32) -> Self {
+        let header = step.checked_sub(1).and_then(|last| h.steps.get(last as usize)).copied();
+        let changes = step.checked_sub(1).map_or_else(Vec::new, |last| w.changes_of(last));
+        let stack = header.map_or_else(Vec::new, |header| stack_of(h, header.frame));
+        Moment { w, h, index, program, step, header, changes, stack }
+    }
+
+    /// The task that took the step.
+    #[must_use]
+    pub fn task(&self) -> Option<TaskId> {
+        self.header.filter(|header| header.task != u16::MAX).map(|header| TaskId(u32::from(header.task)))
+    }
+
+    /// The probe that ended the step.
+    #[must_use]
+    pub fn probe(&self) -> Option<&'static ProbeSite> {
+        site::probe(self.header?.site)
+    }
+
+    /// True if the step ended at one of these probes.
+    #[must_use]
+    pub fn is(&self, probes: &[ProbeSite]) -> bool {
+        self.header.is_some_and(|header| probes.iter().any(|probe| probe.id == header.site))
+    }
+
+    /// The innermost call of a function on the step's stack.
+    #[must_use]
+    pub fn call(&self, function: &FnSite) -> Option<Call> {
+        self.stack.iter().copied().find(|call| call.function.id == function.id)
+    }
+
+    /// A local of a call on the step's stack.
+    #[must_use]
+    pub fn local_of(&self, call: Call, name: &str) -> Option<u64> {
+        local(self.w, self.task()?, call, name)
+    }
+
+    /// A local of the probe's own function; 0 if it has none of that name.
+    #[must_use]
+    pub fn local(&self, name: &str) -> u64 {
+        let own = self.probe().and_then(|probe| self.call(probe.function));
+        own.and_then(|call| self.local_of(call, name)).unwrap_or(0)
+    }
+
+    /// A local of the nearest call that has one of that name.
+    #[must_use]
+    pub fn near(&self, name: &str) -> Option<u64> {
+        self.stack.iter().find_map(|&call| self.local_of(call, name))
+    }
+
+    /// A local of the write loop on the step's stack.
+    #[must_use]
+    pub fn looped(&self, name: &str) -> Option<u64> {
+        self.local_of(self.call(&site::GENERIC_PERFORM_WRITE)?, name)
+    }
+
+    /// The value of a page before the step, if the step touched it.
+    #[must_use]
+    pub fn old_page(&self, id: PageId) -> Option<Page> {
+        self.changes.iter().find_map(|change| match change {
+            Change::pages(page, old) if *page == id => Some(*old),
+            _ => None,
+        })
+    }
+
+    /// A counter before the step.
+    #[must_use]
+    pub fn old_counter(&self, counter: world::Counter) -> u64 {
+        let slot = WordId(counter as u32);
+        let old = self.changes.iter().find_map(|change| match change {
+            Change::counters(id, old) if *id == slot => Some(*old),
+            _ => None,
+        });
+        old.unwrap_or_else(|| self.w.counter(counter))
+    }
+
+    /// How much a counter grew in the step; 0 if it shrank.
+    #[must_use]
+    pub fn grew(&self, counter: world::Counter) -> u64 {
+        self.w.counter(counter).saturating_sub(self.old_counter(counter))
+    }
+
+    /// The bytes of a content before the step, if the step changed them.
+    #[must_use]
+    pub fn bytes_before(&self, id: ContentId) -> Option<Box<[u8; 4096]>> {
+        let last = self.step.checked_sub(1)?;
+        let mut bytes = None;
+        for entry in self.w.contents.changed_in(last).filter(|entry| entry.id == id) {
+            let bytes = bytes.get_or_insert_with(|| Box::new(*self.w.contents.get(id)));
+            let (off, old) = (usize::from(entry.range().0), self.w.contents.before(entry));
+            bytes[off..off + old.len()].copy_from_slice(old);
+        }
+        bytes
+    }
+
+    /// The inode that the reader looks at: that of the write under way, else of the last one.
+    #[must_use]
+    pub fn inode(&self) -> Option<world::InodeId> {
+        let open = || {
+            let file = self.w.fds.entries().values().next()?;
+            self.w.files.get(*file).map(|file| file.inode)
+        };
+        self.index.inode_at(self.step).or_else(open).filter(|id| {
+            id.is_some() && self.w.inodes.get(*id).is_some_and(|inode| inode.bits.contains(world::InodeBits::PRESENT))
+        })
+    }
+
+    /// `page 3` of the file, for a page id.
+    #[must_use]
+    pub fn page_name(&self, id: PageId) -> String {
+        page_name(self.w, id)
+    }
+
+    /// `b0+1000`, for an address.
+    #[must_use]
+    pub fn address(&self, address: u64) -> String {
+        self.program.address(self.w, address)
+    }
+
+    /// A local's value as text.
+    #[must_use]
+    pub fn text(&self, local: &site::Local, value: u64) -> String {
+        match (local.name, local.ty) {
+            ("page", _) => self.page_local(value),
+            ("bh", _) => bh_name(value),
+            ("pblk", _) if value >= kernel::fs::ext4::inode::write::INVALID_BLOCK => "none yet".to_owned(),
+            (_, Ty::Address) => self.address(value),
+            (_, Ty::Status) => status(value),
+            (_, Ty::Flags) => format!("{value:#x}"),
+            (_, Ty::Bool) => if value == 0 { "false" } else { "true" }.to_owned(),
+            (_, Ty::Bytes | Ty::Count) => number(value),
+        }
+    }
+
+    /// A `page` local holds a page's id: the reader is told its index.
+    fn page_local(&self, value: u64) -> String {
+        let id = u32::try_from(value).map_or(PageId::NONE, PageId);
+        match self.w.pages.get(id) {
+            Some(page) if page.flags.contains(world::PageFlags::PRESENT) && Some(page.mapping) == self.inode() => {
+                page.index.to_string()
+            }
+            _ => "–".to_owned(),
+        }
+    }
+}
+
+/// A local of `call`, as `task` holds it now.
+#[must_use]
+pub fn local(w: &World, task: TaskId, call: Call, name: &str) -> Option<u64> {
+    let n = call.function.locals.iter().position(|local| local.name == name)?;
+    let slot = World::local_slot(task, call.depth, u32::try_from(n).ok()?);
+    Some(w.locals.get(slot).copied().unwrap_or(0))
+}
+
+/// `page 3`, for a page id.
+#[must_use]
+pub fn page_name(w: &World, id: PageId) -> String {
+    match w.pages.get(id) {
+        Some(page) if page.mapping == world::InodeId::BDEV => format!("device page {}", page.index),
+        Some(page) if page.flags.contains(world::PageFlags::PRESENT) => format!("page {}", page.index),
+        _ => "a page".to_owned(),
+    }
+}
+
+/// `bh0`, for a buffer head's number.
+#[must_use]
+pub fn bh_name(id: u64) -> String {
+    format!("bh{}", id % 4)
+}
+
+/// A signed status: a count, or an error number by name.
+#[must_use]
+pub fn status(value: u64) -> String {
+    let value = value.cast_signed();
+    match errno_of(value) {
+        Some(errno) => format!("−{errno:?}"),
+        None if value < 0 => format!("−{}", value.unsigned_abs()),
+        None => number(value.unsigned_abs()),
+    }
+}
+
+/// A number; from 10 000 on with a thin space between thousands.
+#[must_use]
+pub fn number(value: u64) -> String {
+    let digits = value.to_string();
+    if digits.len() < 5 {
+        return digits;
+    }
+    let mut out = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            out.push('\u{2009}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 byte`, `2 bytes`.
+#[must_use]
+pub fn count(value: u64, one: &str) -> String {
+    let plural = if value == 1 { "" } else { "s" };
+    format!("{} {one}{plural}", number(value))
+}
+
+/// `4–7`, or `4` for a single one; the end is exclusive.
+#[must_use]
+pub fn span(from: u64, to: u64) -> String {
+    if to <= from + 1 { number(from) } else { format!("{}–{}", number(from), number(to - 1)) }
+}
+
+/// The error number of a negative result.
+#[must_use]
+pub fn errno_of(value: i64) -> Option<Errno> {
+    use Errno::*;
+    [
+        EPERM, ENOENT, EINTR, EIO, EBADF, EAGAIN, ENOMEM, EACCES, EFAULT, EBUSY, EEXIST, ENODEV, ENOTDIR, EISDIR,
+        EINVAL, ETXTBSY, EFBIG, ENOSPC, ESPIPE, EROFS, EMLINK, ERANGE, ENAMETOOLONG, ENOSYS, ENOTEMPTY, ENODATA,
+        EFSBADCRC, EOVERFLOW, EOPNOTSUPP, EUCLEAN, EDQUOT,
+    ]
+    .into_iter()
+    .find(|errno| errno.as_ret() == value)
+}
+
+/// What a sleeper waits for, in words.
+#[must_use]
+pub fn wait_name(w: &World, wait: WaitOn) -> String {
+    let ino = |id| w.inodes.get(id).map_or(0, |inode: &world::Inode| inode.ino);
+    match wait {
+        WaitOn::Nothing => String::new(),
+        WaitOn::Timer => "the clock".to_owned(),
+        WaitOn::PageLock(page) => format!("{} lock", page_name(w, page)),
+        WaitOn::PageWriteback(page) => format!("{} writeback", page_name(w, page)),
+        WaitOn::Buffer(bh) => match w.bhs.get(bh) {
+            Some(head) => format!("block {}", head.blocknr),
+            None => "a buffer".to_owned(),
+        },
+        WaitOn::InodeRwsem(id) => format!("i_rwsem of inode {}", ino(id)),
+        WaitOn::DataSem(id) => format!("i_data_sem of inode {}", ino(id)),
+        WaitOn::MmapSem(id) => format!("i_mmap_sem of inode {}", ino(id)),
+        WaitOn::Task(task) => format!("task {}", task_name(w, task)),
+        WaitOn::Journal(tid) => format!("transaction {tid}"),
+        WaitOn::Work(_) => "work".to_owned(),
+    }
+}
+
+/// A task's name.
+#[must_use]
+pub fn task_name(w: &World, task: TaskId) -> String {
+    w.comms.get(task).map_or_else(|| task.0.to_string(), |comm| comm.as_str().to_owned())
+}
+
+/// The name of a mapping of user memory, by its buffer.
+#[must_use]
+pub fn buffer_offset(w: &World, address: u64) -> Option<(u16, u64)> {
+    let (buf, off) = buffer_of(address)?;
+    let mapped = w.vmas.iter().any(|(_, vma)| vma.buf == buf && vma.kind != VmaKind::None);
+    (mapped || buf < 1024).then_some((buf, off))
+}

@@ -1,0 +1,434 @@
+//! The page cache of the file on screen: small cells, and one page drawn large.
+
+use std::rc::Rc;
+
+use world::{
+    BhFlags, BhId, BufferHead, Change, ContentId, InodeId, InodeState, PAGE_SIZE, Page, PageFlags, PageId,
+};
+
+use crate::frame::{
+    BufferPlace, BufferRow, ByteKind, ByteRange, CellState, DirtyTruth, Flag, PageCache, PageCell, PageView,
+};
+use crate::index::{Mark, Origin};
+use crate::moment::{Moment, count, number};
+
+/// Cells shown at most.
+pub const CELLS: u64 = 12;
+/// Ranges of the byte strip told apart at most.
+const RANGES: usize = 48;
+
+/// The stretch of pages that has cells: first and how many.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Window {
+    /// First page.
+    pub from: u64,
+    /// Pages.
+    pub len: u64,
+    /// The page drawn large.
+    pub selected: u64,
+    /// Pages of the file, cached or not.
+    pub pages: u64,
+}
+
+/// Which pages have cells, and which is drawn large.
+#[must_use]
+pub fn window(m: &Moment, inode: InodeId, page: Option<u64>) -> Window {
+    let size = m.w.sizes.get(inode).copied().unwrap_or_default();
+    let cached = m.w.cache.entries().range((inode, 0)..=(inode, u32::MAX)).next_back();
+    let cached = cached.map_or(0, |((_, index), _)| u64::from(*index) + 1);
+    let own = || m.looped("pos").map(|pos| pos / PAGE_SIZE);
+    let selected = page.or_else(own).or_else(|| m.index.page_at(m.step, inode).map(u64::from)).unwrap_or(0);
+    let pages = size.i_size.div_ceil(PAGE_SIZE).max(cached).max(selected + 1);
+    let from = if pages <= CELLS { 0 } else { selected.saturating_sub(3) / 6 * 6 };
+    Window { from, len: CELLS.min(pages - from), selected, pages }
+}
+
+/// The cache of the file.
+#[must_use]
+pub fn cache(m: &Moment, inode: InodeId, window: Window) -> PageCache {
+    let size = m.w.sizes.get(inode).copied().unwrap_or_default();
+    let ino = m.w.inodes.get(inode).map_or(0, |inode| inode.ino);
+    let pages = (window.from..window.from + window.len).map(|index| Rc::new(cell(m, inode, index))).collect();
+    let kept: Vec<ContentId> = m.index.copied_in_call(m.step).collect();
+    let held = kept.iter().any(|content| m.w.pages.iter().any(|(_, page)| page.content == *content && page.mapping == inode));
+    let mut facts = vec![
+        format!("inode {ino}"),
+        format!("{} of {} cached", number(u64::from(size.nrpages)), count(window.pages, "page")),
+    ];
+    if let Some(written) = m.looped("written") {
+        facts.push(format!("{} kept", count(written, "byte")));
+    }
+    PageCache {
+        facts,
+        active: held,
+        pages,
+        selected: Some(Rc::new(selected(m, inode, window.selected))),
+        more_before: window.from > 0,
+        more_after: window.from + window.len < window.pages,
+    }
+}
+
+/// The state of a page in one word.
+#[must_use]
+pub fn state(page: &Page) -> CellState {
+    let flags = page.flags;
+    match (flags.contains(PageFlags::DIRTY), flags.contains(PageFlags::WRITEBACK)) {
+        _ if flags.contains(PageFlags::ERROR) => CellState::Error,
+        (true, true) => CellState::DirtyWriteback,
+        (true, false) => CellState::Dirty,
+        (false, true) => CellState::Writeback,
+        _ if flags.contains(PageFlags::UPTODATE) => CellState::Clean,
+        _ => CellState::NotUptodate,
+    }
+}
+
+fn cell(m: &Moment, inode: InodeId, index: u64) -> PageCell {
+    let found = u32::try_from(index).ok().and_then(|index| m.w.find_page(inode, index));
+    let cache_changed = m.changes.iter().any(
+        |change| matches!(change, Change::cache((id, at), _) if *id == inode && u64::from(*at) == index),
+    );
+    let Some(id) = found else {
+        return PageCell { index, label: format!("Page {index}: not cached"), changed: cache_changed, ..PageCell::default() };
+    };
+    let page = m.w.pages.at(id);
+    let mut letters = Vec::new();
+    let mut words = Vec::new();
+    for (flag, letter, word) in PAGE_FLAGS {
+        if page.flags.contains(flag) {
+            words.push(word);
+            if letter != "L" {
+                letters.push(letter);
+            }
+        }
+    }
+    if !page.flags.contains(PageFlags::UPTODATE) {
+        words.push("not uptodate");
+    }
+    let changed = cache_changed || m.old_page(id).is_some_and(|old| old != *page) || content_changed(m, page.content);
+    PageCell {
+        index,
+        state: state(page),
+        locked: page.flags.contains(PageFlags::LOCKED),
+        letters: letters.join(" "),
+        label: format!("Page {index}: {}", words.join(", ")),
+        changed,
+    }
+}
+
+const PAGE_FLAGS: [(PageFlags, &str, &str); 4] = [
+    (PageFlags::LOCKED, "L", "locked"),
+    (PageFlags::UPTODATE, "U", "uptodate"),
+    (PageFlags::DIRTY, "D", "dirty"),
+    (PageFlags::WRITEBACK, "W", "writeback"),
+];
+
+const BH_FLAGS: [(BhFlags, &str, &str); 7] = [
+    (BhFlags::MAPPED, "M", "mapped"),
+    (BhFlags::UPTODATE, "U", "uptodate"),
+    (BhFlags::DIRTY, "D", "dirty"),
+    (BhFlags::NEW, "N", "new"),
+    (BhFlags::DELAY, "d", "delayed"),
+    (BhFlags::UNWRITTEN, "u", "unwritten"),
+    (BhFlags::WRITE_EIO, "E", "error"),
+];
+
+fn content_changed(m: &Moment, content: ContentId) -> bool {
+    m.changes.iter().any(|change| matches!(change, Change::contents(id, _, len) if *id == content && *len > 0))
+}
+
+/// A buffer head before the step, if the step touched it.
+#[must_use]
+pub fn old_bh(m: &Moment, id: BhId) -> Option<BufferHead> {
+    m.changes.iter().find_map(|change| match change {
+        Change::bhs(bh, old) if *bh == id => Some(*old),
+        _ => None,
+    })
+}
+
+fn selected(m: &Moment, inode: InodeId, index: u64) -> PageView {
+    let from = index * PAGE_SIZE;
+    let range = format!("file {}–{}", from, from + PAGE_SIZE - 1);
+    let size = 4096;
+    let Some(id) = u32::try_from(index).ok().and_then(|index| m.w.find_page(inode, index)) else {
+        let label = "not cached".to_owned();
+        let strip = vec![Rc::new(ByteRange { from: 0, to: size, label, ..ByteRange::default() })];
+        return PageView { index, absent: true, size, range, strip, ..PageView::default() };
+    };
+    let page = *m.w.pages.at(id);
+    let old = m.old_page(id);
+    let was = old.map_or(page.flags, |old| old.flags);
+    let flags = PAGE_FLAGS.map(|(flag, letter, name)| Flag {
+        letter,
+        name,
+        set: page.flags.contains(flag),
+        changed: page.flags.contains(flag) != was.contains(flag),
+    });
+    let buffers = buffers(m, id, &page);
+    let (strip, changed) = strip(m, inode, &page);
+    let flags_changed =
+        old.is_some_and(|old| old != page) || m.w.page_bhs(id).any(|bh| old_bh(m, bh).is_some_and(|old| old != *m.w.bhs.at(bh)));
+    PageView {
+        index,
+        absent: false,
+        state: state(&page),
+        locked: page.flags.contains(PageFlags::LOCKED),
+        size,
+        range,
+        flags: flags.to_vec(),
+        dirty: dirty(m, inode, id, &page, was),
+        buffers,
+        strip,
+        changed,
+        caret: m.looped("pos").filter(|pos| pos / PAGE_SIZE == index).map(|pos| (pos % PAGE_SIZE) as u32),
+        flags_changed,
+    }
+}
+
+/// The four places in which "dirty" is recorded.
+fn dirty(m: &Moment, inode: InodeId, id: PageId, page: &Page, was: PageFlags) -> Vec<DirtyTruth> {
+    let heads: Vec<BhId> = m.w.page_bhs(id).collect();
+    let now = heads.iter().any(|bh| m.w.bhs.at(*bh).flags.contains(BhFlags::DIRTY));
+    let before = heads.iter().any(|bh| {
+        let head = old_bh(m, *bh).unwrap_or(*m.w.bhs.at(*bh));
+        head.flags.contains(BhFlags::DIRTY)
+    });
+    let state = m.w.inodes.get(inode).map_or(InodeState::empty(), |inode| inode.state);
+    let old_state = m.changes.iter().find_map(|change| match change {
+        Change::inodes(changed, old) if *changed == inode => Some(old.state),
+        _ => None,
+    });
+    let old_state = old_state.unwrap_or(state);
+    let truth = |place, name, set, before| DirtyTruth { place, name, set, changed: set != before };
+    let place = if heads.len() > 1 { "bh" } else { "bh0" };
+    vec![
+        truth(place, "buffer head BH_Dirty", now, before),
+        truth("page", "page flag PG_dirty", page.flags.contains(PageFlags::DIRTY), was.contains(PageFlags::DIRTY)),
+        truth(
+            "xarray",
+            "xarray tag DIRTY",
+            page.flags.contains(PageFlags::TAG_DIRTY),
+            was.contains(PageFlags::TAG_DIRTY),
+        ),
+        truth(
+            "inode",
+            "inode state I_DIRTY_PAGES",
+            state.contains(InodeState::DIRTY_PAGES),
+            old_state.contains(InodeState::DIRTY_PAGES),
+        ),
+    ]
+}
+
+fn buffers(m: &Moment, id: PageId, page: &Page) -> Vec<Rc<BufferRow>> {
+    let mut rows = Vec::new();
+    for (n, bh) in m.w.page_bhs(id).enumerate() {
+        let head = *m.w.bhs.at(bh);
+        let was = old_bh(m, bh).unwrap_or(head).flags;
+        let mut flags = Vec::new();
+        for (n, (flag, letter, name)) in BH_FLAGS.into_iter().enumerate() {
+            let (set, before) = (head.flags.contains(flag), was.contains(flag));
+            if n < 5 || set || before {
+                flags.push(Flag { letter, name, set, changed: set != before });
+            }
+        }
+        let (place, block, text) = place(&head);
+        rows.push(Rc::new(BufferRow {
+            name: format!("bh{n}"),
+            flags,
+            size: u32::from(head.size),
+            block,
+            lblk: (u64::from(page.index) * PAGE_SIZE + u64::from(head.offset)) / u64::from(head.size.max(1)),
+            place,
+            text,
+        }));
+    }
+    rows
+}
+
+fn place(head: &BufferHead) -> (BufferPlace, Option<u64>, String) {
+    if !head.flags.contains(BhFlags::MAPPED) {
+        (BufferPlace::Unmapped, None, "not mapped".to_owned())
+    } else if head.flags.contains(BhFlags::DELAY) {
+        (BufferPlace::Delayed, None, "delayed: no block yet".to_owned())
+    } else if head.flags.contains(BhFlags::UNWRITTEN) {
+        (BufferPlace::Unwritten, Some(head.blocknr), format!("block {}, unwritten", head.blocknr))
+    } else {
+        (BufferPlace::Block, Some(head.blocknr), format!("block {}", head.blocknr))
+    }
+}
+
+/// For each byte the newest mark on it: its place in `marks` + 1; 0 for none.
+fn paint(marks: &[Mark]) -> Vec<u32> {
+    let mut paint = vec![0; 4096];
+    let fresh = marks.iter().rposition(|mark| mark.origin == Origin::Fresh).unwrap_or(0);
+    for (n, mark) in marks.iter().enumerate().skip(fresh) {
+        paint[usize::from(mark.from)..usize::from(mark.to)].fill(n as u32 + 1);
+    }
+    paint
+}
+
+/// The bytes as ranges of one kind and origin, and the range that changed.
+fn strip(m: &Moment, inode: InodeId, page: &Page) -> (Vec<Rc<ByteRange>>, Option<(u32, u32)>) {
+    let marks = m.index.marks(page.content, m.step);
+    let now = paint(marks);
+    let earlier = m.index.marks(page.content, m.step.saturating_sub(1));
+    let before = paint(earlier);
+    let size = m.w.sizes.get(inode).map_or(0, |size| size.i_size);
+    let old_bytes = m.bytes_before(page.content);
+    let bytes = m.w.contents.get(page.content);
+    let touched = |at: usize| marks.get((now[at] as usize).wrapping_sub(1)).is_some_and(|mark| mark.step == m.step);
+    let start = m.index.call_start(m.step);
+    let look = Look { m, page, size, start };
+    let mut runs: Vec<(usize, usize, ByteKind)> = Vec::new();
+    for at in 0..4096 {
+        let kind = look.kind(marks, now[at], at);
+        match runs.last_mut() {
+            Some((from, to, last)) if *last == kind && now[*from] == now[at] && look.block(*from) == look.block(at) => *to = at + 1,
+            _ => runs.push((at, at + 1, kind)),
+        }
+    }
+    // Block edges only matter where the state differs: join alike neighbours of one origin.
+    runs.dedup_by(|next, last| {
+        let alike = next.2 == last.2 && now[next.0] == now[last.0] && look.now_in(next.0) == look.now_in(last.0);
+        if alike {
+            last.1 = next.1;
+        }
+        alike
+    });
+    if runs.len() > RANGES {
+        runs.dedup_by(|next, last| {
+            let alike = next.2 == last.2;
+            if alike {
+                last.1 = next.1;
+            }
+            alike
+        });
+    }
+    let hex = |bytes: &[u8], from: usize, to: usize| {
+        let some: Vec<String> = bytes[from..to.min(from + 6)].iter().map(|byte| format!("{byte:02x}")).collect();
+        some.join(" ")
+    };
+    let mut rows = Vec::new();
+    for (from, to, kind) in runs {
+        let mark = marks.get((now[from] as usize).wrapping_sub(1));
+        let changed = touched(from);
+        let old = earlier.get((before[from] as usize).wrapping_sub(1));
+        let was = old_bytes.as_ref().filter(|_| changed).map(|old| hex(&old[..], from, to));
+        rows.push(Rc::new(ByteRange {
+            from: from as u32,
+            to: to as u32,
+            kind,
+            label: look.label(mark, kind, from, to),
+            hex: if kind == ByteKind::NotUptodate { String::new() } else { hex(&bytes[..], from, to) },
+            was,
+            origin: look.origin(mark, kind, from, to),
+            before: if changed { look.origin(old, ByteKind::Valid, from, to) } else { String::new() },
+            now_in: look.now_in(from).to_owned(),
+        }));
+    }
+    let changed = m.changes.iter().filter_map(|change| match change {
+        Change::contents(id, off, len) if *id == page.content && *len > 0 => {
+            Some((u32::from(*off), u32::from(*off) + u32::from(*len)))
+        }
+        _ => None,
+    });
+    let changed = changed.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    (rows, changed)
+}
+
+struct Look<'a> {
+    m: &'a Moment<'a>,
+    page: &'a Page,
+    size: u64,
+    start: u32,
+}
+
+impl Look<'_> {
+    fn head(&self, at: usize) -> Option<&BufferHead> {
+        (0..u32::from(self.page.nr_bhs)).find_map(|n| {
+            let head = self.m.w.bhs.get(BhId(self.page.first_bh.0 + n))?;
+            (usize::from(head.offset)..usize::from(head.offset) + usize::from(head.size)).contains(&at).then_some(head)
+        })
+    }
+
+    fn block(&self, at: usize) -> usize {
+        let nr = usize::from(self.page.nr_bhs).max(1);
+        at / (4096 / nr)
+    }
+
+    fn uptodate(&self, at: usize) -> bool {
+        self.page.flags.contains(PageFlags::UPTODATE)
+            || self.head(at).is_some_and(|head| head.flags.contains(BhFlags::UPTODATE))
+    }
+
+    fn kind(&self, marks: &[Mark], paint: u32, at: usize) -> ByteKind {
+        let past = u64::from(self.page.index) * PAGE_SIZE + at as u64 >= self.size;
+        let valid = match (self.uptodate(at), past) {
+            (false, _) => ByteKind::NotUptodate,
+            (true, true) => ByteKind::PastEof,
+            (true, false) => ByteKind::Valid,
+        };
+        let Some(mark) = marks.get((paint as usize).wrapping_sub(1)) else { return valid };
+        let in_call = mark.step >= self.start && self.start > 0;
+        match mark.origin {
+            Origin::Copy { refused, .. } if refused <= self.m.step => ByteKind::Refused,
+            Origin::Copy { .. } if mark.step == self.m.step => ByteKind::WrittenNow,
+            Origin::Copy { .. } if in_call => ByteKind::KeptEarlier,
+            Origin::Zero if in_call || !past => ByteKind::Zeroed,
+            Origin::Copy { .. } | Origin::Zero | Origin::Fresh | Origin::Disk { .. } | Origin::Kernel(_) => valid,
+        }
+    }
+
+    fn label(&self, mark: Option<&Mark>, kind: ByteKind, from: usize, to: usize) -> String {
+        let len = (to - from) as u64;
+        match (kind, mark.map(|mark| mark.origin)) {
+            (ByteKind::NotUptodate, _) => "not read".to_owned(),
+            (ByteKind::Zeroed, _) => format!("{} zeroed", count(len, "byte")),
+            (ByteKind::PastEof, _) => "past the end".to_owned(),
+            (kind, Some(Origin::Copy { address, .. })) => {
+                let name = self.m.address(address);
+                let buffer = name.split('+').next().unwrap_or_default();
+                let refused = if kind == ByteKind::Refused { ", refused" } else { "" };
+                format!("{buffer}, {}{refused}", number(len))
+            }
+            (_, Some(Origin::Disk { .. })) => "from disk".to_owned(),
+            _ => "valid before".to_owned(),
+        }
+    }
+
+    fn origin(&self, mark: Option<&Mark>, kind: ByteKind, from: usize, to: usize) -> String {
+        let Some(mark) = mark else {
+            return if kind == ByteKind::NotUptodate { "not read yet".to_owned() } else { "there before the run".to_owned() };
+        };
+        let step = mark.step;
+        match mark.origin {
+            Origin::Fresh => format!("page made at {step}"),
+            Origin::Copy { address, refused } => {
+                let first = address + (from as u64).saturating_sub(u64::from(mark.from));
+                let name = self.m.address(first);
+                let end = crate::moment::buffer_offset(self.m.w, first).map_or(0, |(_, off)| off) + (to - from) as u64 - 1;
+                let text = format!("{name} … {}, copied at {step}", number(end));
+                if refused <= self.m.step { format!("{text}, refused at {refused}") } else { text }
+            }
+            Origin::Zero => format!("zero-filled at {step}"),
+            Origin::Disk { block: Some(block) } => format!("block {block}, read at {step}"),
+            Origin::Disk { block: None } => format!("from disk, read at {step}"),
+            Origin::Kernel(id) => format!("changed by {} at {step}", crate::index::site_function(id)),
+        }
+    }
+
+    fn now_in(&self, at: usize) -> &'static str {
+        if self.page.flags.contains(PageFlags::WRITEBACK) {
+            return "in flight";
+        }
+        let head = self.head(at).map_or(BhFlags::empty(), |head| head.flags);
+        let dirty = head.contains(BhFlags::DIRTY) || (self.page.nr_bhs == 0 && self.page.flags.contains(PageFlags::DIRTY));
+        let saved = head.contains(BhFlags::MAPPED | BhFlags::UPTODATE) && !head.intersects(BhFlags::DELAY | BhFlags::UNWRITTEN | BhFlags::NEW);
+        if dirty || !self.uptodate(at) {
+            "cache only"
+        } else if saved || self.page.nr_bhs == 0 {
+            "cache and disk"
+        } else {
+            "cache only"
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The block device: its regions, requests in flight, and one block decoded.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use ondisk::decode::{BlockKind, DecodeCtx, classify, classify_all, decode_block};
+use ondisk::layout::superblock::Superblock;
+use ondisk::{Ino, Pblk};
+use world::{Change, Counter, InodeId, PAGE_SIZE, UnitId, World};
+
+use crate::frame::{BioRow, BlockField, BlockView, Disk, Fact, Region, RegionKind};
+use crate::moment::{Moment, count, number, page_name, span};
+use crate::rows::ext4::{block_bytes, block_size, cached_block, device_block, extents, inode_extents};
+
+/// Data regions shown at most.
+const DATA_REGIONS: usize = 24;
+
+/// What of a device's layout never changes while it is mounted.
+#[derive(Debug, Default)]
+pub struct Layout {
+    ctx: Option<DecodeCtx>,
+    /// Metadata by place: first block, blocks, name.
+    fixed: Vec<(u64, u64, String)>,
+    /// The journal's blocks.
+    journal: Vec<(u64, u64)>,
+}
+
+impl Layout {
+    /// Reads superblock, descriptors and the journal's place.
+    #[must_use]
+    pub fn read(w: &World) -> Self {
+        let Some(superblock) = superblock(w) else { return Layout::default() };
+        let reader = |block: Pblk| block_bytes(w, block.0);
+        let ctx = DecodeCtx::new(superblock, &reader);
+        let mut layout = Layout { fixed: fixed(&ctx, w), ..Layout::default() };
+        let inode = ctx.inode(Ino(ctx.superblock.s_journal_inum.get()), &reader);
+        let found = inode.and_then(|inode| extents(w, &inode.i_block));
+        for extent in found.iter().flat_map(|(extents, _)| extents) {
+            layout.journal.push((extent.start.0, u64::from(extent.len)));
+        }
+        layout.ctx = Some(ctx);
+        layout
+    }
+
+    /// What stands in a block, in words, as far as its place tells: `block bitmap of group 0`.
+    #[must_use]
+    pub fn name(&self, block: u64) -> String {
+        let kind = self.ctx.as_ref().and_then(|ctx| classify(Pblk(block), ctx));
+        match kind {
+            Some(BlockKind::Superblock { .. }) => "superblock".to_owned(),
+            Some(BlockKind::GroupDescriptors { .. }) => "group descriptors".to_owned(),
+            Some(BlockKind::BlockBitmap { group }) => format!("block bitmap {}", group.0),
+            Some(BlockKind::InodeBitmap { group }) => format!("inode bitmap {}", group.0),
+            Some(BlockKind::InodeTable { .. }) => format!("inode table {block}"),
+            _ => format!("block {block}"),
+        }
+    }
+}
+
+/// The superblock as the kernel has it: the cached copy, else the device's.
+fn superblock(w: &World) -> Option<Superblock> {
+    let page = w.find_page(InodeId::BDEV, 0).filter(|page| {
+        w.pages.at(*page).flags.contains(world::PageFlags::UPTODATE) || w.page_bhs(*page).any(|bh| {
+            w.bhs.at(bh).flags.contains(world::BhFlags::UPTODATE) && w.bhs.at(bh).offset <= 1024
+        })
+    });
+    let cached = page.and_then(|page| Superblock::parse(&w.page_bytes(page)[1024..2048]).ok());
+    let valid = |sb: &Superblock| sb.check_magic().is_ok();
+    cached.filter(valid).or_else(|| {
+        let unit = w.device.get(UnitId(0))?.as_ref()?;
+        Superblock::parse(&unit[1024..2048]).ok().filter(valid)
+    })
+}
+
+fn fixed(ctx: &DecodeCtx, w: &World) -> Vec<(u64, u64, String)> {
+    let blocks = w.sb().blocks.max(ctx.superblock.blocks_count());
+    let mut runs: Vec<(u64, u64, String)> = Vec::new();
+    let mut add = |from: u64, len: u64| match runs.last_mut() {
+        Some(last) if last.0 + last.1 >= from => last.1 = last.1.max(from + len - last.0),
+        _ => runs.push((from, len, String::new())),
+    };
+    let mut places: Vec<(u64, u64)> = Vec::new();
+    let sb = &ctx.superblock;
+    let first = sb.superblock_block().0;
+    let head = 1 + u64::from(sb.desc_blocks()) + u64::from(sb.s_reserved_gdt_blocks.get());
+    places.push((0, first + head));
+    for (group, desc) in (0..).map(ondisk::Group).zip(&ctx.descs) {
+        if group.0 > 0 && sb.group_has_super(group) {
+            places.push((sb.group_first_block(group).0, head));
+        }
+        places.push((desc.block_bitmap().0, 1));
+        places.push((desc.inode_bitmap().0, 1));
+        places.push((desc.inode_table().0, u64::from(sb.inode_table_blocks())));
+    }
+    places.sort_unstable();
+    for (from, len) in places.into_iter().filter(|(from, _)| *from < blocks) {
+        add(from, len.min(blocks - from));
+    }
+    runs
+}
+
+/// Device blocks that the step wrote.
+fn written(m: &Moment) -> Vec<u64> {
+    let size = block_size(m.w);
+    let per_unit = (PAGE_SIZE / size).max(1);
+    let mut blocks = Vec::new();
+    for change in &m.changes {
+        let Change::device(unit, old) = change else { continue };
+        for n in 0..per_unit {
+            let block = u64::from(unit.0) * PAGE_SIZE / size + n;
+            let from = (n * size) as usize;
+            let to = (from + size as usize).min(4096);
+            let zeros = [0; 4096];
+            let old = old.as_ref().map_or(&zeros[from..to], |old| &old[from..to]);
+            if device_block(m.w, block) != old {
+                blocks.push(block);
+            }
+        }
+    }
+    blocks
+}
+
+/// The device as one bar.
+#[must_use]
+pub fn disk(m: &Moment, layout: &Layout, inode: Option<InodeId>) -> Disk {
+    let size = block_size(m.w);
+    let blocks = match m.w.sb().blocks {
+        0 => m.w.device.len() as u64 * PAGE_SIZE / size,
+        blocks => blocks,
+    };
+    let written = written(m);
+    let changed = |from: u64, len: u64| written.iter().any(|block| (from..from + len).contains(block));
+    let mut regions = Vec::new();
+    let table = inode.and_then(|inode| inode_block(m.w, layout, inode));
+    for (from, len, _) in &layout.fixed {
+        let text = match table {
+            Some(block) if (*from..from + len).contains(&block) => format!("inode table {block}"),
+            _ => "metadata".to_owned(),
+        };
+        regions.push(Region { from: *from, len: *len, kind: RegionKind::Metadata, text, changed: changed(*from, *len) });
+    }
+    for &(from, len) in &layout.journal {
+        let text = "journal".to_owned();
+        regions.push(Region { from, len, kind: RegionKind::Journal, text, changed: changed(from, len) });
+    }
+    if let Some((extents, nodes)) = inode.and_then(|inode| inode_extents(m.w, inode)) {
+        let mut runs: Vec<(u64, u64)> = Vec::new();
+        let mut starts: Vec<(u64, u64)> = extents.iter().map(|e| (e.start.0, u64::from(e.len))).collect();
+        starts.sort_unstable();
+        for (from, len) in starts {
+            let full = runs.len() >= DATA_REGIONS;
+            match runs.last_mut() {
+                Some(last) if last.0 + last.1 == from || full => last.1 = from + len - last.0,
+                _ => runs.push((from, len)),
+            }
+        }
+        for (from, len) in runs {
+            let text = span(from, from + len);
+            regions.push(Region { from, len, kind: RegionKind::Data, text, changed: changed(from, len) });
+        }
+        for node in nodes {
+            let text = format!("{node} leaf");
+            regions.push(Region { from: node, len: 1, kind: RegionKind::Leaf, text, changed: changed(node, 1) });
+        }
+    }
+    regions.sort_by_key(|region| (region.from, region.len));
+    let bios = bios(m, size);
+    let facts = facts(m, &bios, written.len() as u64, size);
+    let label = format!("Device of {} of {} bytes; {}.", count(blocks, "block"), size, facts[0].text);
+    Disk {
+        facts,
+        active: on_device(m),
+        blocks,
+        block_size: u32::try_from(size).unwrap_or(4096),
+        regions: regions.into_iter().map(Rc::new).collect(),
+        bios,
+        label,
+    }
+}
+
+/// True if a page that the call wrote is on the device by now.
+fn on_device(m: &Moment) -> bool {
+    use world::{BhFlags, PageFlags};
+    m.index.copied_in_call(m.step).any(|content| {
+        let page = m.w.pages.iter().find(|(_, page)| page.content == content && page.mapping.0 > InodeId::BUDDY.0);
+        page.is_some_and(|(id, page)| {
+            let clean = page.flags.contains(PageFlags::UPTODATE)
+                && !page.flags.intersects(PageFlags::DIRTY | PageFlags::WRITEBACK | PageFlags::LOCKED);
+            clean
+                && m.w.page_bhs(id).any(|bh| {
+                    let flags = m.w.bhs.at(bh).flags;
+                    flags.contains(BhFlags::MAPPED) && !flags.intersects(BhFlags::DELAY | BhFlags::DIRTY)
+                })
+        })
+    })
+}
+
+fn bios(m: &Moment, size: u64) -> Vec<Rc<BioRow>> {
+    let mut rows = Vec::new();
+    for (id, bio) in m.w.bios.iter().filter(|(_, bio)| bio.used) {
+        let from = bio.sector * 512 / size;
+        let len = u64::from(bio.len).div_ceil(size);
+        let page = m.w.bio_vecs.get((id, 0)).map(|vec| page_name(m.w, vec.page)).unwrap_or_default();
+        let verb = if bio.write { "write" } else { "read" };
+        let changed = m.changes.iter().any(|change| matches!(change, Change::bios(changed, old) if *changed == id && !old.used));
+        let text = format!("{verb} {}, {page}", span(from, from + len));
+        rows.push(Rc::new(BioRow { from, len, write: bio.write, text, changed }));
+    }
+    rows
+}
+
+fn facts(m: &Moment, bios: &[Rc<BioRow>], written: u64, size: u64) -> Vec<Fact> {
+    let writes = bios.iter().filter(|bio| bio.write).count() as u64;
+    let reads = bios.len() as u64 - writes;
+    let moved = m.changes.iter().any(|change| matches!(change, Change::bios(..)));
+    let flight = match (reads, writes) {
+        (0, 0) => "nothing in flight".to_owned(),
+        (0, writes) => format!("{} in flight", count(writes, "write")),
+        (reads, 0) => format!("{} in flight", count(reads, "read")),
+        (reads, writes) => format!("{} and {} in flight", count(reads, "read"), count(writes, "write")),
+    };
+    let mut facts = vec![Fact { text: flight, changed: moved && !bios.is_empty() }];
+    let read = m.grew(Counter::DeviceBytesRead) / size;
+    if read > 0 {
+        facts.push(Fact { text: format!("{} read", count(read, "block")), changed: true });
+    }
+    if written > 0 {
+        facts.push(Fact { text: format!("{} written", count(written, "block")), changed: true });
+    }
+    facts
+}
+
+/// The block of the inode table that holds an inode.
+fn inode_block(w: &World, layout: &Layout, inode: InodeId) -> Option<u64> {
+    let ctx = layout.ctx.as_ref()?;
+    let (group, slot) = ctx.superblock.group_of_inode(Ino(w.inodes.get(inode)?.ino))?;
+    let desc = ctx.descs.get(group.0 as usize)?;
+    let byte = u64::from(slot) * u64::from(ctx.superblock.inode_size());
+    Some(desc.inode_table().0 + byte / u64::from(ctx.superblock.block_size()))
+}
+
+/// A region of the file system by block: what each block in use holds.
+#[must_use]
+pub fn kinds(w: &World) -> Option<(DecodeCtx, BTreeMap<Pblk, BlockKind>)> {
+    let reader = |block: Pblk| block_bytes(w, block.0);
+    let ctx = DecodeCtx::new(superblock(w)?, &reader);
+    let kinds = classify_all(&ctx, &reader);
+    Some((ctx, kinds))
+}
+
+/// One block, decoded; `None` if the device ends before it.
+#[must_use]
+pub fn block(m: &Moment, known: Option<&(DecodeCtx, BTreeMap<Pblk, BlockKind>)>, block: u64) -> Option<BlockView> {
+    let size = block_size(m.w);
+    let end = (m.w.device.len() as u64 * PAGE_SIZE / size).max(m.w.sb().blocks);
+    if block >= end {
+        return None;
+    }
+    let device = device_block(m.w, block);
+    let cached = cached_block(m.w, block);
+    let bytes = cached.clone().unwrap_or_else(|| device.clone());
+    let mut note = match &cached {
+        Some(cached) if *cached != device => "the cached copy, newer than the device's".to_owned(),
+        Some(_) => "cached, and the same on the device".to_owned(),
+        None => String::new(),
+    };
+    let changed = ranges(&before(m, block, size, cached.is_some()), &bytes);
+    let decoded = known.map(|(ctx, kinds)| {
+        let kind = kinds.get(&Pblk(block)).copied().unwrap_or(BlockKind::Plain);
+        decode_block(kind, &bytes, ctx)
+    });
+    let (title, fields) = match decoded {
+        Some(decoded) => (decoded.title, decoded.fields),
+        None => (format!("Block {}", number(block)), Vec::new()),
+    };
+    if fields.iter().any(|field| field.name == "damage") {
+        note = if note.is_empty() { "damaged".to_owned() } else { format!("{note}; damaged") };
+    }
+    let fields = fields.into_iter().map(|field| {
+        let touched = changed.iter().any(|(from, to)| field.offset < *to && field.offset + field.len > *from);
+        Rc::new(BlockField {
+            offset: field.offset,
+            len: field.len,
+            name: field.name.into_owned(),
+            value: field.value,
+            changed: touched,
+        })
+    });
+    Some(BlockView { block, last: end - 1, title, note, fields: fields.collect(), bytes: Rc::new(bytes), changed })
+}
+
+/// The block's bytes before the step, of the copy that is shown.
+fn before(m: &Moment, block: u64, size: u64, cached: bool) -> Vec<u8> {
+    let at = block * size;
+    let from = (at % PAGE_SIZE) as usize;
+    let part = from..from + size as usize;
+    let index = u32::try_from(at / PAGE_SIZE).unwrap_or(u32::MAX);
+    if cached && let Some(page) = m.w.find_page(InodeId::BDEV, index) {
+        let content = m.w.pages.at(page).content;
+        return match m.bytes_before(content) {
+            Some(old) => old[part].to_vec(),
+            None => m.w.contents.get(content)[part].to_vec(),
+        };
+    }
+    let old = m.changes.iter().find_map(|change| match change {
+        Change::device(unit, old) if unit.0 == index => Some(old.clone()),
+        _ => None,
+    });
+    match old {
+        Some(Some(old)) => old[part].to_vec(),
+        Some(None) => vec![0; size as usize],
+        None => device_block(m.w, block),
+    }
+}
+
+/// Where two equally long runs of bytes differ.
+#[must_use]
+pub fn ranges(old: &[u8], new: &[u8]) -> Vec<(u32, u32)> {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for (at, (old, new)) in (0u32..).zip(old.iter().zip(new)) {
+        if old == new {
+            continue;
+        }
+        match ranges.last_mut() {
+            Some(last) if last.1 == at => last.1 = at + 1,
+            _ => ranges.push((at, at + 1)),
+        }
+    }
+    ranges
+}

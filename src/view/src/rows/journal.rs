@@ -1,0 +1,137 @@
+//! Journal and dirty balance.
+
+use kernel::mm::page_writeback::domain_dirty_limits;
+use kernel::site;
+use world::{Change, Counter, Handle, HandleId, TaskId};
+
+use crate::frame::{DirtyBalance, Journal, Transaction};
+use crate::moment::{Moment, count};
+use crate::rows::device::Layout;
+
+/// Buffers named at most.
+const NAMES: usize = 3;
+
+/// The name of a handle's type.
+#[must_use]
+pub fn handle_kind(kind: u8) -> &'static str {
+    match kind {
+        0 => "misc",
+        1 => "inode",
+        2 => "write_page",
+        3 => "map_blocks",
+        4 => "dir",
+        5 => "truncate",
+        6 => "quota",
+        7 => "resize",
+        8 => "migrate",
+        9 => "move_extents",
+        10 => "xattr",
+        11 => "ext_convert",
+        _ => "handle",
+    }
+}
+
+/// Transactions, and the handle of the step's task.
+#[must_use]
+pub fn journal(m: &Moment, layout: &Layout) -> Journal {
+    let sb = m.w.sb();
+    let mut tids: Vec<u32> = m.w.journal.entries().keys().map(|(tid, _)| *tid).collect();
+    tids.dedup();
+    if sb.running_tid != 0 && !tids.contains(&sb.running_tid) {
+        tids.push(sb.running_tid);
+    }
+    tids.sort_unstable_by_key(|&tid| (tid != sb.running_tid, tid));
+    let old_running = m.changes.iter().find_map(|change| match change {
+        Change::supers(_, old) => Some(old.running_tid),
+        _ => None,
+    });
+    let transactions = tids.into_iter().map(|tid| {
+        let blocks: Vec<u64> = m
+            .w
+            .journal
+            .entries()
+            .range((tid, 0)..=(tid, u64::MAX))
+            .filter_map(|(_, bh)| m.w.bhs.get(*bh).map(|head| head.blocknr))
+            .collect();
+        let mut names: Vec<String> = blocks.iter().take(NAMES).map(|block| layout.name(*block)).collect();
+        if blocks.len() > NAMES {
+            names.push(format!("{} more", blocks.len() - NAMES));
+        }
+        let moved = m.changes.iter().any(|change| matches!(change, Change::journal((t, _), _) if *t == tid));
+        let new = old_running.is_some_and(|old| (old == tid) != (sb.running_tid == tid));
+        Transaction {
+            tid,
+            state: if tid == sb.running_tid { "running" } else { "committing" }.to_owned(),
+            text: if names.is_empty() { "empty".to_owned() } else { names.join(", ") },
+            changed: moved || new,
+        }
+    });
+    let (handle, handle_changed) = handle(m);
+    Journal { transactions: transactions.collect(), handle, handle_changed }
+}
+
+/// A handle before the step, if the step touched it.
+#[must_use]
+pub fn old_handle(m: &Moment, task: TaskId) -> Option<Handle> {
+    m.changes.iter().find_map(|change| match change {
+        Change::handles(id, old) if *id == HandleId(task.0) => Some(*old),
+        _ => None,
+    })
+}
+
+fn handle(m: &Moment) -> (String, bool) {
+    let info = m.index.info(m.step);
+    let task = m.task().unwrap_or(TaskId(info.task));
+    let now = m.w.handles.get(HandleId(task.0)).copied().unwrap_or_default();
+    let old = old_handle(m, task);
+    if now.refs > 0 {
+        let nested = if now.refs > 1 { format!(", nested {}", now.refs) } else { String::new() };
+        let tx = if now.tid > 0 { format!(", tx {}", now.tid) } else { String::new() };
+        let text =
+            format!("handle {} open{tx}, {}{nested}", handle_kind(now.kind), count(u64::from(now.credits), "credit"));
+        return (text, old.is_some_and(|old| old != now));
+    }
+    match old.filter(|old| old.refs > 0) {
+        Some(old) => {
+            let dirtied = count(u64::from(old.dirtied), "block");
+            (format!("handle {} stopped, {dirtied} dirtied", handle_kind(old.kind)), true)
+        }
+        None => (String::new(), false),
+    }
+}
+
+/// Dirty pages against the limits.
+#[must_use]
+pub fn dirty(m: &Moment) -> DirtyBalance {
+    let (limit, background) = domain_dirty_limits(m.w);
+    let freerun = u64::midpoint(limit, background);
+    let info = m.index.info(m.step);
+    let task = m.task().unwrap_or(TaskId(info.task));
+    let acct = m.w.accts.get(task).copied().unwrap_or_default();
+    let old = m.changes.iter().find_map(|change| match change {
+        Change::accts(id, old) if *id == task => Some(*old),
+        _ => None,
+    });
+    let dirty = m.w.counter(Counter::FileDirty);
+    let note = if m.is(&[site::BDP_FREERUN]) {
+        format!("checked: no pause, next after {}", count(u64::from(acct.nr_dirtied_pause), "page"))
+    } else if m.call(&site::BALANCE_DIRTY_PAGES).is_some() {
+        "checking now".to_owned()
+    } else {
+        "no check in this step".to_owned()
+    };
+    DirtyBalance {
+        dirty,
+        writeback: m.w.counter(Counter::Writeback),
+        background,
+        freerun,
+        setpoint: u64::midpoint(freerun, limit),
+        limit,
+        dirty_changed: dirty != m.old_counter(Counter::FileDirty),
+        nr_dirtied: u64::from(acct.nr_dirtied),
+        nr_dirtied_pause: u64::from(acct.nr_dirtied_pause),
+        nr_dirtied_changed: old.is_some_and(|old| old.nr_dirtied != acct.nr_dirtied),
+        bdp_ratelimits: m.w.counter(Counter::BdpRatelimits),
+        note,
+    }
+}

@@ -1,0 +1,78 @@
+//! Locals of the innermost function, and all call stacks.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use kernel::site::{self, Ty};
+use world::{Change, TaskId, World};
+
+use crate::frame::{Local, StackRow, TaskRow};
+use crate::index::task_state;
+use crate::moment::{Moment, stack_of, task_name, wait_name};
+
+/// Steps to look back for the line a frame stands at.
+const LOOK_BACK: usize = 4096;
+
+/// Locals of the function that the step ended in.
+#[must_use]
+pub fn locals(m: &Moment) -> Vec<Rc<Local>> {
+    let (Some(&call), Some(task)) = (m.stack.first(), m.task()) else { return Vec::new() };
+    let mut rows = Vec::new();
+    for (n, local) in call.function.locals.iter().enumerate() {
+        let slot = World::local_slot(task, call.depth, u32::try_from(n).unwrap_or(0));
+        let value = m.w.locals.get(slot).copied().unwrap_or(0);
+        let was = m.changes.iter().find_map(|change| match change {
+            Change::locals(id, old) if *id == slot => Some(*old),
+            _ => None,
+        });
+        let text = m.text(local, value);
+        let was = was.map(|old| m.text(local, old)).filter(|old| *old != text);
+        let unit = match local.ty {
+            Ty::Bytes => "bytes",
+            Ty::Status => "status",
+            Ty::Address => "address",
+            Ty::Count | Ty::Flags | Ty::Bool => "",
+        };
+        rows.push(Rc::new(Local { name: local.name.to_owned(), value: text, was, unit: unit.to_owned() }));
+    }
+    rows
+}
+
+/// All tasks with their stacks.
+#[must_use]
+pub fn tasks(m: &Moment) -> Vec<Rc<TaskRow>> {
+    let lines = lines(m);
+    let mut rows = Vec::new();
+    for (id, task) in m.w.tasks.iter() {
+        if task.state == world::TaskState::Absent {
+            continue;
+        }
+        let state = task_state(m.w, id, m.task());
+        let on = if task.state == world::TaskState::Sleeping { wait_name(m.w, task.wait) } else { String::new() };
+        let frame = m.w.runs.get(id).map_or(0, |run| run.frame);
+        let stack = stack_of(m.h, frame).into_iter().filter(|call| call.function.id != site::USER.id).map(|call| {
+            let line = lines.get(&(id, call.frame)).copied().unwrap_or(call.function.line);
+            StackRow { function: call.function.name.to_owned(), file: call.function.file.to_owned(), line }
+        });
+        rows.push(Rc::new(TaskRow {
+            id: id.0,
+            name: task_name(m.w, id),
+            state,
+            on,
+            current: m.task() == Some(id),
+            stack: stack.collect(),
+        }));
+    }
+    rows
+}
+
+/// The line of the latest probe in each frame.
+fn lines(m: &Moment) -> BTreeMap<(TaskId, u32), u32> {
+    let mut lines = BTreeMap::new();
+    for header in m.h.steps[..m.step as usize].iter().rev().take(LOOK_BACK) {
+        if let Some(probe) = site::probe(header.site) {
+            lines.entry((TaskId(u32::from(header.task)), header.frame)).or_insert(probe.line);
+        }
+    }
+    lines
+}

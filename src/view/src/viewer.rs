@@ -1,0 +1,218 @@
+//! Builds the screen of a step, and the timeline, of one run.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use ondisk::Pblk;
+use ondisk::decode::{BlockKind, DecodeCtx};
+use sched::Machine;
+use session::scenario::Scenario;
+
+use crate::frame::{
+    BlockView, Ext4, Frame, Header, Narration, Notice, PageCache, Phase, Timeline,
+};
+use crate::index::Index;
+use crate::moment::{Moment, number, phase_of};
+use crate::program::Program;
+use crate::rows::device::Layout;
+use crate::rows::{cache, changes, code, device, ext4, journal, tasks, user};
+use crate::text::Lang;
+use crate::text::narration::narrate;
+
+type Kinds = Option<(DecodeCtx, BTreeMap<Pblk, BlockKind>)>;
+
+/// Looks at one run from all sides; make a new one for another run.
+///
+/// It seeks the machine: before the run goes on, `Run::seek_head` puts it back.
+/// All it shows is a function of run and step, whatever was shown before; the
+/// caches only save work.
+pub struct Viewer {
+    program: Program,
+    lang: Lang,
+    index: Index,
+    /// Read when first needed; read again once the file system is mounted anew.
+    layout: Option<(bool, Layout)>,
+    frame: Rc<Frame>,
+    timeline: Rc<Timeline>,
+    /// What each block is, at a step.
+    kinds: Option<(u32, Kinds)>,
+}
+
+impl Viewer {
+    /// A viewer of a run of `scenario`; `name` is what links call it, `buffers`
+    /// are the names of the run's buffers by number.
+    #[must_use]
+    pub fn new(name: &str, scenario: &Scenario, buffers: &[String]) -> Self {
+        Viewer {
+            program: Program::new(name, scenario, buffers.to_vec()),
+            lang: Lang::default(),
+            index: Index::default(),
+            layout: None,
+            frame: Rc::default(),
+            timeline: Rc::default(),
+            kinds: None,
+        }
+    }
+
+    /// Speaks another language from here on.
+    pub fn set_lang(&mut self, lang: Lang) {
+        self.lang = lang;
+    }
+
+    /// The screen after `step` probes, with `page` of the file drawn large
+    /// (`None`: the one the step is about). A step past the last is the last.
+    pub fn frame(&mut self, machine: &Machine, step: u64, page: Option<u64>) -> Rc<Frame> {
+        let next = machine.with_history(|w, h| {
+            self.index.extend(w, h, &self.program);
+            let step = u32::try_from(step).unwrap_or(u32::MAX).min(h.len());
+            h.seek(w, step);
+            let mounted = w.sb().mounted;
+            if self.layout.as_ref().is_none_or(|(known, _)| !known && mounted) {
+                self.layout = Some((mounted, Layout::read(w)));
+            }
+            let moment = Moment::new(w, h, &self.index, &self.program, step);
+            let empty = Layout::default();
+            let layout = self.layout.as_ref().map_or(&empty, |(_, layout)| layout);
+            build(&moment, layout, self.lang, page)
+        });
+        let next = keep(&self.frame, next);
+        if *self.frame != next {
+            self.frame = Rc::new(next);
+        }
+        Rc::clone(&self.frame)
+    }
+
+    /// The run so far; the same `Rc` while nothing was added. `complete` says
+    /// that no more steps will come.
+    pub fn timeline(&mut self, machine: &Machine, complete: bool) -> Rc<Timeline> {
+        let len = machine.with_history(|w, h| {
+            self.index.extend(w, h, &self.program);
+            h.len()
+        });
+        if self.timeline.last != u64::from(len) || self.timeline.complete != complete || self.timeline.counters.is_empty() {
+            let mut timeline = self.index.timeline();
+            timeline.complete = complete;
+            self.timeline = Rc::new(timeline);
+        }
+        Rc::clone(&self.timeline)
+    }
+
+    /// One block of the device as the kernel has it after `step` probes, decoded.
+    ///
+    /// # Errors
+    /// The device has no such block.
+    pub fn block(&mut self, machine: &Machine, step: u64, block: u64) -> Result<Rc<BlockView>, Notice> {
+        machine.with_history(|w, h| {
+            self.index.extend(w, h, &self.program);
+            let step = u32::try_from(step).unwrap_or(u32::MAX).min(h.len());
+            h.seek(w, step);
+            if self.kinds.as_ref().is_none_or(|(at, _)| *at != step) {
+                self.kinds = Some((step, device::kinds(w)));
+            }
+            let moment = Moment::new(w, h, &self.index, &self.program, step);
+            let kinds = self.kinds.as_ref().and_then(|(_, kinds)| kinds.as_ref());
+            device::block(&moment, kinds, block).map(Rc::new).ok_or_else(|| Notice {
+                title: format!("There is no block {}.", number(block)),
+                text: "The device ends before it.".to_owned(),
+                error: false,
+            })
+        })
+    }
+}
+
+fn build(m: &Moment, layout: &Layout, lang: Lang, page: Option<u64>) -> Frame {
+    let inode = m.inode();
+    let window = inode.map(|inode| cache::window(m, inode, page));
+    let both = inode.zip(window);
+    Frame {
+        step: u64::from(m.step),
+        header: Rc::new(header(m)),
+        narration: Rc::new(narration(m, lang)),
+        code: Rc::new(code::code(m)),
+        source: code::source(m),
+        locals: tasks::locals(m),
+        tasks: tasks::tasks(m),
+        user: Rc::new(user::user(m)),
+        copy: user::copy(m, window.map(|window| window.selected)).map(Rc::new),
+        cache: Rc::new(both.map_or_else(PageCache::default, |(inode, window)| cache::cache(m, inode, window))),
+        ext4: Rc::new(both.map_or_else(Ext4::default, |(inode, window)| ext4::ext4(m, inode, window))),
+        disk: Rc::new(device::disk(m, layout, inode)),
+        journal: Rc::new(journal::journal(m, layout)),
+        dirty: Rc::new(journal::dirty(m)),
+        changes: Rc::new(changes::changes(m)),
+        notice: None,
+    }
+}
+
+fn header(m: &Moment) -> Header {
+    let info = m.index.info(m.step);
+    let call = if m.step == 0 { String::new() } else { m.program.call_text(info.task, info.syscall) };
+    Header { scenario: m.program.name.clone(), title: m.program.title.clone(), call }
+}
+
+fn narration(m: &Moment, lang: Lang) -> Narration {
+    let info = m.index.info(m.step);
+    let mut crumb = Vec::new();
+    if m.step > 0 {
+        let name = m.program.call_name(info.task, info.syscall);
+        crumb.extend((!name.is_empty()).then_some(name));
+        if info.iteration > 0 {
+            crumb.push(format!("iteration {}", info.iteration));
+            crumb.push(format!("try {}", info.retry.max(1)));
+        }
+    }
+    let phase = if m.step == 0 { Phase::None } else { phase_of(&m.stack, m.probe()) };
+    let (what, why) = narrate(lang, m);
+    Narration { phase, crumb: crumb.join(" · "), what, why }
+}
+
+/// Takes from `old` every shared row that is equal in `new`.
+fn keep(old: &Frame, mut new: Frame) -> Frame {
+    fn one<T: PartialEq>(old: &Rc<T>, new: &mut Rc<T>) {
+        if old == new {
+            *new = Rc::clone(old);
+        }
+    }
+    fn maybe<T: PartialEq>(old: &Option<Rc<T>>, new: &mut Option<Rc<T>>) {
+        if let (Some(old), Some(new)) = (old, new) {
+            one(old, new);
+        }
+    }
+    fn all<T: PartialEq>(old: &[Rc<T>], new: &mut [Rc<T>]) {
+        for (old, new) in old.iter().zip(new) {
+            one(old, new);
+        }
+    }
+    /// Rows inside a row that differs keep theirs too.
+    macro_rules! inside {
+        ($part:ident, $($list:ident),*) => {
+            one(&old.$part, &mut new.$part);
+            if !Rc::ptr_eq(&old.$part, &new.$part) && let Some(part) = Rc::get_mut(&mut new.$part) {
+                $( all(&old.$part.$list, &mut part.$list); )*
+            }
+        };
+    }
+    one(&old.header, &mut new.header);
+    one(&old.narration, &mut new.narration);
+    inside!(code, lines);
+    maybe(&old.source, &mut new.source);
+    all(&old.locals, &mut new.locals);
+    all(&old.tasks, &mut new.tasks);
+    inside!(user, segments, residency);
+    maybe(&old.copy, &mut new.copy);
+    inside!(cache, pages);
+    if let Some(cache) = Rc::get_mut(&mut new.cache) {
+        maybe(&old.cache.selected, &mut cache.selected);
+        if let (Some(old), Some(page)) = (&old.cache.selected, cache.selected.as_mut().and_then(Rc::get_mut)) {
+            all(&old.buffers, &mut page.buffers);
+            all(&old.strip, &mut page.strip);
+        }
+    }
+    inside!(ext4, extents);
+    inside!(disk, regions, bios);
+    one(&old.journal, &mut new.journal);
+    one(&old.dirty, &mut new.dirty);
+    inside!(changes, rows);
+    maybe(&old.notice, &mut new.notice);
+    new
+}
