@@ -74,7 +74,7 @@ fn pieces(w: &World, task: TaskId, mut bytes: u64) -> Vec<(u32, u64, u64)> {
 /// # Errors
 /// `EFAULT` at the first byte that cannot be read.
 pub async fn iov_iter_fault_in_readable(kt: &Kthread, bytes: u64) -> Result<(), Errno> {
-    call(kt, &site::IOV_ITER_FAULT_IN_READABLE, &[bytes], async {
+    call!(kt, &site::IOV_ITER_FAULT_IN_READABLE, &[bytes], async {
         let (process, pieces) = kt.with(|w| (w.tasks.at(kt.task).process, pieces(w, kt.task, bytes)));
         for (n, base, len) in pieces {
             probe!(kt, FI_SEGMENT, seg = n, address = base).await;
@@ -116,7 +116,7 @@ async fn get_user(kt: &Kthread, process: u8, address: u64) -> Result<(), Errno> 
 /// faults off; stops at the first byte that is not present. Does not move the
 /// iterator. Gives the bytes copied.
 pub async fn iov_iter_copy_from_user_atomic(kt: &Kthread, page: PageId, offset: u64, bytes: u64) -> u64 {
-    call(kt, &site::IOV_ITER_COPY_FROM_USER_ATOMIC, &[offset, bytes], async {
+    call!(kt, &site::IOV_ITER_COPY_FROM_USER_ATOMIC, &[offset, bytes], async {
         kt.with(|w| w.run_mut(kt.task).atomic += 1);
         let (process, pieces) = kt.with(|w| (w.tasks.at(kt.task).process, pieces(w, kt.task, bytes)));
         let mut copied = 0;

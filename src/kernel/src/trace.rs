@@ -1,7 +1,5 @@
 //! Calls and probes: how kernel code tells the viewer and the tracer where it is.
 
-use std::future::Future;
-
 use sched::Kthread;
 use world::{Errno, TraceEvent, World};
 
@@ -46,20 +44,26 @@ macro_rules! id_words {
 }
 id_words!(world::PageId, world::BhId, world::InodeId, world::FileId);
 
-/// Opens `site`'s frame, runs `body`, closes the frame; the tracer sees entry
-/// (with `args`) and exit if the function is one it follows.
-pub async fn call<T, F>(kt: &Kthread, site: &'static FnSite, args: &[u64], body: F) -> T
-where
-    T: Word + Copy,
-    F: Future<Output = T>,
-{
-    enter(kt, site, args);
-    let value = body.await;
-    exit(kt, site, value.word());
-    value
+/// `call!(kt, &site::NAME, &[args], async { body }).await`: opens the function's frame, runs `body`, closes the
+/// frame; the tracer sees entry (with the arguments) and exit if the function is one it follows.
+///
+/// A macro, not a function: a future given as an argument is kept twice, so that forty nested ones would not fit
+/// on any stack.
+#[macro_export]
+macro_rules! call {
+    ($kt:expr, $site:expr, $args:expr, $body:expr $(,)?) => {
+        async {
+            $crate::trace::enter($kt, $site, $args);
+            let value = $body.await;
+            $crate::trace::exit($kt, $site, $crate::trace::Word::word(value));
+            value
+        }
+    };
 }
 
-/// The same for a function that cannot sleep.
+pub use crate::call;
+
+/// [`call!`] for a function that cannot sleep.
 pub fn call_sync<T: Word + Copy>(
     kt: &Kthread,
     site: &'static FnSite,
@@ -86,14 +90,16 @@ pub fn traced<T: Word + Copy>(
     value
 }
 
-fn enter(kt: &Kthread, site: &'static FnSite, args: &[u64]) {
+/// The begin of [`call!`].
+pub fn enter(kt: &Kthread, site: &'static FnSite, args: &[u64]) {
     if site.traced {
         kt.with(|w| write(w, TraceEvent::Enter, site.id, args));
     }
     kt.push_frame(site.id, args);
 }
 
-fn exit(kt: &Kthread, site: &'static FnSite, value: u64) {
+/// The end of [`call!`].
+pub fn exit(kt: &Kthread, site: &'static FnSite, value: u64) {
     kt.pop_frame();
     if site.traced {
         kt.with(|w| write(w, TraceEvent::Exit, site.id, &[value]));

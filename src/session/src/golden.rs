@@ -51,9 +51,9 @@ pub struct Syscall {
     /// Its result; absent if the process died in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ret: Option<i64>,
-    /// Error number, if the result is negative.
+    /// Name of the error, if there is one: `EFAULT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub errno: Option<u16>,
+    pub errno: Option<String>,
     /// The process died in it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub killed: bool,
@@ -63,6 +63,51 @@ pub struct Syscall {
     /// What `ext4_file_write_iter` returned in the call the process died in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_ret: Option<i64>,
+}
+
+/// The kernel's name of an error number.
+#[must_use]
+pub fn errno_name(number: u16) -> String {
+    const NAMES: [(u16, &str); 36] = [
+        (1, "EPERM"),
+        (2, "ENOENT"),
+        (4, "EINTR"),
+        (5, "EIO"),
+        (6, "ENXIO"),
+        (9, "EBADF"),
+        (11, "EAGAIN"),
+        (12, "ENOMEM"),
+        (13, "EACCES"),
+        (14, "EFAULT"),
+        (16, "EBUSY"),
+        (17, "EEXIST"),
+        (18, "EXDEV"),
+        (19, "ENODEV"),
+        (20, "ENOTDIR"),
+        (21, "EISDIR"),
+        (22, "EINVAL"),
+        (25, "ENOTTY"),
+        (26, "ETXTBSY"),
+        (27, "EFBIG"),
+        (28, "ENOSPC"),
+        (29, "ESPIPE"),
+        (30, "EROFS"),
+        (31, "EMLINK"),
+        (32, "EPIPE"),
+        (34, "ERANGE"),
+        (36, "ENAMETOOLONG"),
+        (38, "ENOSYS"),
+        (39, "ENOTEMPTY"),
+        (61, "ENODATA"),
+        (74, "EFSBADCRC"),
+        (75, "EOVERFLOW"),
+        (95, "EOPNOTSUPP"),
+        (117, "EUCLEAN"),
+        (122, "EDQUOT"),
+        (125, "ECANCELED"),
+    ];
+    let known = NAMES.iter().find(|(known, _)| *known == number);
+    known.map_or_else(|| format!("E{number}"), |(_, name)| (*name).to_owned())
 }
 
 /// Counts of the superblock.
@@ -124,8 +169,9 @@ pub fn result_difference(expected: &CaseResult, ours: &CaseResult) -> Option<Str
         let Some(have) = ours.syscalls.get(n) else {
             return Some(format!("op{n} {}: was not run", want.text));
         };
-        let outcome = |call: &Syscall| (call.op, call.ret, call.errno, call.killed, call.kernel_ret);
-        if outcome(want) != outcome(have) {
+        if (want.op, want.ret, &want.errno) != (have.op, have.ret, &have.errno)
+            || (want.killed, want.kernel_ret) != (have.killed, have.kernel_ret)
+        {
             return Some(format!("op{n} {}: {}, expected {}", want.text, outcome_text(have), outcome_text(want)));
         }
     }
@@ -163,7 +209,7 @@ pub fn result_difference(expected: &CaseResult, ours: &CaseResult) -> Option<Str
 fn outcome_text(call: &Syscall) -> String {
     let mut words = Vec::new();
     words.extend(call.ret.map(|ret| format!("ret {ret}")));
-    words.extend(call.errno.map(|errno| format!("errno {errno}")));
+    words.extend(call.errno.clone());
     words.extend(call.killed.then(|| "killed".to_owned()));
     words.extend(call.kernel_ret.map(|ret| format!("kernel_ret {ret}")));
     words.join(" ")
@@ -473,8 +519,8 @@ mod tests {
             assert_eq!(result_difference(&expected, &ours).as_deref(), Some(expect));
         };
         check(
-            |ours| (ours.syscalls[0].ret, ours.syscalls[0].errno) = (Some(-1), Some(28)),
-            "op0 write f b0:0:9: ret -1 errno 28, expected ret 9",
+            |ours| (ours.syscalls[0].ret, ours.syscalls[0].errno) = (Some(-1), Some(errno_name(28))),
+            "op0 write f b0:0:9: ret -1 ENOSPC, expected ret 9",
         );
         check(|ours| ours.syscalls.clear(), "op0 write f b0:0:9: was not run");
         check(|ours| ours.files.clear(), "f: is missing");

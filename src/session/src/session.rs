@@ -101,9 +101,10 @@ impl Session {
     /// outside operations.
     #[must_use]
     pub fn address_of(&self, step: u32) -> Option<ProbeAt> {
-        let headers = self.run.machine().with_history(|_, history| {
-            history.steps.get(..step as usize).map(<[_]>::to_vec).unwrap_or_default()
-        });
+        let headers = self
+            .run
+            .machine()
+            .with_history(|_, history| history.steps.get(..step as usize).map(<[_]>::to_vec).unwrap_or_default());
         let last = headers.last()?;
         let task = TaskId(u32::from(last.task));
         self.run.seek(step);

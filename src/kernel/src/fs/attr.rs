@@ -17,7 +17,7 @@ use crate::trace::call;
 pub async fn fchmod(kt: &Kthread, file: FileId, mode: u16) -> Result<(), Errno> {
     let inode = kt.with(|w| w.files.at(file).inode);
     down_write(kt, RwSem::IRwsem(inode)).await;
-    let changed = call(kt, &site::EXT4_SETATTR_MODE, &[], async {
+    let changed = call!(kt, &site::EXT4_SETATTR_MODE, &[], async {
         if kt.with(|w| w.sb().shutdown) {
             return Err(Errno::EIO);
         }

@@ -31,7 +31,7 @@ pub fn current_time(w: &World) -> u64 {
 /// # Errors
 /// What stripping privileges gives.
 pub async fn file_modified(kt: &Kthread, file: FileId) -> Result<(), Errno> {
-    call(kt, &site::FILE_MODIFIED, &[], async {
+    call!(kt, &site::FILE_MODIFIED, &[], async {
         let inode = kt.with(|w| w.files.at(file).inode);
         probe!(kt, FM_PRIVS).await;
         file_remove_privs(kt, inode).await?;
@@ -49,7 +49,7 @@ pub async fn file_modified(kt: &Kthread, file: FileId) -> Result<(), Errno> {
 /// # Errors
 /// What marking the inode dirty gives.
 async fn file_remove_privs(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
-    call(kt, &site::FILE_REMOVE_PRIVS, &[], async {
+    call!(kt, &site::FILE_REMOVE_PRIVS, &[], async {
         let (fast, kill) = kt.with(|w| {
             let i = w.inodes.at(inode);
             let fast = i.bits.contains(InodeBits::NOSEC) || !is_regular(i.mode);
@@ -61,7 +61,7 @@ async fn file_remove_privs(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
         }
         if kill != 0 {
             probe!(kt, FRP_KILL, kill = kill).await;
-            call(kt, &site::EXT4_SETATTR_MODE, &[], async {
+            call!(kt, &site::EXT4_SETATTR_MODE, &[], async {
                 kt.with(|w| {
                     let now = current_time(w);
                     w.inode_mut(inode).mode &= !kill;
@@ -98,7 +98,7 @@ fn should_remove_suid(w: &World, kt: &Kthread, mode: u16) -> u16 {
 /// # Errors
 /// None today; the kernel's are of quota and iversion.
 pub async fn file_update_time(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
-    call(kt, &site::FILE_UPDATE_TIME, &[], async {
+    call!(kt, &site::FILE_UPDATE_TIME, &[], async {
         let (now, stale) = kt.with(|w| {
             let now = current_time(w);
             let times = w.times.at(inode);

@@ -181,7 +181,7 @@ pub async fn path_lookup(kt: &Kthread, path: &str) -> Result<InodeId, Errno> {
 /// What open(2) gives: `ENOENT`, `EEXIST`, `EISDIR`, `ENOTDIR`, `EPERM`, `EACCES`,
 /// `EROFS`, `ETXTBSY`, `ENAMETOOLONG`, `ENOSPC`, `EIO`, `EUCLEAN`, `EFSBADCRC`.
 pub async fn do_sys_open(kt: &Kthread, path: &str, flags: OpenFlags, mode: u16) -> Result<FileId, Errno> {
-    call(kt, &site::DO_SYS_OPENAT2, &[u64::from(flags.bits()), u64::from(mode)], async {
+    call!(kt, &site::DO_SYS_OPENAT2, &[u64::from(flags.bits()), u64::from(mode)], async {
         let tmpfile = flags.contains(OpenFlags::TMPFILE);
         if (tmpfile && !flags.writes()) || flags.contains(OpenFlags::CREAT | OpenFlags::DIRECTORY) {
             return Err(Errno::EINVAL);
@@ -347,7 +347,7 @@ async fn ext4_file_open(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     if kt.with(|w| is_dir(w, inode)) {
         return Ok(());
     }
-    call(kt, &site::EXT4_FILE_OPEN, &[], async {
+    call!(kt, &site::EXT4_FILE_OPEN, &[], async {
         if kt.with(|w| w.sb().shutdown) {
             return Err(Errno::EIO);
         }
@@ -409,7 +409,7 @@ async fn do_tmpfile(kt: &Kthread, path: &str, flags: OpenFlags, mode: u16) -> Re
 /// only logged by the kernel.
 pub async fn filp_close(kt: &Kthread, file: FileId) {
     let Some(head) = kt.with(|w| w.files.get(file).copied()).filter(|head| head.refs > 0) else { return };
-    call(kt, &site::FILP_CLOSE, &[u64::from(file.0)], async {
+    call!(kt, &site::FILP_CLOSE, &[u64::from(file.0)], async {
         if head.refs > 1 {
             kt.with(|w| w.file_mut(file).refs -= 1);
             probe!(kt, FC_SHARED).await;

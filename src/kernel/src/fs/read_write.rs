@@ -81,7 +81,7 @@ pub fn fdget(w: &World, process: u8, fd: u32) -> Result<FileId, Errno> {
 /// # Errors
 /// `EBADF`, or what [`vfs_write`] gives.
 pub async fn ksys_write(kt: &Kthread, fd: u32, base: u64, count: u64) -> Result<u64, Errno> {
-    call(kt, &site::KSYS_WRITE, &[u64::from(fd), count], async {
+    call!(kt, &site::KSYS_WRITE, &[u64::from(fd), count], async {
         let file = kt.with(|w| fdget(w, w.tasks.at(kt.task).process, fd));
         probe!(kt, KW_FDGET).await;
         let file = file?;
@@ -102,7 +102,7 @@ pub async fn ksys_write(kt: &Kthread, fd: u32, base: u64, count: u64) -> Result<
 /// # Errors
 /// `EINVAL` for a negative position, `EBADF`, or what [`vfs_write`] gives.
 pub async fn ksys_pwrite64(kt: &Kthread, fd: u32, base: u64, count: u64, pos: i64) -> Result<u64, Errno> {
-    call(kt, &site::KSYS_PWRITE64, &[u64::from(fd), count, pos as u64], async {
+    call!(kt, &site::KSYS_PWRITE64, &[u64::from(fd), count, pos as u64], async {
         let Ok(mut pos) = u64::try_from(pos) else {
             probe!(kt, KPW_CHECK, ret = Errno::EINVAL).await;
             return Err(Errno::EINVAL);
@@ -121,7 +121,7 @@ pub async fn ksys_pwrite64(kt: &Kthread, fd: u32, base: u64, count: u64, pos: i6
 /// # Errors
 /// `EBADF`, `EFAULT`, `EINVAL`, or what ext4 gives.
 async fn vfs_write(kt: &Kthread, file: FileId, base: u64, count: u64, pos: &mut u64) -> Result<u64, Errno> {
-    call(kt, &site::VFS_WRITE, &[*pos, count], async {
+    call!(kt, &site::VFS_WRITE, &[*pos, count], async {
         if !kt.with(|w| w.files.at(file).writable) {
             probe!(kt, VW_MODE, ret = Errno::EBADF).await;
             return Err(Errno::EBADF);
@@ -166,7 +166,7 @@ fn rw_verify_area(pos: u64, count: u64) -> Result<(), Errno> {
 /// # Errors
 /// `EBADF`, or what [`vfs_writev`] gives.
 pub async fn do_writev(kt: &Kthread, fd: u32, segments: &[Iovec], rwf: u32) -> Result<u64, Errno> {
-    call(kt, &site::DO_WRITEV, &[u64::from(fd), segments.len() as u64], async {
+    call!(kt, &site::DO_WRITEV, &[u64::from(fd), segments.len() as u64], async {
         let file = kt.with(|w| fdget(w, w.tasks.at(kt.task).process, fd));
         probe!(kt, DWV_FDGET).await;
         let file = file?;
@@ -186,7 +186,7 @@ pub async fn do_writev(kt: &Kthread, fd: u32, segments: &[Iovec], rwf: u32) -> R
 /// # Errors
 /// `EINVAL` for a negative position, `EBADF`, or what [`vfs_writev`] gives.
 pub async fn do_pwritev(kt: &Kthread, fd: u32, segments: &[Iovec], pos: i64, rwf: u32) -> Result<u64, Errno> {
-    call(kt, &site::DO_PWRITEV, &[u64::from(fd), segments.len() as u64, pos as u64], async {
+    call!(kt, &site::DO_PWRITEV, &[u64::from(fd), segments.len() as u64, pos as u64], async {
         let Ok(mut pos) = u64::try_from(pos) else {
             return Err(Errno::EINVAL);
         };
@@ -204,7 +204,7 @@ pub async fn do_pwritev(kt: &Kthread, fd: u32, segments: &[Iovec], pos: i64, rwf
 /// # Errors
 /// `EINVAL`, `EFAULT`, `EBADF`, `EOPNOTSUPP`, or what ext4 gives.
 async fn vfs_writev(kt: &Kthread, file: FileId, segments: &[Iovec], pos: &mut u64, rwf: u32) -> Result<u64, Errno> {
-    call(kt, &site::VFS_WRITEV, &[segments.len() as u64, 0, *pos], async {
+    call!(kt, &site::VFS_WRITEV, &[segments.len() as u64, 0, *pos], async {
         let segments = import_iovec(segments)?;
         let count = kt.with(|w| {
             iov_iter_init(w, kt.task, &segments);

@@ -18,7 +18,7 @@ use crate::{probe, site};
 /// # Errors
 /// As [`ext4_sync_file`].
 pub async fn vfs_fsync_range(kt: &Kthread, file: FileId, start: u64, end: u64, datasync: bool) -> Result<(), Errno> {
-    call(
+    call!(
         kt,
         &site::VFS_FSYNC_RANGE,
         &[start, end, u64::from(datasync)],
@@ -67,7 +67,7 @@ pub async fn generic_write_sync(kt: &Kthread, iocb: &Kiocb, count: u64) -> Resul
 /// # Errors
 /// The first error; everything is tried.
 pub async fn sync_filesystem(kt: &Kthread) -> Result<(), Errno> {
-    call(
+    call!(
         kt,
         &site::KSYS_SYNC,
         &[],

@@ -28,7 +28,7 @@ use crate::{probe, site};
 /// What writing the pages gives.
 pub async fn writeback_single_inode(kt: &Kthread, inode: InodeId, wbc: &mut WritebackControl) -> Result<(), Errno> {
     let ino = kt.with(|w| w.inodes.at(inode).ino);
-    call(
+    call!(
         kt,
         &site::WRITEBACK_SINGLE_INODE,
         &[u64::from(ino)],

@@ -153,7 +153,7 @@ pub fn end_read_pages(w: &mut World, bio: &Bio, vecs: &[BioVec]) {
 /// docs/omissions.md#mm.
 pub async fn grab_cache_page_write_begin(kt: &Kthread, inode: InodeId, index: u32, flags: u32) -> PageId {
     let mut grabbed = PageId::NONE;
-    call(kt, &site::GRAB_CACHE_PAGE_WRITE_BEGIN, &[u64::from(index), u64::from(flags)], async {
+    call!(kt, &site::GRAB_CACHE_PAGE_WRITE_BEGIN, &[u64::from(index), u64::from(flags)], async {
         grabbed = loop {
             let found = kt.with(|w| {
                 let found = w.find_page(inode, index);
@@ -194,7 +194,7 @@ pub async fn grab_cache_page_write_begin(kt: &Kthread, inode: InodeId, index: u3
 /// `write_begin` or `write_end` gives.
 pub async fn generic_perform_write(kt: &Kthread, file: FileId, mut pos: u64) -> Result<u64, Errno> {
     let count = kt.with(|w| iov_iter_count(w, kt.task));
-    call(kt, &site::GENERIC_PERFORM_WRITE, &[pos, count], async {
+    call!(kt, &site::GENERIC_PERFORM_WRITE, &[pos, count], async {
         let inode = kt.with(|w| w.files.at(file).inode);
         let ops = kt.with(|w| a_ops(w, inode));
         let mut written = 0;

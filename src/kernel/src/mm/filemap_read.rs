@@ -96,7 +96,7 @@ pub async fn ext4_file_read_iter(kt: &Kthread, file: FileId, pos: u64, count: u6
 /// As [`ext4_file_read_iter`], if nothing was read before.
 pub async fn generic_file_buffered_read(kt: &Kthread, file: FileId, pos: u64, count: u64) -> Result<Vec<u8>, Errno> {
     let mut bytes = Vec::new();
-    let read = call(
+    let read = call!(
         kt,
         &site::GENERIC_FILE_BUFFERED_READ,
         &[pos, count],
@@ -283,7 +283,7 @@ pub async fn touch_atime(kt: &Kthread, file: FileId) {
 /// # Errors
 /// `EFAULT` past the end of the file (SIGBUS), `EIO` for a failed read.
 pub async fn filemap_fault(kt: &Kthread, inode: InodeId, index: u32) -> Result<PageId, Errno> {
-    call(
+    call!(
         kt,
         &site::FILEMAP_FAULT,
         &[u64::from(index)],

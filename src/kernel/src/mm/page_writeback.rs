@@ -62,7 +62,7 @@ pub fn domain_dirty_limits(w: &World) -> (u64, u64) {
 /// Not modelled yet: `wb->dirty_exceeded` and leaks of exited tasks, which only
 /// a throttled task can cause; see docs/omissions.md#throttling.
 pub async fn balance_dirty_pages_ratelimited(kt: &Kthread) {
-    call(kt, &site::BALANCE_DIRTY_PAGES_RATELIMITED, &[], async {
+    call!(kt, &site::BALANCE_DIRTY_PAGES_RATELIMITED, &[], async {
         let (nr_dirtied, mut ratelimit) = kt.with(|w| {
             let acct = w.accts.at(kt.task);
             (u64::from(acct.nr_dirtied), u64::from(acct.nr_dirtied_pause))
@@ -92,7 +92,7 @@ pub async fn balance_dirty_pages_ratelimited(kt: &Kthread) {
 /// next page, as the kernel's does with no distance left; see
 /// docs/omissions.md#throttling.
 async fn balance_dirty_pages(kt: &Kthread, pages_dirtied: u64) {
-    call(kt, &site::BALANCE_DIRTY_PAGES, &[pages_dirtied], async {
+    call!(kt, &site::BALANCE_DIRTY_PAGES, &[pages_dirtied], async {
         let (dirty, thresh, background) = kt.with(|w| {
             let (thresh, background) = domain_dirty_limits(w);
             (w.counter(Counter::FileDirty) + w.counter(Counter::Writeback), thresh, background)

@@ -147,7 +147,7 @@ pub async fn truncate_inode_pages_range(kt: &Kthread, inode: InodeId, lstart: u6
     if kt.with(|w| w.sizes.at(inode).nrpages == 0) {
         return;
     }
-    call(
+    call!(
         kt,
         &site::TRUNCATE_INODE_PAGES_RANGE,
         &[lstart],

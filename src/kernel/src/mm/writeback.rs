@@ -251,7 +251,7 @@ pub async fn filemap_fdatawait_range_keep_errors(kt: &Kthread, inode: InodeId, s
     if found(index).is_none() {
         return;
     }
-    call(
+    call!(
         kt,
         &site::FDATAWAIT_RANGE,
         &[start, end],
@@ -378,7 +378,7 @@ pub fn file_check_and_advance_wb_err(w: &mut World, file: FileId) -> Result<(), 
 /// # Errors
 /// The first error of a page; integrity writeback still visits all.
 pub async fn generic_writepages(kt: &Kthread, inode: InodeId, wbc: &mut WritebackControl) -> Result<(), Errno> {
-    call(
+    call!(
         kt,
         &site::WRITE_CACHE_PAGES,
         &[wbc.nr_to_write as u64],

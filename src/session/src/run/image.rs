@@ -13,10 +13,8 @@ use crate::scenario::{Image, Mkfs, Scenario};
 pub(super) fn load(w: &mut World, scenario: &Scenario, upload: Option<&[u8]>) -> Result<u64, RunError> {
     match &scenario.image {
         Image::Upload(wanted) => {
-            let bytes = upload.ok_or_else(|| RunError::ImageMissing {
-                name: wanted.name.clone(),
-                sha256: wanted.sha256.clone(),
-            })?;
+            let bytes = upload
+                .ok_or_else(|| RunError::ImageMissing { name: wanted.name.clone(), sha256: wanted.sha256.clone() })?;
             store(w, 0, bytes);
             w.device.reserve_slots(bytes.len().div_ceil(PAGE_SIZE as usize));
             Ok(bytes.len() as u64)

@@ -139,8 +139,15 @@ impl Run {
             let program = Program::new(task, scenario, Rc::clone(&shared), options.recording, options.trace);
             machine.spawn(&task.name, 1, 0, |kt| program.run(kt));
         }
-        let mut run =
-            Run { machine, shared, due: Vec::new(), armed: Vec::new(), buffers, size_bytes, progress: Progress::Running };
+        let mut run = Run {
+            machine,
+            shared,
+            due: Vec::new(),
+            armed: Vec::new(),
+            buffers,
+            size_bytes,
+            progress: Progress::Running,
+        };
         run.arm(scenario);
         run.run_set_up()?;
         Ok(run)

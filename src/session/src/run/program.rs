@@ -4,15 +4,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use kernel::fs::attr;
 use kernel::fs::ext4::inode::truncate::ext4_setattr_size;
 use kernel::fs::ext4::super_::{MountOptions, drop_caches, ext4_mount, ext4_umount};
 use kernel::fs::open::{OpenFlags, do_link, do_mkdir, do_sys_open, do_unlink, filp_close};
 use kernel::fs::read_write::{Rwf, do_pwritev, do_writev, fdget, ksys_pwrite64, ksys_write, llseek};
 use kernel::fs::sync::{ksys_sync, vfs_fsync_range};
-use kernel::fs::attr;
 use kernel::mm::filemap_read::ext4_file_read_iter;
-use kernel::mm::readahead::force_page_cache_ra;
 use kernel::mm::memory::{buffer_address, madvise_dontneed, map_buffer, mprotect, munmap, user_load, user_store};
+use kernel::mm::readahead::force_page_cache_ra;
 use kernel::probe;
 use kernel::site;
 use kernel::trace::{Word, call, write};
@@ -163,7 +163,7 @@ impl Program {
             w.trace.on = self.trace && traced;
             write(w, TraceEvent::OpBegin, 0, &[number]);
         });
-        let outcome = call(kt, &site::USER, &[number], async {
+        let outcome = call!(kt, &site::USER, &[number], async {
             probe!(kt, OP_BEGIN).await;
             self.arm_race(kt, op);
             // One allocation a call keeps the program's own future small.
@@ -206,7 +206,7 @@ impl Program {
         if self.shared.borrow().end == ProcessEnd::default() {
             self.shared.borrow_mut().end.exit = Some(0);
         }
-        call(kt, &site::USER, &[self.ops.len() as u64], async {
+        call!(kt, &site::USER, &[self.ops.len() as u64], async {
             Box::pin(self.close_all(kt)).await;
             probe!(kt, TASK_EXIT).await;
             Box::pin(ksys_sync(kt)).await;
@@ -299,11 +299,9 @@ impl Program {
                 filp_close(kt, file).await;
                 Ok(0)
             }
-            Op::Write { .. }
-            | Op::Writev { .. }
-            | Op::Pwrite { .. }
-            | Op::Pwritev { .. }
-            | Op::Pwritev2 { .. } => self.write_call(kt, op).await,
+            Op::Write { .. } | Op::Writev { .. } | Op::Pwrite { .. } | Op::Pwritev { .. } | Op::Pwritev2 { .. } => {
+                self.write_call(kt, op).await
+            }
             Op::Pread { fd, off, len } => {
                 let file = self.file(kt, fd)?;
                 ext4_file_read_iter(kt, file, *off, *len).await.map(|bytes| bytes.len() as u64)
@@ -345,9 +343,7 @@ impl Program {
                 Ok(0)
             }
             Op::Unlink { path } => do_unlink(kt, path).await.map(|()| 0),
-            Op::Mkdir { path, mode } => {
-                do_mkdir(kt, path, mode.as_deref().map_or(0o755, octal)).await.map(|()| 0)
-            }
+            Op::Mkdir { path, mode } => do_mkdir(kt, path, mode.as_deref().map_or(0o755, octal)).await.map(|()| 0),
             Op::Linkfd { fd, path } => {
                 let file = self.file(kt, fd)?;
                 do_link(kt, file, path).await.map(|()| 0)
@@ -522,7 +518,7 @@ impl Helper {
     async fn act(&self, kt: &Kthread, op: &Op) -> Ret {
         match op {
             Op::RaceDontneed { buf, off, len } => {
-                call(kt, &site::USER, &[0], async {
+                call!(kt, &site::USER, &[0], async {
                     kt.with(|w| madvise_dontneed(w, PROCESS, self.program.address(buf, *off), *len));
                     probe!(kt, USER_ACT).await;
                     Ok(0)
@@ -532,7 +528,7 @@ impl Helper {
             Op::RaceWrite { .. } => self.program.write_call(kt, op).await,
             Op::RaceTruncate { fd, len } => self.program.truncate(kt, fd, *len).await,
             _ => {
-                call(kt, &site::USER, &[0], async {
+                call!(kt, &site::USER, &[0], async {
                     kt.with(|w| kill(w, self.first));
                     probe!(kt, USER_ACT).await;
                     Ok(0)

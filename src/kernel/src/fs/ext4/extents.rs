@@ -84,7 +84,7 @@ pub async fn ext4_ext_map_blocks(
     flags: GetBlocks,
 ) -> Result<u32, Errno> {
     let args = [u64::from(map.lblk), u64::from(map.len), u64::from(flags.bits())];
-    trace::call(kt, &site::EXT4_EXT_MAP_BLOCKS, &args, async {
+    trace::call!(kt, &site::EXT4_EXT_MAP_BLOCKS, &args, async {
         kt.with(|w| {
             let ino = ino_of(w, inode);
             point!(w, EXT4_EXT_MAP_BLOCKS_ENTER, ino, map.lblk, map.len, flags.bits());
@@ -175,7 +175,7 @@ async fn handle_unwritten_extents(
     let flags = flags | GetBlocks::METADATA_NOFAIL;
     let Mapped { newblock, allocated } = mapped;
     let args = [u64::from(map.lblk), u64::from(map.len), u64::from(flags.bits()), u64::from(allocated)];
-    trace::call(kt, &site::EXT4_EXT_HANDLE_UNWRITTEN_EXTENTS_FN, &args, async {
+    trace::call!(kt, &site::EXT4_EXT_HANDLE_UNWRITTEN_EXTENTS_FN, &args, async {
         kt.with(|w| {
             let ino = ino_of(w, inode);
             point!(
@@ -349,7 +349,7 @@ pub async fn ext4_convert_unwritten_extents(
     offset_bytes: u64,
     len_bytes: u64,
 ) -> Result<(), Errno> {
-    trace::call(kt, &site::EXT4_CONVERT_UNWRITTEN_EXTENTS, &[offset_bytes, len_bytes], async {
+    trace::call!(kt, &site::EXT4_CONVERT_UNWRITTEN_EXTENTS, &[offset_bytes, len_bytes], async {
         let bits = kt.with(|w| w.sb().block_bits);
         let first = offset_bytes >> bits;
         let end = (offset_bytes + len_bytes).div_ceil(1 << bits);

@@ -56,7 +56,7 @@ const SIGXFSZ: u64 = 25;
 /// `EIO` after a shutdown, or what the chosen way gives.
 pub async fn ext4_file_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
     let (pos, count) = (iocb.pos, kt.with(|w| iov_iter_count(w, kt.task)));
-    call(kt, &site::EXT4_FILE_WRITE_ITER, &[pos, count], async {
+    call!(kt, &site::EXT4_FILE_WRITE_ITER, &[pos, count], async {
         probe!(kt, FWI_SHUTDOWN).await;
         let (shutdown, dax) = kt.with(|w| {
             let inode = w.files.at(iocb.file).inode;
@@ -85,7 +85,7 @@ pub async fn ext4_file_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64,
 /// `EOPNOTSUPP` with NOWAIT; what the checks, the first page or the sync give.
 async fn ext4_buffered_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
     let (pos, count) = (iocb.pos, kt.with(|w| iov_iter_count(w, kt.task)));
-    call(kt, &site::EXT4_BUFFERED_WRITE_ITER, &[pos, count], async {
+    call!(kt, &site::EXT4_BUFFERED_WRITE_ITER, &[pos, count], async {
         if iocb.flags.contains(Iocb::NOWAIT) {
             probe!(kt, BWI_NOWAIT).await;
             return Err(Errno::EOPNOTSUPP);
@@ -126,7 +126,7 @@ async fn ext4_buffered_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64,
 /// `ext4_write_checks()`, fs/ext4/file.c:240: bytes left to write, 0 for none.
 async fn ext4_write_checks(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
     let (pos, count) = (iocb.pos, kt.with(|w| iov_iter_count(w, kt.task)));
-    call(kt, &site::EXT4_WRITE_CHECKS, &[pos, count], async {
+    call!(kt, &site::EXT4_WRITE_CHECKS, &[pos, count], async {
         let count = ext4_generic_write_checks(kt, iocb).await;
         probe!(kt, EWC_COUNT, pos = iocb.pos, ret = count).await;
         let count = count?;
@@ -144,7 +144,7 @@ async fn ext4_write_checks(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno>
 /// `ext4_generic_write_checks()`, fs/ext4/file.c:212.
 async fn ext4_generic_write_checks(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
     let (pos, count) = (iocb.pos, kt.with(|w| iov_iter_count(w, kt.task)));
-    call(kt, &site::EXT4_GENERIC_WRITE_CHECKS, &[pos, count], async {
+    call!(kt, &site::EXT4_GENERIC_WRITE_CHECKS, &[pos, count], async {
         let inode = kt.with(|w| w.files.at(iocb.file).inode);
         if kt.with(|w| w.inodes.at(inode).bits.contains(InodeBits::IMMUTABLE)) {
             probe!(kt, EGWC_IMMUTABLE, ret = Errno::EPERM).await;
@@ -194,7 +194,7 @@ pub fn maxbytes(w: &World) -> u64 {
 /// append, limits and the largest file.
 async fn generic_write_checks(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
     let (pos, count) = (iocb.pos, kt.with(|w| iov_iter_count(w, kt.task)));
-    call(kt, &site::GENERIC_WRITE_CHECKS, &[pos, count], async {
+    call!(kt, &site::GENERIC_WRITE_CHECKS, &[pos, count], async {
         let inode = kt.with(|w| w.files.at(iocb.file).inode);
         if kt.with(|w| w.inodes.at(inode).bits.contains(InodeBits::SWAPFILE)) {
             probe!(kt, GWC_SWAP, ret = Errno::ETXTBSY).await;

@@ -32,7 +32,7 @@ const EXT4_ROOT_INO: u32 = 2;
 /// `EIO` after a shutdown; an error of writing the data that this open file has
 /// not seen yet.
 pub async fn ext4_sync_file(kt: &Kthread, file: FileId, start: u64, end: u64, datasync: bool) -> Result<(), Errno> {
-    call(
+    call!(
         kt,
         &site::EXT4_SYNC_FILE,
         &[start, end, u64::from(datasync)],

@@ -56,7 +56,7 @@ pub async fn ext4_new_inode(
     name: Option<&[u8]>,
     credits: u32,
 ) -> Result<InodeId, Errno> {
-    call(kt, &site::EXT4_NEW_INODE, &[u64::from(mode)], async {
+    call!(kt, &site::EXT4_NEW_INODE, &[u64::from(mode)], async {
         let dir_ino = kt.with(|w| {
             let head = w.inodes.at(dir);
             if head.nlink == 0 { Err(Errno::EPERM) } else { Ok(head.ino) }
@@ -291,7 +291,7 @@ fn start_bitmap_read(w: &mut World, group: u32) -> Result<BhId, Errno> {
 /// the bitmap gives.
 pub async fn ext4_free_inode(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     let head = kt.with(|w| *w.inodes.at(inode));
-    call(kt, &site::EXT4_FREE_INODE_FN, &[u64::from(head.ino)], async {
+    call!(kt, &site::EXT4_FREE_INODE_FN, &[u64::from(head.ino)], async {
         let (sb, valid) = kt.with(|w| {
             let blocks = w.sizes.at(inode).i_blocks;
             point!(w, EXT4_FREE_INODE, head.ino, head.mode, head.uid, head.gid, blocks);

@@ -408,7 +408,7 @@ fn mb_free_blocks(w: &mut World, group: u32, start: u32, len: u32) {
 /// `ENOSPC`, or what reading a bitmap or the journal gives.
 pub async fn ext4_mb_new_blocks(kt: &Kthread, ar: &mut AllocationRequest) -> Result<u64, Errno> {
     let args = [u64::from(ar.len), u64::from(ar.logical), ar.goal, 0];
-    trace::call(kt, &site::EXT4_MB_NEW_BLOCKS, &args, Box::pin(new_blocks(kt, ar))).await
+    trace::call!(kt, &site::EXT4_MB_NEW_BLOCKS, &args, Box::pin(new_blocks(kt, ar))).await
 }
 
 async fn new_blocks(kt: &Kthread, ar: &mut AllocationRequest) -> Result<u64, Errno> {
@@ -537,7 +537,7 @@ fn collect_stats(w: &mut World, ac: &Context, preallocated: bool) {
 async fn mark_diskspace_used(kt: &Kthread, ac: &Context) -> Result<(), Errno> {
     let best = ac.best;
     let args = [u64::from(best.group), u64::from(best.start), u64::from(best.len)];
-    trace::call(kt, &site::EXT4_MB_MARK_DISKSPACE_USED, &args, async {
+    trace::call!(kt, &site::EXT4_MB_MARK_DISKSPACE_USED, &args, async {
         let bitmap_bh = ext4_read_block_bitmap(kt, best.group).await?;
         ext4_journal_get_write_access(kt, bitmap_bh).await?;
         let (_, desc_bh) = kt.with(|w| ext4_get_group_desc(w, best.group))?;

@@ -315,7 +315,7 @@ fn type_of(mode: u16) -> u8 {
 /// # Errors
 /// `ENOSPC`, `EUCLEAN`, `EFSBADCRC`, `EIO`.
 pub async fn ext4_add_entry(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -> Result<(), Errno> {
-    call(kt, &site::EXT4_ADD_ENTRY, &[name.len() as u64], async {
+    call!(kt, &site::EXT4_ADD_ENTRY, &[name.len() as u64], async {
         if name.is_empty() {
             return Err(Errno::EINVAL);
         }
@@ -564,7 +564,7 @@ fn insert_index(block: &mut [u8], frame: &DxFrame, entry: DxEntry) -> Result<(),
 /// # Errors
 /// `ENOSPC`, `EUCLEAN`, `EFSBADCRC`, `EIO`.
 pub async fn ext4_create(kt: &Kthread, dir: InodeId, name: &[u8], mode: u16) -> Result<InodeId, Errno> {
-    call(kt, &site::EXT4_CREATE, &[u64::from(mode)], async {
+    call!(kt, &site::EXT4_CREATE, &[u64::from(mode)], async {
         let credits = kt.with(|w| data_trans_blocks(w)) + INDEX_EXTRA_TRANS_BLOCKS + 3;
         let mut retries = 0;
         loop {
@@ -614,7 +614,7 @@ async fn ext4_add_nondir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId
 /// # Errors
 /// `ENOSPC`, `EUCLEAN`, `EFSBADCRC`, `EIO`.
 pub async fn ext4_tmpfile(kt: &Kthread, dir: InodeId, mode: u16) -> Result<InodeId, Errno> {
-    call(kt, &site::EXT4_TMPFILE, &[u64::from(mode)], async {
+    call!(kt, &site::EXT4_TMPFILE, &[u64::from(mode)], async {
         // Four, the attributes, and the security label that a real kernel keeps room for.
         let made = ext4_new_inode(kt, dir, S_IFREG | mode, None, 4 + XATTR_TRANS_BLOCKS).await;
         let Ok(inode) = made else {
@@ -638,7 +638,7 @@ pub async fn ext4_tmpfile(kt: &Kthread, dir: InodeId, mode: u16) -> Result<Inode
 /// # Errors
 /// `EMLINK`, `ENOSPC`, `EUCLEAN`, `EFSBADCRC`, `EIO`.
 pub async fn ext4_mkdir(kt: &Kthread, dir: InodeId, name: &[u8], mode: u16) -> Result<InodeId, Errno> {
-    call(kt, &site::EXT4_MKDIR, &[u64::from(mode)], async {
+    call!(kt, &site::EXT4_MKDIR, &[u64::from(mode)], async {
         if kt.with(|w| !is_dx(w, dir) && w.inodes.at(dir).nlink >= EXT4_LINK_MAX) {
             return Err(Errno::EMLINK);
         }
@@ -702,7 +702,7 @@ async fn name_new_dir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -
 /// # Errors
 /// `EMLINK`, `ENOSPC`, `EUCLEAN`, `EFSBADCRC`, `EIO`.
 pub async fn ext4_link(kt: &Kthread, inode: InodeId, dir: InodeId, name: &[u8]) -> Result<(), Errno> {
-    call(kt, &site::EXT4_LINK, &[], async {
+    call!(kt, &site::EXT4_LINK, &[], async {
         if kt.with(|w| w.inodes.at(inode).nlink >= EXT4_LINK_MAX) {
             return Err(Errno::EMLINK);
         }
@@ -736,7 +736,7 @@ pub async fn ext4_link(kt: &Kthread, inode: InodeId, dir: InodeId, name: &[u8]) 
 /// # Errors
 /// `ENOENT`, `EUCLEAN`, `EFSBADCRC`, `EIO`.
 pub async fn ext4_unlink(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -> Result<(), Errno> {
-    call(kt, &site::EXT4_UNLINK, &[], async {
+    call!(kt, &site::EXT4_UNLINK, &[], async {
         if kt.with(|w| w.sb().shutdown) {
             return Err(Errno::EIO);
         }
@@ -801,7 +801,7 @@ pub async fn ext4_rmdir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId)
     if names.iter().any(|entry| entry.name != b"." && entry.name != b"..") {
         return Err(Errno::ENOTEMPTY);
     }
-    call(kt, &site::EXT4_RMDIR, &[], async {
+    call!(kt, &site::EXT4_RMDIR, &[], async {
         let found = ext4_find_entry(kt, dir, name).await?.ok_or(Errno::ENOENT)?;
         ext4_journal_start(kt, HandleType::Dir, kt.with(|w| data_trans_blocks(w))).await?;
         let removed = async {

@@ -365,7 +365,7 @@ async fn ext4_convert_unwritten_io_end_vec(kt: &Kthread, io_end: IoEndId) -> Res
 /// What the conversion gives.
 pub async fn ext4_end_io_end(kt: &Kthread, io_end: IoEndId) -> Result<(), Errno> {
     let vec = kt.with(|w| w.io_end_vecs.get((io_end, 0)).unwrap_or_default());
-    call(
+    call!(
         kt,
         &site::EXT4_END_IO_END,
         &[vec.offset, vec.size],

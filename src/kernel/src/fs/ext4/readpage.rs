@@ -74,7 +74,7 @@ pub async fn ext4_readpage(kt: &Kthread, inode: InodeId, page: PageId) {
 pub async fn ext4_mpage_readpages(kt: &Kthread, inode: InodeId, pages: &[PageId], readahead: bool) {
     let Some(&first) = pages.first() else { return };
     let index = kt.with(|w| w.pages.at(first).index);
-    call(
+    call!(
         kt,
         &site::EXT4_MPAGE_READPAGES,
         &[u64::from(index), pages.len() as u64],
@@ -212,7 +212,7 @@ async fn page_shape(kt: &Kthread, inode: InodeId, page: PageId, pages_left: usiz
 /// buffers of a locked page that are not there; holes become zeros. Unlocks
 /// the page.
 pub async fn block_read_full_page(kt: &Kthread, inode: InodeId, page: PageId) {
-    call(
+    call!(
         kt,
         &site::BLOCK_READ_FULL_PAGE,
         &[u64::from(page.0)],

@@ -593,7 +593,7 @@ fn pin(w: &mut World, bh: BhId) {
 /// # Errors
 /// `EIO` if the write fails.
 pub async fn ext4_commit_super(kt: &Kthread) -> Result<(), Errno> {
-    call(kt, &site::EXT4_COMMIT_SUPER, &[], async {
+    call!(kt, &site::EXT4_COMMIT_SUPER, &[], async {
         let bh = kt.with(|w| {
             let (bh, now) = (sb_place(w).0, seconds(w));
             let (clusters, inodes) = (w.counter(Counter::FreeClusters), w.counter(Counter::FreeInodes));

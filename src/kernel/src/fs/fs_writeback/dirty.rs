@@ -19,7 +19,7 @@ pub const I_DIRTY: InodeState = I_DIRTY_INODE.union(InodeState::DIRTY_PAGES);
 /// `flags` is of SYNC, DATASYNC, PAGES and TIME. An error of `->dirty_inode`
 /// is dropped, as the kernel does.
 pub async fn mark_inode_dirty(kt: &Kthread, inode: InodeId, flags: InodeState) {
-    call(kt, &site::MARK_INODE_DIRTY, &[u64::from(flags.bits())], async {
+    call!(kt, &site::MARK_INODE_DIRTY, &[u64::from(flags.bits())], async {
         let (ino, state) = kt.with(|w| first_line(w, inode, flags));
         if flags.intersects(I_DIRTY_INODE | InodeState::DIRTY_TIME) {
             kt.with(|w| point!(w, WRITEBACK_DIRTY_INODE_START, ino, state, flags.bits()));

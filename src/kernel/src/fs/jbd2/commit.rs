@@ -8,7 +8,7 @@
 //! commit does it.
 
 use sched::{Kthread, wake_all};
-use world::{BhFlags, BhId, WaitOn, World};
+use world::{BhFlags, BhId, TaskId, WaitOn, World};
 
 use crate::fs::buffer::mark_buffer_dirty;
 use crate::fs::ext4::mballoc;
@@ -30,7 +30,7 @@ pub async fn jbd2_journal_commit_transaction(kt: &Kthread) {
     if tid == 0 {
         return;
     }
-    call(kt, &site::JBD2_JOURNAL_COMMIT_TRANSACTION, &[u64::from(tid)], async {
+    call!(kt, &site::JBD2_JOURNAL_COMMIT_TRANSACTION, &[u64::from(tid)], async {
         probe!(kt, JCT_LOCK).await;
         while kt.with(|w| w.handles.iter().any(|(_, h)| h.refs > 0 && h.tid == tid)) {
             kt.sleep_on(WaitOn::Journal(tid)).await;
@@ -49,6 +49,9 @@ fn finish(w: &mut World, tid: u32) {
     w.sb_mut().running_tid = 0;
     let listed: Vec<(u64, BhId)> =
         w.journal.entries().range((tid, 0)..=(tid, u64::MAX)).map(|(&(_, seq), &bh)| (seq, bh)).collect();
+    // The journal's own thread does this in the kernel: neither its trace lines nor
+    // the pages it dirties are the waiting task's.
+    let waiter = std::mem::replace(&mut w.current, TaskId::NONE);
     // Taken off the shadow list from its tail: the last one dirtied comes first.
     for (seq, bh) in listed.into_iter().rev() {
         w.journal_set((tid, seq), None);
@@ -61,6 +64,7 @@ fn finish(w: &mut World, tid: u32) {
         }
     }
     mballoc::mb_commit_callback(w, tid);
+    w.current = waiter;
     wake_all(w, WaitOn::Journal(tid));
 }
 

@@ -52,7 +52,7 @@ pub async fn jbd2_journal_start(kt: &Kthread, kind: u8, credits: u32) -> Result<
 
 /// `start_this_handle()`, fs/jbd2/transaction.c:325.
 async fn start_this_handle(kt: &Kthread, kind: u8, credits: u32) -> Result<(), Errno> {
-    call(kt, &site::START_THIS_HANDLE, &[u64::from(credits)], async {
+    call!(kt, &site::START_THIS_HANDLE, &[u64::from(credits)], async {
         if credits > kt.with(|w| transaction_buffers_max(w)) {
             return Err(Errno::ENOSPC);
         }
@@ -129,7 +129,7 @@ pub async fn jbd2_journal_stop(kt: &Kthread) -> Result<(), Errno> {
         (handle.tid != 0).then_some(handle)
     });
     let Some(handle) = closed else { return Ok(()) };
-    call(kt, &site::JBD2_JOURNAL_STOP, &[u64::from(handle.tid), u64::from(handle.dirtied)], async {
+    call!(kt, &site::JBD2_JOURNAL_STOP, &[u64::from(handle.tid), u64::from(handle.dirtied)], async {
         probe!(kt, JS_STOP).await;
         if handle.sync {
             jbd2_log_wait_commit(kt, handle.tid).await;

@@ -43,7 +43,7 @@ pub async fn ext4_ext_insert_extent(
     flags: GetBlocks,
 ) -> Result<(), Errno> {
     let args = [u64::from(newex.block.0), u64::from(newex.len), newex.start.0];
-    trace::call(kt, &site::EXT4_EXT_INSERT_EXTENT, &args, Box::pin(insert(kt, inode, path, newex, flags))).await
+    trace::call!(kt, &site::EXT4_EXT_INSERT_EXTENT, &args, Box::pin(insert(kt, inode, path, newex, flags))).await
 }
 
 async fn insert(
@@ -231,7 +231,7 @@ async fn split(
     mb_flags: MbFlags,
 ) -> Result<(), Errno> {
     let args = [u64::from(at), u64::from(path.depth)];
-    trace::call(kt, &site::EXT4_EXT_SPLIT, &args, async {
+    trace::call!(kt, &site::EXT4_EXT_SPLIT, &args, async {
         let mut blocks = Vec::new();
         let result = split_into(kt, inode, path, newex, at, mb_flags, &mut blocks).await;
         if result.is_err() {
@@ -334,7 +334,7 @@ async fn insert_index(kt: &Kthread, inode: InodeId, path: &ExtPath, level: u16, 
 /// `ext4_ext_grow_indepth()`: the root moves into a block, and becomes one index.
 async fn grow_indepth(kt: &Kthread, inode: InodeId, mb_flags: MbFlags) -> Result<(), Errno> {
     let depth = kt.with(|w| ext_depth(w, inode));
-    trace::call(kt, &site::EXT4_EXT_GROW_INDEPTH, &[u64::from(depth)], async {
+    trace::call!(kt, &site::EXT4_EXT_GROW_INDEPTH, &[u64::from(depth)], async {
         let (goal, flags) = kt.with(|w| {
             let first = if depth > 0 { Index::get(&w.idata.at(inode).0, 0).map_or(0, |index| index.leaf.0) } else { 0 };
             if first > u64::from(w.sb().first_data_block) {

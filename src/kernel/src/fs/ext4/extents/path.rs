@@ -305,7 +305,7 @@ pub async fn ext4_find_extent(
     flags: GetBlocks,
 ) -> Result<(), Errno> {
     let depth = kt.with(|w| ext_depth(w, inode));
-    trace::call(kt, &site::EXT4_FIND_EXTENT, &[u64::from(block), u64::from(depth)], async {
+    trace::call!(kt, &site::EXT4_FIND_EXTENT, &[u64::from(block), u64::from(depth)], async {
         if depth > DEPTH_MAX {
             return Err(Errno::EUCLEAN);
         }

@@ -53,7 +53,7 @@ pub async fn ext4_ext_truncate(kt: &Kthread, inode: InodeId) -> Result<(), Errno
 pub async fn ext4_ext_remove_space(kt: &Kthread, inode: InodeId, start: u32, end: u32) -> Result<(), Errno> {
     let depth = kt.with(|w| ext_depth(w, inode));
     let args = [u64::from(start), u64::from(end), u64::from(depth)];
-    trace::call(kt, &site::EXT4_EXT_REMOVE_SPACE_FN, &args, async {
+    trace::call!(kt, &site::EXT4_EXT_REMOVE_SPACE_FN, &args, async {
         ext4_journal_start(kt, HandleType::Truncate, u32::from(depth) + 1).await?;
         let result = Box::pin(remove_space(kt, inode, start, end)).await;
         let stopped = ext4_journal_stop(kt).await;

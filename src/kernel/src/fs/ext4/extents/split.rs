@@ -80,7 +80,7 @@ pub(super) async fn split_extent_at(
 ) -> Result<(), Errno> {
     let old = kt.with(|w| extent_at(w, inode, path))?;
     let args = [u64::from(split), u64::from(old.block.0), u64::from(old.len)];
-    trace::call(kt, &site::EXT4_SPLIT_EXTENT_AT, &args, async {
+    trace::call!(kt, &site::EXT4_SPLIT_EXTENT_AT, &args, async {
         let flags = flags | GetBlocks::EX_NOCACHE;
         let into = split.checked_sub(old.block.0).and_then(|into| u16::try_from(into).ok());
         let into = into.filter(|&into| into < old.len).ok_or(Errno::EUCLEAN)?;

@@ -61,7 +61,7 @@ const INODE_READAHEAD_BLKS: u64 = 32;
 /// # Errors
 /// `EIO`, `EFSBADCRC`, `EUCLEAN` for an unreadable or damaged inode.
 pub async fn ext4_iget(kt: &Kthread, ino: u32) -> Result<InodeId, Errno> {
-    call(kt, &site::EXT4_IGET, &[u64::from(ino)], async {
+    call!(kt, &site::EXT4_IGET, &[u64::from(ino)], async {
         let (special, known) = kt.with(|w| {
             let special = ino < super_::first_ino(w) && ino != Ino::ROOT.0;
             (special, w.inode_hash.get(ino))
@@ -242,7 +242,7 @@ pub fn ext4_set_inode_flags(w: &mut World, inode: InodeId) {
 /// `EIO` if the table cannot be read.
 pub async fn ext4_mark_inode_dirty(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     let ino = kt.with(|w| w.inodes.at(inode).ino);
-    call(kt, &site::EXT4_MARK_INODE_DIRTY_FN, &[u64::from(ino)], async {
+    call!(kt, &site::EXT4_MARK_INODE_DIRTY_FN, &[u64::from(ino)], async {
         kt.with(|w| point!(w, EXT4_MARK_INODE_DIRTY, ino));
         let (bh, offset) = ext4_reserve_inode_write(kt, inode).await?;
         kt.with(|w| ext4_do_update_inode(w, kt, inode, bh, offset));
@@ -356,7 +356,7 @@ pub fn raw_inode(w: &World, bh: BhId, offset: usize) -> raw::Inode {
 /// # Errors
 /// What opening the handle or reading the table gives; the caller drops it.
 pub async fn ext4_dirty_inode(kt: &Kthread, inode: InodeId, flags: InodeState) -> Result<(), Errno> {
-    call(kt, &site::EXT4_DIRTY_INODE, &[], async {
+    call!(kt, &site::EXT4_DIRTY_INODE, &[], async {
         if flags == InodeState::DIRTY_TIME {
             return Ok(());
         }
@@ -406,7 +406,7 @@ pub async fn iput(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
 /// What freeing its blocks gives.
 pub async fn ext4_evict_inode(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     let head = kt.with(|w| *w.inodes.at(inode));
-    call(kt, &site::EXT4_EVICT_INODE_FN, &[u64::from(head.ino)], async {
+    call!(kt, &site::EXT4_EVICT_INODE_FN, &[u64::from(head.ino)], async {
         kt.with(|w| {
             point!(w, EXT4_EVICT_INODE, head.ino, head.nlink);
             let ordered = MountOpts::of(w).contains(MountOpts::DATA_ORDERED);

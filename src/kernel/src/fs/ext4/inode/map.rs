@@ -106,7 +106,7 @@ pub async fn ext4_map_blocks(
     flags: GetBlocks,
 ) -> Result<u32, Errno> {
     let args = [u64::from(map.lblk), u64::from(map.len), u64::from(flags.bits())];
-    trace::call(kt, &site::EXT4_MAP_BLOCKS, &args, Box::pin(map_blocks(kt, inode, map, flags))).await
+    trace::call!(kt, &site::EXT4_MAP_BLOCKS, &args, Box::pin(map_blocks(kt, inode, map, flags))).await
 }
 
 async fn map_blocks(kt: &Kthread, inode: InodeId, map: &mut MapBlocks, flags: GetBlocks) -> Result<u32, Errno> {
@@ -229,7 +229,7 @@ pub async fn ext4_map_query_blocks(kt: &Kthread, inode: InodeId, map: &mut MapBl
 pub async fn ext4_get_block(kt: &Kthread, inode: InodeId, iblock: u32, bh: BhId, create: bool) -> Result<(), Errno> {
     let args = [u64::from(iblock), u64::from(create)];
     let flags = if create { GetBlocks::CREATE } else { GetBlocks::empty() };
-    trace::call(kt, &site::EXT4_GET_BLOCK_FN, &args, async {
+    trace::call!(kt, &site::EXT4_GET_BLOCK_FN, &args, async {
         let pblk = get_block(kt, inode, iblock, bh, flags).await?;
         probe!(kt, EGB_BH, pblk = pblk).await;
         Ok(())
@@ -250,7 +250,7 @@ pub async fn ext4_get_block_unwritten(
     create: bool,
 ) -> Result<(), Errno> {
     let args = [u64::from(iblock), u64::from(create)];
-    trace::call(kt, &site::EXT4_GET_BLOCK_UNWRITTEN_FN, &args, async {
+    trace::call!(kt, &site::EXT4_GET_BLOCK_UNWRITTEN_FN, &args, async {
         let pblk = get_block(kt, inode, iblock, bh, IO_CREATE_EXT).await?;
         probe!(kt, EGBU_BH, pblk = pblk).await;
         Ok(())
@@ -286,7 +286,7 @@ async fn get_block(kt: &Kthread, inode: InodeId, iblock: u32, bh: BhId, flags: G
 /// were reserved have blocks now. `quota_claim`: the quota, and so `i_blocks`, is
 /// told here; else the allocation has told it. The caller holds `i_data_sem`.
 pub async fn ext4_da_update_reserve_space(kt: &Kthread, inode: InodeId, used: u32, quota_claim: bool) {
-    trace::call(kt, &site::EXT4_DA_UPDATE_RESERVE_SPACE_FN, &[u64::from(used), u64::from(quota_claim)], async {
+    trace::call!(kt, &site::EXT4_DA_UPDATE_RESERVE_SPACE_FN, &[u64::from(used), u64::from(quota_claim)], async {
         let used = kt.with(|w| {
             let (ino, mode, size) = (ino_of(w, inode), w.inodes.at(inode).mode, *w.sizes.at(inode));
             point!(w, EXT4_DA_UPDATE_RESERVE_SPACE, ino, mode, size.i_blocks, used, size.reserved, quota_claim);

@@ -51,7 +51,7 @@ pub async fn ext4_truncate_failed_write(kt: &Kthread, inode: InodeId) {
 /// `EIO` after a shutdown, `EPERM` on an immutable file, `EINVAL` on anything
 /// but a regular file, or what the journal or the extent tree gives.
 pub async fn ext4_setattr_size(kt: &Kthread, inode: InodeId, size: u64) -> Result<(), Errno> {
-    call(
+    call!(
         kt,
         &site::EXT4_SETATTR,
         &[],
@@ -148,7 +148,7 @@ async fn update_sizes(kt: &Kthread, inode: InodeId, size: u64, shrink: bool) -> 
 /// # Errors
 /// What the journal or the extent tree gives.
 pub async fn ext4_truncate(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
-    call(
+    call!(
         kt,
         &site::EXT4_TRUNCATE,
         &[],

@@ -144,7 +144,7 @@ fn approximate_dirty(w: &World) -> u64 {
 /// `ext4_da_write_begin()`, fs/ext4/inode.c:3002.
 async fn ext4_da_write_begin(kt: &Kthread, inode: InodeId, pos: u64, len: u64) -> Result<(PageId, Fsdata), Errno> {
     let index = (pos / PAGE_SIZE) as u32;
-    let done = call(kt, &site::EXT4_DA_WRITE_BEGIN_FN, &[pos, len, 0, u64::from(index)], async {
+    let done = call!(kt, &site::EXT4_DA_WRITE_BEGIN_FN, &[pos, len, 0, u64::from(index)], async {
         if kt.with(|w| w.sb().shutdown) {
             probe!(kt, DWB_SHUTDOWN, ret = Errno::EIO).await;
             return Err(Errno::EIO);
@@ -272,7 +272,7 @@ async fn step(kt: &Kthread, get_block: GetBlock, step: Step) {
 /// `ext4_write_begin()`, fs/ext4/inode.c:1155: the blocks are allocated here.
 async fn ext4_write_begin(kt: &Kthread, inode: InodeId, pos: u64, len: u64) -> Result<PageId, Errno> {
     let mut begun = PageId::NONE;
-    call(kt, &site::EXT4_WRITE_BEGIN_FN, &[pos, len, 0], async {
+    call!(kt, &site::EXT4_WRITE_BEGIN_FN, &[pos, len, 0], async {
         if kt.with(|w| w.sb().shutdown) {
             return Err(Errno::EIO);
         }
@@ -303,7 +303,7 @@ async fn ext4_block_write_begin(
     len: u64,
     get_block: GetBlock,
 ) -> Result<(), Errno> {
-    call(kt, &site::EXT4_BLOCK_WRITE_BEGIN, &[pos, len], async {
+    call!(kt, &site::EXT4_BLOCK_WRITE_BEGIN, &[pos, len], async {
         let from = pos % PAGE_SIZE;
         let to = from + len;
         let heads: Vec<BhId> = kt.with(|w| {
@@ -426,7 +426,7 @@ fn zero_segment(w: &mut World, page: PageId, from: u64, to: u64) {
 /// # Errors
 /// `ENOSPC`, or what reading the tree gives.
 async fn ext4_da_get_block_prep(kt: &Kthread, inode: InodeId, iblock: u32, bh: BhId) -> Result<(), Errno> {
-    call(kt, &site::EXT4_DA_GET_BLOCK_PREP, &[u64::from(iblock), 1], async {
+    call!(kt, &site::EXT4_DA_GET_BLOCK_PREP, &[u64::from(iblock), 1], async {
         let map = ext4_da_map_blocks(kt, inode, iblock).await?;
         kt.with(|w| {
             let head = w.bh_mut(bh);
@@ -559,7 +559,7 @@ async fn ext4_da_write_end(
     fsdata: Fsdata,
 ) -> Result<u64, Errno> {
     let [uptodate, dirty, private] = kt.with(|w| page_flag_args(w, page));
-    call(kt, &site::EXT4_DA_WRITE_END_FN, &[pos, len, copied, uptodate, dirty, private], async {
+    call!(kt, &site::EXT4_DA_WRITE_END_FN, &[pos, len, copied, uptodate, dirty, private], async {
         if fsdata == Fsdata::Nondelalloc {
             return ext4_write_end(kt, inode, pos, len, copied, page).await;
         }
@@ -602,7 +602,7 @@ fn ext4_da_should_update_i_disksize(w: &World, page: PageId, last: u64) -> bool 
 /// `generic_write_end()`, fs/buffer.c:2168: buffers dirty, `i_size`, page unlocked.
 async fn generic_write_end(kt: &Kthread, inode: InodeId, pos: u64, len: u64, copied: u64, page: PageId) -> u64 {
     let [uptodate, dirty, _] = kt.with(|w| page_flag_args(w, page));
-    call(kt, &site::GENERIC_WRITE_END, &[pos, len, copied, uptodate, dirty, pos % PAGE_SIZE], async {
+    call!(kt, &site::GENERIC_WRITE_END, &[pos, len, copied, uptodate, dirty, pos % PAGE_SIZE], async {
         let old_size = kt.with(|w| w.sizes.at(inode).i_size);
         let copied = block_write_end(kt, pos, len, copied, page).await;
         let changed = pos + copied > old_size;
@@ -702,10 +702,10 @@ async fn ext4_write_end(
     page: PageId,
 ) -> Result<u64, Errno> {
     let [uptodate, dirty, private] = kt.with(|w| page_flag_args(w, page));
-    call(kt, &site::EXT4_WRITE_END_FN, &[pos, len, copied, uptodate, dirty, private], async {
+    call!(kt, &site::EXT4_WRITE_END_FN, &[pos, len, copied, uptodate, dirty, private], async {
         kt.with(|w| point!(w, EXT4_WRITE_END, ino_of(w, inode), pos, len, copied));
         let old_size = kt.with(|w| w.sizes.at(inode).i_size);
-        let kept = call(kt, &site::BLOCK_WRITE_END, &[pos, len, copied, uptodate, dirty], async {
+        let kept = call!(kt, &site::BLOCK_WRITE_END, &[pos, len, copied, uptodate, dirty], async {
             kt.with(|w| {
                 let start = pos % PAGE_SIZE;
                 let mut kept = copied;

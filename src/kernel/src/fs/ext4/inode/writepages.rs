@@ -109,7 +109,7 @@ fn bh_run_state(w: &World, bh: BhId) -> RunState {
 /// run are then dropped (data loss) unless a retry can help.
 pub async fn ext4_writepages(kt: &Kthread, inode: InodeId, wbc: &mut WritebackControl) -> Result<(), Errno> {
     let asked = wbc.nr_to_write;
-    call(
+    call!(
         kt,
         &site::EXT4_WRITEPAGES_FN,
         &[asked as u64, wbc.range_start, wbc.range_end],
@@ -275,7 +275,7 @@ async fn write_run(kt: &Kthread, mpd: &mut MpageDaData, wbc: &mut WritebackContr
 /// mapping go out at once.
 async fn mpage_prepare_extent_to_map(kt: &Kthread, mpd: &mut MpageDaData, wbc: &mut WritebackControl) {
     let inode = mpd.inode;
-    call(
+    call!(
         kt,
         &site::MPAGE_PREPARE_EXTENT_TO_MAP,
         &[u64::from(mpd.first_page)],
@@ -424,7 +424,7 @@ async fn mpage_map_and_submit_extent(
     wbc: &mut WritebackControl,
     give_up_on_write: &mut bool,
 ) -> Result<(), Errno> {
-    call(
+    call!(
         kt,
         &site::MPAGE_MAP_AND_SUBMIT_EXTENT,
         &[u64::from(mpd.lblk), u64::from(mpd.len)],
@@ -628,7 +628,7 @@ pub async fn ext4_writepage(
         let index = w.pages.at(page).index;
         (index, bytes_inside(w, inode, index))
     });
-    call(
+    call!(
         kt,
         &site::EXT4_WRITEPAGE_FN,
         &[u64::from(page.0), len],

@@ -51,7 +51,7 @@ pub async fn ext4_free_blocks(
     flags: FreeBlocks,
 ) -> Result<(), Errno> {
     let args = [block, count, u64::from(flags.bits())];
-    trace::call(kt, &site::EXT4_FREE_BLOCKS_FN, &args, Box::pin(free_blocks(kt, inode, block, count, flags))).await
+    trace::call!(kt, &site::EXT4_FREE_BLOCKS_FN, &args, Box::pin(free_blocks(kt, inode, block, count, flags))).await
 }
 
 async fn free_blocks(

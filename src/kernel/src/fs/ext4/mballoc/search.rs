@@ -361,7 +361,7 @@ fn prefetch_limits(w: &World) -> (u32, u32) {
 /// What loading a group gives, if nothing was found.
 pub(super) async fn regular_allocator(kt: &Kthread, ac: &mut Context) -> Result<(), Errno> {
     let args = [u64::from(ac.goal.group), u64::from(ac.goal.start), u64::from(ac.goal.len)];
-    trace::call(kt, &site::EXT4_MB_REGULAR_ALLOCATOR, &args, scan_groups(kt, ac)).await
+    trace::call!(kt, &site::EXT4_MB_REGULAR_ALLOCATOR, &args, scan_groups(kt, ac)).await
 }
 
 async fn scan_groups(kt: &Kthread, ac: &mut Context) -> Result<(), Errno> {
