@@ -50,8 +50,9 @@ fn finish(w: &mut World, tid: u32) {
     let listed: Vec<(u64, BhId)> =
         w.journal.entries().range((tid, 0)..=(tid, u64::MAX)).map(|(&(_, seq), &bh)| (seq, bh)).collect();
     // The journal's own thread does this in the kernel: neither its trace lines nor
-    // the pages it dirties are the waiting task's.
+    // the pages it dirties are the waiting task's. The lines come with that thread.
     let waiter = std::mem::replace(&mut w.current, TaskId::NONE);
+    let traced = std::mem::replace(&mut w.trace.on, false);
     // Taken off the shadow list from its tail: the last one dirtied comes first.
     for (seq, bh) in listed.into_iter().rev() {
         w.journal_set((tid, seq), None);
@@ -64,7 +65,7 @@ fn finish(w: &mut World, tid: u32) {
         }
     }
     mballoc::mb_commit_callback(w, tid);
-    w.current = waiter;
+    (w.current, w.trace.on) = (waiter, traced);
     wake_all(w, WaitOn::Journal(tid));
 }
 

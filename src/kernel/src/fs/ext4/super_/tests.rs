@@ -381,3 +381,74 @@ fn going_back_and_forth_over_a_create_restores_each_state() {
         }
     });
 }
+
+/// All the calls of this chapter, whatever they answer.
+async fn touch_everything(kt: Kthread) {
+    if mount(&kt).await.is_err() {
+        return;
+    }
+    let flags = OpenFlags::CREAT | OpenFlags::RDWR;
+    for path in ["f", "lost+found/g", "d/h"] {
+        let _ = open::do_mkdir(&kt, "d", 0o755).await;
+        if let Ok(file) = open::do_sys_open(&kt, path, flags, 0o644).await {
+            open::filp_close(&kt, file).await;
+        }
+        let _ = open::list_dir(&kt, "/").await;
+        let _ = open::list_dir(&kt, "lost+found").await;
+    }
+    for path in ["f", "d/h", "lost+found/g"] {
+        let _ = open::do_unlink(&kt, path).await;
+    }
+    let _ = open::do_rmdir(&kt, "d").await;
+    let _ = ext4_umount(&kt).await;
+}
+
+mod damage {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A byte of superblock, descriptors, bitmaps, root directory, lost+found,
+    /// inode table or journal.
+    fn place() -> impl Strategy<Value = usize> {
+        let ranges = [
+            (1024, 2048),
+            (4096, 4160),
+            (12_288, 12_416),
+            (16_384, 16_500),
+            (20_480, 20_580),
+            (36_864, 37_000),
+            (77_824, 77_952),
+            (143_360, 146_432),
+        ];
+        (0..ranges.len(), any::<u16>()).prop_map(move |(n, at)| {
+            let (from, to) = ranges[n];
+            from + usize::from(at) % (to - from)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn any_damage_is_an_error_and_no_panic(
+            csum: bool,
+            bytes in prop::collection::vec(
+                (place(), any::<u8>()),
+                1..6,
+            ),
+        ) {
+            let options = options(4096, |o| o.metadata_csum = csum);
+            let mut blocks: BTreeMap<Pblk, Vec<u8>> = BTreeMap::new();
+            mkfs(&options, &mut blocks).unwrap();
+            let mut image = vec![0; 16 << 20];
+            for (block, data) in &blocks {
+                let at = usize::try_from(block.0).unwrap() * 4096;
+                image[at..at + 4096].copy_from_slice(data);
+            }
+            for (at, byte) in bytes {
+                image[at] = byte;
+            }
+            let machine = machine_on(&image);
+            run(&machine, touch_everything);
+        }
+    }
+}
