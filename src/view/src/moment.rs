@@ -143,12 +143,6 @@ impl<'a> Moment<'a> {
         own.and_then(|call| self.local_of(call, name)).unwrap_or(0)
     }
 
-    /// A local of the nearest call that has one of that name.
-    #[must_use]
-    pub fn near(&self, name: &str) -> Option<u64> {
-        self.stack.iter().find_map(|&call| self.local_of(call, name))
-    }
-
     /// A local of the write loop on the step's stack.
     #[must_use]
     pub fn looped(&self, name: &str) -> Option<u64> {

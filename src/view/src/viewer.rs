@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use ondisk::Pblk;
 use ondisk::decode::{BlockKind, DecodeCtx};
-use sched::Machine;
+use session::run::{Progress, Run};
 use session::scenario::Scenario;
 
 use crate::frame::{
@@ -39,12 +39,11 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// A viewer of a run of `scenario`; `name` is what links call it, `buffers`
-    /// are the names of the run's buffers by number.
+    /// A viewer of a run of `scenario`; `name` is what links call it.
     #[must_use]
-    pub fn new(name: &str, scenario: &Scenario, buffers: &[String]) -> Self {
+    pub fn new(name: &str, scenario: &Scenario, run: &Run) -> Self {
         Viewer {
-            program: Program::new(name, scenario, buffers.to_vec()),
+            program: Program::new(name, scenario, run.buffers().to_vec()),
             lang: Lang::default(),
             index: Index::default(),
             layout: None,
@@ -61,8 +60,8 @@ impl Viewer {
 
     /// The screen after `step` probes, with `page` of the file drawn large
     /// (`None`: the one the step is about). A step past the last is the last.
-    pub fn frame(&mut self, machine: &Machine, step: u64, page: Option<u64>) -> Rc<Frame> {
-        let next = machine.with_history(|w, h| {
+    pub fn frame(&mut self, run: &Run, step: u64, page: Option<u64>) -> Rc<Frame> {
+        let next = run.machine().with_history(|w, h| {
             self.index.extend(w, h, &self.program);
             let step = u32::try_from(step).unwrap_or(u32::MAX).min(h.len());
             h.seek(w, step);
@@ -82,10 +81,10 @@ impl Viewer {
         Rc::clone(&self.frame)
     }
 
-    /// The run so far; the same `Rc` while nothing was added. `complete` says
-    /// that no more steps will come.
-    pub fn timeline(&mut self, machine: &Machine, complete: bool) -> Rc<Timeline> {
-        let len = machine.with_history(|w, h| {
+    /// The run so far; the same `Rc` while nothing was added.
+    pub fn timeline(&mut self, run: &Run) -> Rc<Timeline> {
+        let complete = run.progress() != Progress::Running;
+        let len = run.machine().with_history(|w, h| {
             self.index.extend(w, h, &self.program);
             h.len()
         });
@@ -101,8 +100,8 @@ impl Viewer {
     ///
     /// # Errors
     /// The device has no such block.
-    pub fn block(&mut self, machine: &Machine, step: u64, block: u64) -> Result<Rc<BlockView>, Notice> {
-        machine.with_history(|w, h| {
+    pub fn block(&mut self, run: &Run, step: u64, block: u64) -> Result<Rc<BlockView>, Notice> {
+        run.machine().with_history(|w, h| {
             self.index.extend(w, h, &self.program);
             let step = u32::try_from(step).unwrap_or(u32::MAX).min(h.len());
             h.seek(w, step);

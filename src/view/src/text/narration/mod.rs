@@ -5,20 +5,64 @@
 //! that no probe is.
 
 mod en;
-
-use kernel::site::ProbeSite;
+mod en_fs;
 
 use super::Lang;
 use crate::moment::Moment;
 
-/// What happened in a step, and why; each one sentence, the second may be empty.
-pub(crate) fn narrate(lang: Lang, m: &Moment) -> (String, String) {
-    match lang {
+/// What happened, and why; each one sentence, the second may be empty.
+pub(crate) type Said = (String, String);
+
+/// The sentences of a step. A probe that nobody has written one for speaks in
+/// its own code.
+pub(crate) fn narrate(lang: Lang, m: &Moment) -> Said {
+    let said = match lang {
         Lang::En => en::narrate(m),
-    }
+    };
+    said.unwrap_or_else(|| match m.probe() {
+        Some(probe) => (format!("{}: {}.", probe.function.name, probe.code), String::new()),
+        None => (String::new(), String::new()),
+    })
 }
 
-/// True if a probe has a sentence of its own in every language.
-pub(crate) fn has_sentence(probe: &ProbeSite) -> bool {
-    en::has_sentence(probe.id)
+#[cfg(test)]
+mod tests {
+    use kernel::site::{SITES, Site};
+    use world::{History, StepHeader, World};
+
+    use super::*;
+    use crate::index::Index;
+    use crate::program::Program;
+
+    /// Probes without a sentence of their own, in any language.
+    fn silent() -> Vec<&'static str> {
+        let world = World::default();
+        let mut history = History::new(&world);
+        let (index, program) = (Index::default(), Program::default());
+        let mut silent = Vec::new();
+        for row in SITES {
+            let Site::Probe(probe) = row else { continue };
+            let frame = history.frame(0, probe.function.id);
+            let header = StepHeader { site: probe.id, task: 0, frame, place: 0 };
+            let mut moment = Moment::new(&world, &history, &index, &program, 0);
+            moment.step = 1;
+            moment.header = Some(header);
+            moment.stack = crate::moment::stack_of(&history, frame);
+            match en::narrate(&moment) {
+                None => silent.push(probe.name),
+                Some((what, why)) => {
+                    for text in [&what, &why] {
+                        assert!(!text.contains('!') && !text.contains("  "), "{}: {text}", probe.name);
+                        assert!(text.is_empty() || text.ends_with('.'), "{}: {text}", probe.name);
+                    }
+                }
+            }
+        }
+        silent
+    }
+
+    #[test]
+    fn every_probe_has_a_sentence_of_its_own() {
+        assert_eq!(silent(), Vec::<&str>::new());
+    }
 }
