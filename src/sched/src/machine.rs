@@ -365,6 +365,12 @@ impl Kthread {
         Probe { kt: self, site, place, done: false }
     }
 
+    /// Ends the run's slice here, without a step: whoever runs the machine gets it back.
+    #[must_use]
+    pub fn pause(&self) -> PauseHere<'_> {
+        PauseHere { kt: self, done: false }
+    }
+
     /// Sleeps until woken; `on` is what the viewer is told.
     #[must_use]
     pub fn sleep_on(&self, on: WaitOn) -> Sleep<'_> {
@@ -415,6 +421,26 @@ impl Future for Probe<'_> {
             return Poll::Pending;
         }
         Poll::Ready(())
+    }
+}
+
+/// See [`Kthread::pause`].
+pub struct PauseHere<'a> {
+    kt: &'a Kthread,
+    done: bool,
+}
+
+impl Future for PauseHere<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.done {
+            return Poll::Ready(());
+        }
+        self.done = true;
+        self.kt.machine.steps_left.set(0);
+        self.kt.machine.cut.set(Some(self.kt.task));
+        Poll::Pending
     }
 }
 

@@ -189,7 +189,13 @@ impl History {
     fn leave_chunk(&mut self, world: &mut World) {
         let (start, end) = (self.chunks[self.current].first, self.end_of(self.current));
         let to_end = self.position - start >= end - self.position;
-        world.seek(if to_end { end } else { start });
+        // What happened behind the last step belongs to the head, which is kept with it.
+        let open = self.current + 1 == self.chunks.len();
+        world.seek(match (to_end, open) {
+            (true, true) => u32::MAX,
+            (true, false) => end,
+            (false, _) => start,
+        });
         let chunk = &mut self.chunks[self.current];
         chunk.holds_before = to_end;
         world.swap_logs(&mut chunk.logs);

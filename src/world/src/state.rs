@@ -83,11 +83,16 @@ macro_rules! world {
             /// A hash of all state, the same natively and in wasm.
             #[must_use]
             pub fn digest(&self) -> u64 {
-                let mut kind = 0u64;
-                let mut sum = self.contents.digest(kind);
-                $( kind += 1; sum = sum.wrapping_add(self.$arena.digest(kind)); )*
-                $( kind += 1; sum = sum.wrapping_add(self.$map.digest(kind)); )*
-                sum
+                self.digests().iter().fold(0, |sum, (_, digest)| u64::wrapping_add(sum, *digest))
+            }
+
+            /// Its parts by arena, to tell where two states differ.
+            #[must_use]
+            pub fn digests(&self) -> Vec<(&'static str, u64)> {
+                let mut parts = vec![("contents", self.contents.digest(0))];
+                $( parts.push((stringify!($arena), self.$arena.digest(parts.len() as u64))); )*
+                $( parts.push((stringify!($map), self.$map.digest(parts.len() as u64))); )*
+                parts
             }
 
             /// A copy of all state.

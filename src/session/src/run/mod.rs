@@ -117,6 +117,10 @@ pub struct Run {
     due: Vec<(u32, Act)>,
     /// By index of the armed address.
     armed: Vec<Act>,
+    /// Its address was just hit: it acts as the next step.
+    pending: Option<Act>,
+    /// Steps of mount and set-up, which count for nobody.
+    set_up_steps: u64,
     buffers: Vec<String>,
     size_bytes: u64,
     progress: Progress,
@@ -144,6 +148,8 @@ impl Run {
             shared,
             due: Vec::new(),
             armed: Vec::new(),
+            pending: None,
+            set_up_steps: 0,
             buffers,
             size_bytes,
             progress: Progress::Running,
@@ -186,6 +192,7 @@ impl Run {
         while !self.shared.borrow().set_up_done && self.progress == Progress::Running {
             self.slice(1);
         }
+        self.set_up_steps = self.machine.steps_run();
         if let Some(reason) = self.shared.borrow_mut().mount_error.take() {
             return Err(RunError::Mount(reason));
         }
@@ -197,29 +204,29 @@ impl Run {
         let mut left = budget;
         while left > 0 && self.progress == Progress::Running {
             let before = self.machine.steps_run();
-            let now = self.len();
-            let slice = match self.due.first() {
-                Some(&(step, _)) if step == now => {
-                    let (_, act) = self.due.remove(0);
-                    self.act(&act);
-                    1
-                }
-                Some(&(step, _)) if step > now => left.min(step - now),
-                _ => left,
-            };
+            let now = (before - self.set_up_steps) as u32;
+            if let Some(act) = self.take_act(now) {
+                self.act(&act);
+                left -= 1;
+                continue;
+            }
+            let slice = self.due.first().map_or(left, |&(step, _)| left.min(step - now));
             self.slice(slice);
             left = left.saturating_sub((self.machine.steps_run() - before).max(1) as u32);
         }
         self.progress
     }
 
+    /// What acts right after step `now`, if anything does.
+    fn take_act(&mut self, now: u32) -> Option<Act> {
+        let is_due = self.due.first().is_some_and(|&(step, _)| step <= now);
+        self.pending.take().or_else(|| is_due.then(|| self.due.remove(0).1))
+    }
+
     fn slice(&mut self, budget: u32) {
         match self.machine.run(budget, irq) {
             Pause::Budget => {}
-            Pause::Hit(index) => {
-                let act = self.armed[index].clone();
-                self.act(&act);
-            }
+            Pause::Hit(index) => self.pending = Some(self.armed[index].clone()),
             Pause::Finished => self.progress = Progress::Finished,
             Pause::Deadlock => self.progress = Progress::Deadlock,
         }

@@ -127,14 +127,14 @@ impl Program {
         for (index, (op, traced)) in self.ops.iter().enumerate() {
             if *traced && !recording {
                 recording = true;
-                self.begin_recording(&kt);
+                self.begin_recording(&kt).await;
             }
             if !self.operation(&kt, index, op, *traced).await {
                 break;
             }
         }
         if !recording {
-            self.begin_recording(&kt);
+            self.begin_recording(&kt).await;
         }
         self.exit(&kt).await;
     }
@@ -144,11 +144,12 @@ impl Program {
         Box::pin(ext4_mount(kt, options)).await.map_err(|error| error.to_string())
     }
 
-    fn begin_recording(&self, kt: &Kthread) {
+    async fn begin_recording(&self, kt: &Kthread) {
         if self.recording {
             kt.machine().record_from_here();
         }
         self.shared.borrow_mut().set_up_done = true;
+        kt.pause().await;
     }
 
     /// One operation: false if the process died in it.
