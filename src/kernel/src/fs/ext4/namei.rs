@@ -31,8 +31,8 @@ use crate::fs::ext4::ext4_jbd2::{
 };
 use crate::fs::ext4::ialloc::{ext4_new_inode, unlock_new_inode};
 use crate::fs::ext4::inode::disk::{
-    S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, edit_raw_inode, ext4_get_inode_loc, ext4_iget, ext4_mark_inode_dirty,
-    ext4_reserve_inode_write, iput, is_dir, raw_inode,
+    S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, edit_raw_inode, ext4_do_update_inode, ext4_get_inode_loc, ext4_iget,
+    ext4_mark_inode_dirty, ext4_reserve_inode_write, iput, is_dir, raw_inode,
 };
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
 use crate::fs::ext4::super_::{self, block_of_dir, has_csum, has_journal, raw_super};
@@ -840,28 +840,29 @@ pub async fn ext4_orphan_add(kt: &Kthread, inode: InodeId) -> Result<(), Errno> 
     if !kt.with(|w| has_journal(w)) || orphan_before(kt, ino).await?.is_some() {
         return Ok(());
     }
-    let sbh = kt.with(|w| super_::sb_place(w).0);
-    ext4_journal_get_write_access(kt, sbh).await?;
+    ext4_journal_get_write_access(kt, super_place(kt)).await?;
     let (bh, offset) = ext4_reserve_inode_write(kt, inode).await?;
-    let next = kt.with(|w| w.counter(Counter::LastOrphan)) as u32;
-    set_last_orphan(kt, ino).await?;
     kt.with(|w| {
+        // Both ends of the link at once, as under s_orphan_lock.
+        let next = w.counter(Counter::LastOrphan) as u32;
+        set_last_orphan(w, kt, ino);
         edit_raw_inode(w, ino, bh, offset, |disk| disk.i_dtime.set(next));
-        handle_dirty_metadata(w, kt, bh);
+        ext4_do_update_inode(w, kt, inode, bh, offset);
     });
-    mark_iloc_dirty(kt, inode).await?;
     probe!(kt, ORPHAN_ADD, ino = ino).await;
     Ok(())
 }
 
-/// The in-core fields too go to the table, as `ext4_mark_iloc_dirty()` does.
-async fn mark_iloc_dirty(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
-    super::inode::disk::ext4_mark_iloc_dirty(kt, inode).await
+/// The list's head changes; the superblock's buffer was declared to the journal.
+fn set_last_orphan(w: &mut World, kt: &Kthread, ino: u32) {
+    *w.counter_mut(Counter::LastOrphan) = u64::from(ino);
+    super_::edit_super(w, |es| es.s_last_orphan.set(ino));
+    let sbh = super_::sb_place(w).0;
+    handle_dirty_metadata(w, kt, sbh);
 }
 
-async fn set_last_orphan(kt: &Kthread, ino: u32) -> Result<(), Errno> {
-    kt.with(|w| *w.counter_mut(Counter::LastOrphan) = u64::from(ino));
-    super_::journal_super(kt, |es| es.s_last_orphan.set(ino)).await
+fn super_place(kt: &Kthread) -> BhId {
+    kt.with(|w| super_::sb_place(w).0)
 }
 
 /// What stands before an inode in the orphan list.
@@ -901,25 +902,31 @@ pub async fn ext4_orphan_del(kt: &Kthread, inode: InodeId) -> Result<(), Errno> 
         return Ok(());
     }
     let ino = kt.with(|w| w.inodes.at(inode).ino);
-    let Some(before) = orphan_before(kt, ino).await? else { return Ok(()) };
-    let (bh, offset) = ext4_reserve_inode_write(kt, inode).await?;
-    let next = kt.with(|w| raw_inode(w, bh, offset).i_dtime.get());
-    match before {
-        Before::Head => set_last_orphan(kt, next).await?,
-        Before::Inode(previous) => {
-            let (bh, offset) = ext4_get_inode_loc(kt, previous, true).await?;
-            ext4_journal_get_write_access(kt, bh).await?;
-            kt.with(|w| {
-                edit_raw_inode(w, previous, bh, offset, |disk| disk.i_dtime.set(next));
-                handle_dirty_metadata(w, kt, bh);
-            });
+    while let Some(before) = orphan_before(kt, ino).await? {
+        let (bh, offset) = ext4_reserve_inode_write(kt, inode).await?;
+        let previous = match before {
+            Before::Head => (super_place(kt), 0),
+            Before::Inode(previous) => ext4_get_inode_loc(kt, previous, true).await?,
+        };
+        ext4_journal_get_write_access(kt, previous.0).await?;
+        let removed = kt.with(|w| {
+            let next = raw_inode(w, bh, offset).i_dtime.get();
+            match before {
+                Before::Head if w.counter(Counter::LastOrphan) == u64::from(ino) => set_last_orphan(w, kt, next),
+                Before::Inode(at) if raw_inode(w, previous.0, previous.1).i_dtime.get() == ino => {
+                    edit_raw_inode(w, at, previous.0, previous.1, |disk| disk.i_dtime.set(next));
+                    handle_dirty_metadata(w, kt, previous.0);
+                }
+                _ => return false, // the list changed while a buffer was waited for
+            }
+            edit_raw_inode(w, ino, bh, offset, |disk| disk.i_dtime.set(0));
+            ext4_do_update_inode(w, kt, inode, bh, offset);
+            true
+        });
+        if removed {
+            break;
         }
     }
-    kt.with(|w| {
-        edit_raw_inode(w, ino, bh, offset, |disk| disk.i_dtime.set(0));
-        handle_dirty_metadata(w, kt, bh);
-    });
-    mark_iloc_dirty(kt, inode).await?;
     probe!(kt, ORPHAN_DEL, ino = ino).await;
     Ok(())
 }

@@ -264,18 +264,9 @@ pub async fn ext4_reserve_inode_write(kt: &Kthread, inode: InodeId) -> Result<(B
     Ok((bh, offset))
 }
 
-/// `ext4_mark_iloc_dirty()`, fs/ext4/inode.c:5889: the same without the trace line.
-///
-/// # Errors
-/// `EIO` if the table cannot be read.
-pub async fn ext4_mark_iloc_dirty(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
-    let (bh, offset) = ext4_reserve_inode_write(kt, inode).await?;
-    kt.with(|w| ext4_do_update_inode(w, kt, inode, bh, offset));
-    Ok(())
-}
-
-/// `ext4_do_update_inode()`, fs/ext4/inode.c:5195: all fields and the checksum.
-fn ext4_do_update_inode(w: &mut World, kt: &Kthread, inode: InodeId, bh: BhId, offset: usize) {
+/// `ext4_do_update_inode()`, fs/ext4/inode.c:5195: all fields and the checksum,
+/// into a buffer that [`ext4_reserve_inode_write`] gave.
+pub fn ext4_do_update_inode(w: &mut World, kt: &Kthread, inode: InodeId, bh: BhId, offset: usize) {
     let sb = w.sb();
     let size = usize::from(sb.inode_size);
     let old = w.bh_bytes(bh)[offset..offset + size].to_vec();

@@ -14,6 +14,8 @@ use world::{TraceEvent, UnitId, World};
 
 use super::*;
 use crate::block::ramdisk::{irq, unit_bytes};
+use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_stop};
+use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::open::{self, OpenFlags};
 use crate::tracepoint::POINTS;
 
@@ -380,6 +382,67 @@ fn going_back_and_forth_over_a_create_restores_each_state() {
             assert_eq!(w.digest(), digests[step as usize], "step {step}");
         }
     });
+}
+
+#[test]
+fn tasks_take_turns_on_a_slow_device() {
+    let machine = machine_with(&options(1024, |_| {}));
+    run(&machine, |kt| async move { mount(&kt).await.unwrap() });
+    machine.with(|w| *w.counter_mut(Counter::DeviceLatency) = 20_000_000);
+    for task in 0..3 {
+        machine.spawn("t", 1, 1, move |kt| async move {
+            let flags = OpenFlags::CREAT | OpenFlags::RDWR;
+            for n in 0..30 {
+                let path = format!("file-with-a-name-{task}-{n}");
+                let file = open::do_sys_open(&kt, &path, flags, 0o644).await.unwrap();
+                if n % 3 == 0 {
+                    open::do_unlink(&kt, &path).await.unwrap();
+                }
+                kt.sleep_for(1_000_000 * (task + 1)).await;
+                open::filp_close(&kt, file).await;
+                if n % 10 == task {
+                    ext4_sync_fs(&kt).await.unwrap();
+                }
+            }
+        });
+    }
+    while machine.run(7, irq) == Pause::Budget {}
+    machine.with(|w| {
+        assert_eq!(w.counter(Counter::LastOrphan), 0);
+        assert!(w.tasks.iter().all(|(_, task)| task.state == world::TaskState::Dead));
+    });
+    let image = unmount_clean(&machine, "turns");
+    let (_, text) = e2fsprogs(&image, "turns", &["debugfs", "-R", "ls -p"]);
+    assert_eq!(text.matches("file-with-a-name").count(), 60);
+}
+
+#[test]
+fn truncating_on_open_frees_what_was_there() {
+    let machine = machine_with(&options(4096, |_| {}));
+    run(&machine, |kt| async move {
+        mount(&kt).await.unwrap();
+        let file = open::do_sys_open(&kt, "f", OpenFlags::CREAT | OpenFlags::RDWR, 0o644).await.unwrap();
+        let inode = kt.with(|w| w.files.at(file).inode);
+        let free = kt.with(|w| w.counter(Counter::FreeClusters));
+        ext4_journal_start(&kt, HandleType::WritePage, 30).await.unwrap();
+        let mut map = MapBlocks { lblk: 0, len: 5, ..MapBlocks::default() };
+        ext4_map_blocks(&kt, inode, &mut map, GetBlocks::CREATE).await.unwrap();
+        kt.with(|w| {
+            let size = w.size_mut(inode);
+            (size.i_size, size.i_disksize) = (20_000, 20_000);
+        });
+        ext4_mark_inode_dirty(&kt, inode).await.unwrap();
+        ext4_journal_stop(&kt).await.unwrap();
+        open::filp_close(&kt, file).await;
+        assert!(kt.with(|w| w.counter(Counter::FreeClusters)) < free);
+        let file = open::do_sys_open(&kt, "f", OpenFlags::TRUNC | OpenFlags::WRONLY, 0).await.unwrap();
+        kt.with(|w| {
+            assert_eq!((w.sizes.at(inode).i_size, w.sizes.at(inode).i_blocks), (0, 0));
+            assert_eq!(w.counter(Counter::FreeClusters), free);
+        });
+        open::filp_close(&kt, file).await;
+    });
+    unmount_clean(&machine, "otrunc");
 }
 
 /// All the calls of this chapter, whatever they answer.
