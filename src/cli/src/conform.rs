@@ -177,7 +177,7 @@ pub fn run_case(folder: &Path) -> CaseReport {
         read(file).ok().filter(|text| stable && !results_only && !golden::is_cut(text))
     };
     let (loop_want, events_want, graph_want) = (counted("loop.txt"), counted("events.txt"), counted("graph.txt"));
-    let outcome = replay::with_room(|| quietly(|| replay::replay(&input, None).map_err(|error| error.to_string())));
+    let outcome = quietly(|| replay::replay(&input, None).map_err(|error| error.to_string()));
     let replayed: Replay = match outcome.unwrap_or_else(Err) {
         Ok(replayed) => replayed,
         Err(reason) => {

@@ -90,7 +90,7 @@ fn run(args: &[String]) -> Done {
         eprintln!("writepath: {}: {path}: unknown key, left out", scenario.display());
     }
     let upload = upload.map(|path| std::fs::read(&path).map_err(in_file(&path))).transpose()?;
-    let replayed = replay::with_room(|| replay::replay(&input, upload)).map_err(in_file(&scenario))?;
+    let replayed = replay::replay(&input, upload).map_err(in_file(&scenario))?;
     for lack in &replayed.lacks {
         eprintln!("writepath: lacks: {lack}");
     }

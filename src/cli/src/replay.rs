@@ -16,8 +16,6 @@ use crate::image::{Image, ImageError, write_sparse};
 
 /// A run of more steps is taken to be endless.
 const STEPS_MAX: u64 = 50_000_000;
-/// Stack of the thread that runs the engine.
-const STACK_BYTES: usize = 64 << 20;
 /// Steps at a time.
 const SLICE: u32 = 1_000_000;
 
@@ -160,19 +158,6 @@ pub fn replay(input: &Input, upload: Option<Vec<u8>>) -> Result<Replay, ReplayEr
         events_text: loop_text::text(&trace, &labels, first, Detail::Events),
         lacks: run.lacks(),
         image: bytes,
-    })
-}
-
-/// Does `work` where there is room for the engine's nested futures, which an
-/// unoptimised build makes large.
-///
-/// # Panics
-/// If `work` does, or no thread can be had.
-pub fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
-        let done = thread.expect("a thread can be had").join();
-        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
