@@ -275,6 +275,38 @@ fn creating_a_file_traces_as_the_kernel_does() {
 }
 
 #[test]
+fn a_file_without_a_name_traces_as_the_kernel_does() {
+    let machine = machine_with(&options(4096, |_| {}));
+    run(&machine, |kt| async move {
+        mount(&kt).await.unwrap();
+        kt.with(|w| w.trace.on = true);
+        let file = open::do_sys_open(&kt, ".", OpenFlags::TMPFILE | OpenFlags::RDWR, 0o644).await.unwrap();
+        kt.with(|w| w.trace.on = false);
+        open::filp_close(&kt, file).await;
+    });
+    let mark = "writeback_mark_inode_dirty writeback_dirty_inode_start ext4_journal_start \
+        ext4_mark_inode_dirty writeback_dirty_inode";
+    let expected = format!(
+        "ext4_request_inode mm_filemap_add_to_page_cache ext4_load_inode_bitmap block_bio_queue block_bio_complete \
+        ext4_journal_start jbd2_handle_start ext4_mark_inode_dirty ext4_mark_inode_dirty ext4_allocate_inode \
+        {mark} writeback_dirty_inode_enqueue {mark} jbd2_handle_stats ext4_journal_start jbd2_handle_start \
+        jbd2_handle_stats"
+    );
+    assert_eq!(trace_of(&machine), expected.split_whitespace().collect::<Vec<_>>());
+    let states = machine.with(|w| {
+        let of = |r: &&world::TraceRecord| POINTS[usize::from(r.site)].name == "writeback_mark_inode_dirty";
+        w.trace.records.iter().filter(of).map(|r| r.args[1]).collect::<Vec<_>>()
+    });
+    assert_eq!(states, [0x8008, 0x800f], "I_NEW and I_CREATING, then dirty too");
+    let stats = machine.with(|w| {
+        let of = |r: &&world::TraceRecord| POINTS[usize::from(r.site)].name == "jbd2_handle_stats";
+        w.trace.records.iter().filter(of).map(|r| r.args[3]).collect::<Vec<_>>()
+    });
+    assert_eq!(stats, [4, 0], "dirtied blocks");
+    unmount_clean(&machine, "tmpfile");
+}
+
+#[test]
 fn damaged_images_are_refused_by_name() {
     let mut blocks: BTreeMap<Pblk, Vec<u8>> = BTreeMap::new();
     mkfs(&options(4096, |_| {}), &mut blocks).unwrap();
