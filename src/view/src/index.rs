@@ -15,7 +15,7 @@ use world::{
 };
 
 use crate::frame::{self, Event, EventKind, Lane, LaneSpan, Phase, Slice, Timeline};
-use crate::moment::{Call, function_of, local, phase_of, stack_of, task_name, wait_name};
+use crate::moment::{Call, function_of, local, net_changes, phase_of, stack_of, task_name, wait_name};
 use crate::program::Program;
 
 /// Where a step belongs.
@@ -240,7 +240,7 @@ impl Index {
     fn step(&mut self, w: &World, h: &History, program: &Program, step: u32, header: StepHeader) {
         let stack = self.stack(h, header.frame);
         let probe = site::probe(header.site);
-        let changes = w.changes_of(step - 1);
+        let changes = net_changes(w, step - 1);
         let task = (header.task != u16::MAX).then_some(TaskId(u32::from(header.task)));
         let seen = Step { w, program, step, header, stack: &stack, probe, changes: &changes, task };
         self.belongs(&seen);
@@ -464,7 +464,12 @@ impl Index {
             event(EventKind::Fault, "EFAULT".to_owned());
         }
         if s.is(&[site::INTERVENE]) {
-            event(EventKind::Intervention, "from outside".to_owned());
+            let gone = s.changes.iter().rev().find_map(|change| match change {
+                Change::ptes((_, page), Some(_)) => Some(s.program.address(s.w, page * PAGE_SIZE)),
+                _ => None,
+            });
+            let text = gone.map_or_else(|| "from outside".to_owned(), |at| format!("{at} evicted"));
+            event(EventKind::Intervention, text);
         }
         let (mut read, mut written) = (Vec::new(), Vec::new());
         let block_size = 1 << s.w.sb().block_bits.max(10);

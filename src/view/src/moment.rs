@@ -89,10 +89,69 @@ pub fn phase_of(stack: &[Call], probe: Option<&ProbeSite>) -> frame::Phase {
     if let Some(at) = stack.iter().position(|call| call.function.id == site::GENERIC_PERFORM_WRITE.id) {
         return at.checked_sub(1).map_or(own, |callee| phase(stack[callee].function.phase));
     }
-    if own != frame::Phase::None {
-        return own;
+    // Outside the loop only writeback and journal are phases: a commit is the
+    // journal's wherever it runs, else the outermost function decides.
+    if stack.iter().any(|call| call.function.id == site::JBD2_JOURNAL_COMMIT_TRANSACTION.id) {
+        return frame::Phase::Journal;
     }
-    stack.iter().map(|call| phase(call.function.phase)).find(|&p| p != frame::Phase::None).unwrap_or_default()
+    let outer = stack.iter().rev().map(|call| phase(call.function.phase));
+    outer.chain([own]).find(|p| matches!(p, frame::Phase::Writeback | frame::Phase::Journal)).unwrap_or_default()
+}
+
+/// What a step changed for good: each object once, with its value before the
+/// step; objects that ended as they began are left out.
+#[must_use]
+pub fn net_changes(w: &World, step: u32) -> Vec<Change> {
+    let mut changes = w.changes_of(step);
+    let mut seen = std::collections::BTreeSet::new();
+    // A map logs each change of a key, newest first: the oldest holds the value before the step.
+    changes.reverse();
+    changes.retain(|change| map_key(change).is_none_or(|key| seen.insert(key)));
+    changes.retain(|change| differs(w, change));
+    changes.reverse();
+    changes
+}
+
+macro_rules! by_kind {
+    ($w:expr, $change:expr; arenas $($arena:ident)*; maps $($map:ident)*) => {
+        match $change {
+            $( Change::$arena(id, old) => $w.$arena.get(*id).is_none_or(|now| now != old), )*
+            $( Change::$map(key, old) => $w.$map.get(*key) != *old, )*
+            #[allow(unreachable_patterns)] // a kind added to the World counts as changed until it is listed
+            _ => true,
+        }
+    };
+}
+
+fn differs(w: &World, change: &Change) -> bool {
+    by_kind!(w, change;
+        arenas pages bhs inodes sizes times syncs idata locks files tasks runs accts comms locals vmas iters
+            handles io_ends wbs ras groups bitmap pas supers counters;
+        maps cache ptes shmem iovecs fds es bio_vecs io_end_vecs io_end_pieces page_io_end completed_io events
+            dirty_inodes journal inode_hash freed)
+}
+
+/// A map's key, for telling its changes apart.
+fn map_key(change: &Change) -> Option<(u8, u64, u64)> {
+    Some(match change {
+        Change::cache((inode, index), _) => (0, inode.0.into(), (*index).into()),
+        Change::ptes((process, page), _) => (1, (*process).into(), *page),
+        Change::shmem((buf, page), _) => (2, (*buf).into(), (*page).into()),
+        Change::iovecs((iter, n), _) => (3, iter.0.into(), (*n).into()),
+        Change::fds((process, fd), _) => (4, (*process).into(), (*fd).into()),
+        Change::es((inode, lblk), _) => (5, inode.0.into(), (*lblk).into()),
+        Change::bio_vecs((bio, n), _) => (6, bio.0.into(), (*n).into()),
+        Change::io_end_vecs((id, n), _) => (7, id.0.into(), (*n).into()),
+        Change::io_end_pieces((id, n), _) => (8, id.0.into(), (*n).into()),
+        Change::page_io_end(page, _) => (9, page.0.into(), 0),
+        Change::completed_io(seq, _) => (10, *seq, 0),
+        Change::events((at, seq), _) => (11, *at, *seq),
+        Change::dirty_inodes(seq, _) => (12, *seq, 0),
+        Change::journal((tid, seq), _) => (13, (*tid).into(), *seq),
+        Change::inode_hash(ino, _) => (14, (*ino).into(), 0),
+        Change::freed((tid, cluster), _) => (15, (*tid).into(), *cluster),
+        _ => return None,
+    })
 }
 
 impl<'a> Moment<'a> {
@@ -101,7 +160,7 @@ impl<'a> Moment<'a> {
     #[must_use]
     pub fn new(w: &'a World, h: &'a History, index: &'a Index, program: &'a Program, step: u32) -> Self {
         let header = step.checked_sub(1).and_then(|last| h.steps.get(last as usize)).copied();
-        let changes = step.checked_sub(1).map_or_else(Vec::new, |last| w.changes_of(last));
+        let changes = step.checked_sub(1).map_or_else(Vec::new, |last| net_changes(w, last));
         let stack = header.map_or_else(Vec::new, |header| stack_of(h, header.frame));
         Moment { w, h, index, program, step, header, changes, stack }
     }
@@ -156,6 +215,16 @@ impl<'a> Moment<'a> {
             Change::pages(page, old) if *page == id => Some(*old),
             _ => None,
         })
+    }
+
+    /// True if the step entered the call, so that its locals had no value before.
+    #[must_use]
+    pub fn entered(&self, task: TaskId, call: Call) -> bool {
+        let before = self.changes.iter().find_map(|change| match change {
+            Change::runs(id, old) if *id == task => Some(old.frame),
+            _ => None,
+        });
+        before.is_some_and(|frame| !stack_of(self.h, frame).iter().any(|old| old.frame == call.frame))
     }
 
     /// A counter before the step.
@@ -219,6 +288,7 @@ impl<'a> Moment<'a> {
             ("page", _) => self.page_local(value),
             ("bh", _) => bh_name(value),
             ("pblk", _) if value >= kernel::fs::ext4::inode::write::INVALID_BLOCK => "none yet".to_owned(),
+            ("now", _) => format!("{}.{:09} s", value / 1_000_000_000, value % 1_000_000_000),
             (_, Ty::Address) => self.address(value),
             (_, Ty::Status) => status(value),
             (_, Ty::Flags) => format!("{value:#x}"),

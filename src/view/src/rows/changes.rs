@@ -1,7 +1,7 @@
 //! The leaf-level difference between a step and the one before.
 //!
-//! Every change of the World has its row here: a match without a catch-all says
-//! so, and a new kind of object does not compile until it is named.
+//! Every change of the World has its row here; a kind of object that nobody has
+//! named yet still says that something changed.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -37,6 +37,9 @@ enum Key {
     Task(u32),
     Locals,
     Clock,
+    Stack,
+    Orders,
+    Other,
 }
 
 #[derive(Default)]
@@ -135,6 +138,8 @@ fn one(m: &Moment, change: &Raw, groups: &mut Groups) {
             let words = |there: bool| there.then(|| "there".to_owned());
             groups.add(Key::Inode(id.0), format!("inode {ino}"), maybe("in core", words(old.is_some()), words(now.is_some())));
         }
+        #[allow(unreachable_patterns)] // a kind added to the World is shown, if without words of its own
+        _ => groups.add(Key::Other, "machine", added("", "something else changed")),
     }
 }
 
@@ -290,7 +295,7 @@ fn bh(m: &Moment, id: BhId, old: world::BufferHead, groups: &mut Groups) {
             }
             groups.sign(key, if there { Sign::Added } else { Sign::Removed });
         }
-        _ if !any => groups.add(key, place, leaf("", "touched", "same")),
+        _ if !any => groups.add(key, place, added("", "another place")),
         _ => {}
     }
 }
@@ -418,13 +423,17 @@ fn task(m: &Moment, change: &Raw, groups: &mut Groups) {
     match change {
         Raw::tasks(id, old) => {
             let now = *w.tasks.at(*id);
+            if old.seq != now.seq {
+                let name = format!("place of {} in the queue", task_name(w, *id));
+                groups.add(Key::Orders, "order", leaf(&name, old.seq, now.seq));
+            }
             let state = |state: world::TaskState| format!("{state:?}").to_lowercase();
             fields!(groups, Key::Task(id.0), object(*id), *old, now,
                 "": state => state, "waits for": wait => |wait| {
                     let words = wait_name(w, wait);
                     if words.is_empty() { "nothing".to_owned() } else { words }
                 },
-                "queue": seq, "wakes at": wake_at => seconds, "priority": priority, "SIGKILL": killed => yes,
+                "wakes at": wake_at => seconds, "priority": priority, "SIGKILL": killed => yes,
                 "killable": killable => yes, "process": process, "signals": signals => |v: u64| format!("{v:#x}"));
         }
         Raw::runs(id, old) => {
@@ -434,12 +443,10 @@ fn task(m: &Moment, change: &Raw, groups: &mut Groups) {
                     let site = m.h.frames.get(frame as usize).filter(|_| frame != 0).map(|frame| frame.site);
                     site.and_then(function_of).map_or_else(|| "user space".to_owned(), |f| f.name.to_owned())
                 };
-                if name(old.frame) != name(now.frame) || old.depth == now.depth {
-                    groups.add(Key::Task(id.0), object(*id), leaf("in", name(old.frame), name(now.frame)));
-                }
+                groups.add(Key::Stack, "call stack", leaf("", name(old.frame), name(now.frame)));
             }
             fields!(groups, Key::Task(id.0), object(*id), *old, now,
-                "depth": depth, "call": syscall, "iteration": iteration, "try": retry, "atomic": atomic);
+                "call": syscall, "iteration": iteration, "try": retry, "atomic": atomic);
         }
         Raw::accts(id, old) => {
             let now = *w.accts.at(*id);
@@ -466,15 +473,17 @@ fn local(m: &Moment, slot: u32, old: u64, groups: &mut Groups) {
     let Some(local) = call.and_then(|call| call.function.locals.get(n as usize)) else {
         return; // a frame already left: its locals are gone with it
     };
-    if now == old {
-        return;
+    let entered = call.is_some_and(|call| m.entered(TaskId(task), *call));
+    let (before, text) = (m.text(local, old), m.text(local, now));
+    if before == text || (entered && now == 0) {
+        return; // what was in the slot belonged to another call
     }
     let innermost = stack.first().is_some_and(|call| call.depth == depth) && m.task() == Some(TaskId(task));
     let name = match call {
         Some(call) if !innermost => format!("{}:{}", call.function.name, local.name),
         _ => local.name.to_owned(),
     };
-    groups.add(Key::Locals, "locals", leaf(&name, m.text(local, old), m.text(local, now)));
+    groups.add(Key::Locals, "locals", if entered { added(&name, text) } else { leaf(&name, before, text) });
 }
 
 fn user(m: &Moment, change: &Raw, groups: &mut Groups) {
@@ -719,7 +728,11 @@ fn counter(m: &Moment, slot: u32, old: u64, groups: &mut Groups) {
         groups.add(Key::Clock, "clock", leaf("", seconds(old), seconds(now)));
         return;
     }
-    if now != old {
+    let orders =
+        [Counter::SleepSeq, Counter::EventSeq, Counter::DirtySeq, Counter::JournalSeq, Counter::CompletedIoSeq];
+    if orders.iter().any(|order| *order as u32 == slot) {
+        groups.add(Key::Orders, "order", leaf(counter_name(slot), number(old), number(now)));
+    } else if now != old {
         groups.add(Key::Counters, "counters", leaf(counter_name(slot), number(old), number(now)));
     }
 }
@@ -771,7 +784,13 @@ fn extents(m: &Moment, (inode, lblk): (InodeId, u32), old: Option<world::ExtentS
                 }
             }
             let at = if es.status & 3 != 0 { format!(" at {}", number(es.pblk)) } else { String::new() };
-            format!("{} {letters}{at}", count(u64::from(es.len), "block"))
+            let end = u64::from(lblk) + u64::from(es.len);
+            let len = if end >= u64::from(u32::MAX) {
+                "to the end".to_owned()
+            } else {
+                count(u64::from(es.len), "block")
+            };
+            format!("{len} {letters}{at}")
         })
     };
     let (before, after) = (show(old), show(now));

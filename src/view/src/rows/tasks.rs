@@ -17,6 +17,7 @@ const LOOK_BACK: usize = 4096;
 #[must_use]
 pub fn locals(m: &Moment) -> Vec<Rc<Local>> {
     let (Some(&call), Some(task)) = (m.stack.first(), m.task()) else { return Vec::new() };
+    let entered = m.entered(task, call);
     let mut rows = Vec::new();
     for (n, local) in call.function.locals.iter().enumerate() {
         let slot = World::local_slot(task, call.depth, u32::try_from(n).unwrap_or(0));
@@ -26,7 +27,7 @@ pub fn locals(m: &Moment) -> Vec<Rc<Local>> {
             _ => None,
         });
         let text = m.text(local, value);
-        let was = was.map(|old| m.text(local, old)).filter(|old| *old != text);
+        let was = was.map(|old| m.text(local, old)).filter(|old| *old != text && !entered);
         let unit = match local.ty {
             Ty::Bytes => "bytes",
             Ty::Status => "status",

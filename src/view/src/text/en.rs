@@ -4,6 +4,15 @@ use super::Labels;
 
 /// Words of buttons, headings and messages.
 pub static LABELS: Labels = Labels {
+    intact: "What was open before is intact.",
+    own_scenario: "own write",
+    image_wanted: "This needs an image that is not open:",
+    nothing_loaded: "No scenario is open.",
+    no_scenario: "The library has no scenario",
+    no_step: "There is no such step.",
+    no_call_source: "No call reads user memory at this step.",
+    no_image: "No image is open yet.",
+    blocks_of: "blocks of",
     about: "About this model",
     about_short: "About",
     act_here: "Act here",

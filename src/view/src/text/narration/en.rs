@@ -307,7 +307,7 @@ fn entry(t: &Words, probe: &str) -> Option<Said> {
             "A vectored write of nothing does not reach the file system; write(fd, buf, 0) does.",
         ),
         "VWV_CALL" => say(
-            format!("{} are handed to ext4 at position {}.", t.b("count"), t.n("pos")),
+            format!("ext4 gets {} for position {}.", t.b("count"), t.n("pos")),
             "The write loop will take them page by page, whatever the segments are.",
         ),
         "FWI_SHUTDOWN" => {
@@ -408,7 +408,7 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
             "Past it the answer would be −EFBIG; a write that begins below is cut.",
         ),
         "GWC_DONE" => say(
-            format!("{} pass the general checks at {}.", t.b("count"), t.n("pos")),
+            format!("The general checks let {} through at {}.", t.b("count"), t.n("pos")),
             "The position is final now: appending has been seen to.",
         ),
         "FM_PRIVS" => {
@@ -449,7 +449,7 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
             if t.times_changed() {
                 format!("mtime and ctime of {} become now, and the inode is dirty.", t.inode())
             } else {
-                "mtime and ctime are updated.".to_owned()
+                "mtime and ctime lie behind the clock, so they are updated.".to_owned()
             },
             "This has a handle of its own; many handles join one running transaction.",
         ),
@@ -480,7 +480,7 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
             )
         }
         "GPW_FAULT_IN" => say(
-            format!("The source of these {} is touched, so that its pages are there.", t.b("bytes")),
+            format!("The source of {} is touched, so that its pages are there.", t.b("bytes")),
             "It is done while no page is locked: a fault during the copy could need the very page that is being written.",
         ),
         "GPW_SIGNAL" => {
@@ -501,13 +501,13 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
         "GPW_COPY" => {
             let uptodate = if t.page_flag(PageFlags::UPTODATE) { "uptodate" } else { "not uptodate" };
             say(
-                format!("{} is locked and {uptodate}; {} are to be copied into it.", capital(&t.page()), t.b("bytes")),
+                format!("{} is locked and {uptodate}; the copy of {} into it begins.", capital(&t.page()), t.b("bytes")),
                 "The copy runs with page faults off, so it cannot sleep; a source page that has gone makes it short.",
             )
         }
         "CP_ATOMIC" => say("Page faults are off.", "The copy must not sleep while the page is locked."),
         "CP_SEGMENT" => say(
-            format!("{} have been copied into {} from offset {}.", count(t.v("copied"), "byte"), t.page(), t.n("offset")),
+            format!("The copy has put {} into {} from offset {}.", count(t.v("copied"), "byte"), t.page(), t.n("offset")),
             if t.v("copied") < t.v("bytes") {
                 "That is the end of a segment; the next one follows in the same page."
             } else {
@@ -560,7 +560,7 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
             "One segment is enough for progress: if only its first byte can be read, the retry ends with it or with an error.",
         ),
         "GPW_ACCOUNT" => say(
-            format!("{} are written in all; the position is {}.", t.b("written"), t.n("pos")),
+            format!("Written so far: {}; the next byte goes to {}.", t.b("written"), t.n("pos")),
             "This position is the loop's own; the file's moves once, when the call ends.",
         ),
         "GPW_BALANCE" => say(
@@ -571,7 +571,7 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
             if t.v("count") == 0 {
                 say("Nothing is left to write: the loop ends.", "")
             } else {
-                say(format!("{} are left: another round.", t.b("count")), "Each round has a page, a handle and a lock of its own.")
+                say(format!("{} left: another round.", t.b("count")), "Each round has a page, a handle and a lock of its own.")
             }
         }
         "GPW_EXIT" => {
@@ -630,10 +630,10 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
         "DWB_SHUTDOWN" => say("The file system is shut down: −EIO.", ""),
         "DWB_NONDA" => say(
             format!(
-                "{} clusters are free and {} reserved: delayed allocation {}.",
+                "{} clusters are free and {} reserved: {} for delayed allocation.",
                 number(m.w.counter(Counter::FreeClusters)),
                 number(m.w.counter(Counter::DirtyClusters)),
-                if low_space(t) { "is left" } else { "it is" }
+                if low_space(t) { "too little" } else { "room enough" }
             ),
             if low_space(t) {
                 "With so little space a reservation is no promise, so blocks are allocated at once."
@@ -861,7 +861,7 @@ fn write_end(t: &Words, probe: &str) -> Option<Said> {
                 )
             } else {
                 say(
-                    format!("The buffers under {} are uptodate and dirty.", count(kept, "byte")),
+                    format!("The buffers under these {} are uptodate and dirty.", count(kept, "byte")),
                     if t.page_got(PageFlags::UPTODATE) {
                         "All buffers of the page are uptodate, so the page is too."
                     } else if uptodate {
@@ -875,7 +875,10 @@ fn write_end(t: &Words, probe: &str) -> Option<Said> {
         "GWE_ISIZE" | "WE_ISIZE" => {
             let (old, now) = t.i_size();
             if old == now {
-                say(format!("i_size stays {}.", number(now)), "The write ends inside the file.")
+                say(
+                    format!("i_size stays {}.", number(now)),
+                    if t.v("copied") == 0 { "Nothing counted, so nothing grows." } else { "The write ends inside the file." },
+                )
             } else {
                 say(
                     format!("The file grows from {} to {}.", number(old), count(now, "byte")),
@@ -936,8 +939,8 @@ fn balance(t: &Words, probe: &str) -> Option<Said> {
         "BDR_CALL" => say("The real check begins.", "It compares all dirty pages with the limits, and may let the task pause."),
         "BDP_LIMITS" => say(
             format!(
-                "{} are dirty or under writeback; the limit is {}, the background threshold {}.",
-                count(t.v("nr_dirty"), "page"),
+                "{} dirty or under writeback; the limit is {}, the background threshold {}.",
+                plural_is(t.v("nr_dirty"), "page"),
                 t.n("thresh"),
                 t.n("bg_thresh")
             ),

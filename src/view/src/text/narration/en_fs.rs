@@ -40,7 +40,10 @@ fn writepages(t: &Words, probe: &str) -> Option<Said> {
         "WP_JDATA" => say("The file's data goes through the journal.", "Its pages are written one by one."),
         "WP_ABORT" => say("The journal has been aborted: −EROFS.", ""),
         "WP_RANGE" => say(
-            format!("Writeback of {} begins, for {}.", t.inode(), count(t.v("nr_to_write").min(1 << 40), "page")),
+            match t.v("nr_to_write") {
+                n if n < 1 << 40 => format!("Writeback of {} begins, for {}.", t.inode(), count(n, "page")),
+                _ => format!("Writeback of {} begins, for all of its pages.", t.inode()),
+            },
             "For an fsync the range is that of the call; the flusher goes on where it stopped.",
         ),
         "WP_TAG" => say(
@@ -96,7 +99,7 @@ fn writepages(t: &Words, probe: &str) -> Option<Said> {
                 say(format!("The extent cannot be mapped: {}.", t.result("err")), "")
             } else {
                 say(
-                    format!("{} of the file get their place from block {} on.", capital(&blocks(t, "lblk", "len")), t.n("pblk")),
+                    format!("The place of the file's {} begins at {} of the device.", blocks(t, "lblk", "len"), t.n("pblk")),
                     "Delayed allocation ends here: one request for the whole stretch makes one extent.",
                 )
             }
@@ -270,7 +273,7 @@ fn extents(t: &Words, probe: &str) -> Option<Said> {
                 say(format!("Blocks cannot be allocated: {}.", t.result("ret")), "")
             } else {
                 say(
-                    format!("{} of the file lie from block {} on.", capital(&blocks(t, "lblk", "len")), t.n("pblk")),
+                    format!("The place of the file's {} begins at {} of the device.", blocks(t, "lblk", "len"), t.n("pblk")),
                     "Under i_data_sem, alone: the tree changes.",
                 )
             }
@@ -284,7 +287,7 @@ fn extents(t: &Words, probe: &str) -> Option<Said> {
         "EEM_FOUND" => say(format!("An extent covers block {}: it lies in block {}.", t.n("lblk"), t.n("pblk")), ""),
         "EEM_HOLE" => say(format!("Block {} lies in a hole.", t.n("lblk")), "The hole goes into the status cache, so that it is not searched for again."),
         "EEM_ALLOC" => say(
-            format!("{} from block {} on are allocated.", capital(&count(t.v("allocated").max(1), "block")), t.n("pblk")),
+            format!("The allocator gives {} from {} on.", count(t.v("allocated").max(1), "block"), t.n("pblk")),
             "",
         ),
         "EEM_INSERT" => say("The new extent is in the tree.", ""),
@@ -312,9 +315,9 @@ fn extents(t: &Words, probe: &str) -> Option<Said> {
         "ERS_SPLIT" => say("The extent that covers the end is split.", ""),
         "ERS_LEAF" => say("Extents of a leaf are removed, from the right.", "A crash in between leaves a valid, longer file."),
         "ERS_EMPTY" => say("The tree is empty: its root is a leaf again.", ""),
-        "CUE_MAP" => say(format!("{} from {} on become written.", t.b("len"), t.n("offset")), ""),
+        "CUE_MAP" => say(format!("The unwritten extent of {} from {} on is now written.", t.b("len"), t.n("offset")), ""),
         "DUR_COUNT" => say(
-            format!("{} fewer reserved.", count(t.v("used"), "cluster")),
+            format!("The reservation shrinks by {}.", count(t.v("used"), "cluster")),
             "They are allocated now, so they must not be counted twice.",
         ),
         _ => None,
@@ -325,7 +328,7 @@ fn allocate(t: &Words, probe: &str) -> Option<Said> {
     let free = number(t.m.w.counter(Counter::FreeClusters));
     match probe {
         "MNB_CLAIM" => say(
-            format!("{} are claimed; {free} clusters are free.", capital(&count(t.v("len"), "block"))),
+            format!("The allocator claims {}; {free} clusters are free.", count(t.v("len"), "block")),
             "Claimed before searched for, so that no two can be promised the same space. Delayed blocks were claimed in write_begin.",
         ),
         "MNB_PREALLOC" => say(
@@ -347,12 +350,12 @@ fn allocate(t: &Words, probe: &str) -> Option<Said> {
             "Each criterion is less choosy than the one before.",
         ),
         "MDU_BITS" => say(
-            format!("{} of group {} are marked used from {} on.", count(t.v("len"), "cluster"), t.n("group"), t.n("start")),
+            format!("Group {} marks {} used, from {} on.", t.n("group"), count(t.v("len"), "cluster"), t.n("start")),
             "Bitmap, free count and checksum change together, in one transaction.",
         ),
         "MDU_DESC" => say("The bitmap and the group's descriptor are in the transaction.", ""),
         "FRB_BITS" => say(
-            format!("{} are free again.", capital(&blocks(t, "block", "count"))),
+            format!("Freed: {}.", blocks(t, "block", "count")),
             "They may be allocated again only after the commit: until then a crash could bring the old owner back.",
         ),
         _ => None,
