@@ -270,6 +270,9 @@ const FREE: &Bits = &[
     (1 << 5, "LAST_CLUSTER"),
 ];
 
+/// The second of two numbers in one word.
+const LOW: u64 = 0xffff_ffff;
+
 /// Fills the fields of a tracepoint's format.
 fn point_text(format: &str, args: &[u64]) -> String {
     let mut out = String::new();
@@ -287,9 +290,13 @@ fn point_text(format: &str, args: &[u64]) -> String {
             "state" => out.push_str(&bits(value, STATE, "|", true)),
             "es" => out.push_str(&bits(value, ES, "", false)),
             "map" => out.push_str(&bits(value, MAP, "|", true)),
-            "mflags" => out.push_str(&bits(value, MFLAGS, "", false)),
+            "mflags" => out.push_str(&bits(value, MFLAGS, "", true)),
             "hint" => out.push_str(&bits(value, HINT, "|", true)),
             "free" => out.push_str(&bits(value, FREE, "|", true)),
+            "/" => _ = write!(out, "{}/{}", value >> 32, value & LOW),
+            "@" => _ = write!(out, "{}@{}", value >> 32, value & LOW),
+            "split" => _ = write!(out, "tail {} broken {}", value >> 32, value & LOW),
+            "search" => _ = write!(out, "blks {} grps {} cr {}", value >> 32, (value & LOW) >> 8, value & 0xff),
             "rwbs" => {
                 out.push(if value & 0x80 == 0 { 'R' } else { 'W' });
                 out.push_str(&bits(value, &[(1, "A"), (2, "S"), (4, "M")], "", false));
@@ -560,6 +567,13 @@ mod tests {
         );
         check(tracepoint::EXT4_EXT_MAP_BLOCKS_ENTER, &[12, 1, 1, 0], "dev D ino 12 lblk 1 len 1 flags");
         check(tracepoint::EXT4_ES_LOOKUP_EXTENT_EXIT, &[12, 1, 1, 1, 0, 24], "dev D ino 12 found 1 [1/1) 0 HR");
+        check(
+            tracepoint::EXT4_MBALLOC_ALLOC,
+            &[12, 0, 2 << 32, 0, 512 << 32, 1099, 512 << 32, 2 << 32 | 1 << 8 | 1, 0x24a0, 75 << 32 | 512],
+            "dev D inode 12 orig 0/0/2@0 goal 0/0/512@0 result 0/1099/512@0 blks 2 grps 1 cr 1 flags \
+             HINT_DATA|HINT_GRP_ALLOC|DELALLOC_RESV|USE_RESV tail 75 broken 512",
+        );
+        check(tracepoint::EXT4_DA_WRITE_PAGES_EXTENT, &[12, 0, 2, 0x100], "dev D ino 12 lblk 0 len 2 flags 0x100");
         check(tracepoint::BLOCK_BIO_QUEUE, &[5, 12, 8], "D RAM 12 + 8 [wl]");
         check(tracepoint::BLOCK_BIO_QUEUE, &[0x82, 12, 8], "D WS 12 + 8 [wl]");
         check(
