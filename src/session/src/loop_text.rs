@@ -38,7 +38,8 @@ pub struct Labels {
     pub ops: Vec<String>,
     /// Names of the workload's buffers, by their number.
     pub buffers: Vec<String>,
-    /// Tag of each task (`A`, `B`, `jbd2`, `kworker`); `A` makes operations.
+    /// Tag of each task (`A`, `B`, `jbd2`, `kworker`); `A` makes operations. What
+    /// belongs to no task, as a request that completes later, is not printed.
     pub tasks: BTreeMap<u32, String>,
 }
 
@@ -61,7 +62,9 @@ pub fn text(records: &[TraceRecord], labels: &Labels, first: u64, detail: Detail
     // The operation in which the program dies has no end.
     let dying = traced[end..].iter().any(|r| r.event == TraceEvent::OpBegin);
     for record in if dying { traced } else { &traced[..end] } {
-        printer.record(record, detail);
+        if labels.tasks.contains_key(&record.task) {
+            printer.record(record, detail);
+        }
     }
     printer.finish()
 }
