@@ -10,13 +10,14 @@ use std::rc::Rc;
 
 use kernel::site::{self, ProbeSite};
 use world::{
-    BhFlags, BhId, Change, ContentId, Counter, History, InodeId, IovIter, IterId, PAGE_SIZE, Page,
-    PageFlags, PageId, StepHeader, TaskId, TaskState, WordId, World,
+    BhFlags, BhId, Change, ContentId, Counter, History, InodeId, IovIter, IterId, PAGE_SIZE, Page, PageFlags, PageId,
+    StepHeader, TaskId, TaskState, WordId, World,
 };
 
 use crate::frame::{self, Event, EventKind, Lane, LaneSpan, Phase, Slice, Timeline};
 use crate::moment::{Call, function_of, local, net_changes, phase_of, stack_of, task_name, wait_name};
 use crate::program::Program;
+use crate::rows::ext4::block_size;
 
 /// Where a step belongs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -472,7 +473,7 @@ impl Index {
             event(EventKind::Intervention, text);
         }
         let (mut read, mut written) = (Vec::new(), Vec::new());
-        let block_size = 1 << s.w.sb().block_bits.max(10);
+        let block_size = block_size(s.w);
         for change in s.changes {
             match change {
                 Change::bhs(id, old) => {
@@ -524,7 +525,7 @@ impl Index {
     }
 }
 
-fn run_text(verb: &str, blocks: &mut Vec<u64>, bytes: u64) -> String {
+fn run_text(verb: &str, blocks: &mut [u64], bytes: u64) -> String {
     blocks.sort_unstable();
     match (blocks.first(), blocks.len()) {
         (Some(first), 1) => format!("{verb} {first}"),

@@ -288,6 +288,9 @@ impl<'a> Moment<'a> {
             ("page", _) => self.page_local(value),
             ("bh", _) => bh_name(value),
             ("pblk", _) if value >= kernel::fs::ext4::inode::write::INVALID_BLOCK => "none yet".to_owned(),
+            (_, Ty::Bytes | Ty::Count) if [u64::from(u32::MAX), i64::MAX as u64, u64::MAX].contains(&value) => {
+                "max".to_owned()
+            }
             ("now", _) => format!("{}.{:09} s", value / 1_000_000_000, value % 1_000_000_000),
             (_, Ty::Address) => self.address(value),
             (_, Ty::Status) => status(value),
@@ -379,9 +382,37 @@ pub fn span(from: u64, to: u64) -> String {
 pub fn errno_of(value: i64) -> Option<Errno> {
     use Errno::*;
     [
-        EPERM, ENOENT, EINTR, EIO, EBADF, EAGAIN, ENOMEM, EACCES, EFAULT, EBUSY, EEXIST, ENODEV, ENOTDIR, EISDIR,
-        EINVAL, ETXTBSY, EFBIG, ENOSPC, ESPIPE, EROFS, EMLINK, ERANGE, ENAMETOOLONG, ENOSYS, ENOTEMPTY, ENODATA,
-        EFSBADCRC, EOVERFLOW, EOPNOTSUPP, EUCLEAN, EDQUOT,
+        EPERM,
+        ENOENT,
+        EINTR,
+        EIO,
+        EBADF,
+        EAGAIN,
+        ENOMEM,
+        EACCES,
+        EFAULT,
+        EBUSY,
+        EEXIST,
+        ENODEV,
+        ENOTDIR,
+        EISDIR,
+        EINVAL,
+        ETXTBSY,
+        EFBIG,
+        ENOSPC,
+        ESPIPE,
+        EROFS,
+        EMLINK,
+        ERANGE,
+        ENAMETOOLONG,
+        ENOSYS,
+        ENOTEMPTY,
+        ENODATA,
+        EFSBADCRC,
+        EOVERFLOW,
+        EOPNOTSUPP,
+        EUCLEAN,
+        EDQUOT,
     ]
     .into_iter()
     .find(|errno| errno.as_ret() == value)

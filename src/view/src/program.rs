@@ -22,9 +22,10 @@ impl Program {
     /// Of a scenario.
     #[must_use]
     pub fn new(name: &str, scenario: &Scenario, buffers: Vec<String>) -> Self {
-        let tasks = scenario.tasks.iter().map(|task| {
-            (task.name.clone(), task.all_ops().map(|(op, _)| op.clone()).collect(), task.setup.len())
-        });
+        let tasks = scenario
+            .tasks
+            .iter()
+            .map(|task| (task.name.clone(), task.all_ops().map(|(op, _)| op.clone()).collect(), task.setup.len()));
         Program { name: name.to_owned(), title: scenario.title.en.clone(), buffers, tasks: tasks.collect() }
     }
 

@@ -8,9 +8,7 @@ use ondisk::decode::{BlockKind, DecodeCtx};
 use session::run::{Progress, Run};
 use session::scenario::Scenario;
 
-use crate::frame::{
-    BlockView, Ext4, Frame, Header, Narration, Notice, PageCache, Phase, Timeline,
-};
+use crate::frame::{BlockView, Ext4, Frame, Header, Narration, Notice, PageCache, Phase, Timeline};
 use crate::index::Index;
 use crate::moment::{Moment, number, phase_of};
 use crate::program::Program;
@@ -30,8 +28,8 @@ pub struct Viewer {
     program: Program,
     lang: Lang,
     index: Index,
-    /// Read when first needed; read again once the file system is mounted anew.
-    layout: Option<(bool, Layout)>,
+    /// As the device is laid out when the recording begins.
+    layout: Option<Layout>,
     frame: Rc<Frame>,
     timeline: Rc<Timeline>,
     /// What each block is, at a step.
@@ -63,15 +61,13 @@ impl Viewer {
     pub fn frame(&mut self, run: &Run, step: u64, page: Option<u64>) -> Rc<Frame> {
         let next = run.machine().with_history(|w, h| {
             self.index.extend(w, h, &self.program);
+            let layout = self.layout.get_or_insert_with(|| {
+                h.seek(w, 0);
+                Layout::read(w)
+            });
             let step = u32::try_from(step).unwrap_or(u32::MAX).min(h.len());
             h.seek(w, step);
-            let mounted = w.sb().mounted;
-            if self.layout.as_ref().is_none_or(|(known, _)| !known && mounted) {
-                self.layout = Some((mounted, Layout::read(w)));
-            }
             let moment = Moment::new(w, h, &self.index, &self.program, step);
-            let empty = Layout::default();
-            let layout = self.layout.as_ref().map_or(&empty, |(_, layout)| layout);
             build(&moment, layout, self.lang, page)
         });
         let next = keep(&self.frame, next);
@@ -88,7 +84,10 @@ impl Viewer {
             self.index.extend(w, h, &self.program);
             h.len()
         });
-        if self.timeline.last != u64::from(len) || self.timeline.complete != complete || self.timeline.counters.is_empty() {
+        if self.timeline.last != u64::from(len)
+            || self.timeline.complete != complete
+            || self.timeline.counters.is_empty()
+        {
             let mut timeline = self.index.timeline();
             timeline.complete = complete;
             self.timeline = Rc::new(timeline);

@@ -2,9 +2,7 @@
 
 use std::rc::Rc;
 
-use world::{
-    BhFlags, BhId, BufferHead, Change, ContentId, InodeId, InodeState, PAGE_SIZE, Page, PageFlags, PageId,
-};
+use world::{BhFlags, BhId, BufferHead, Change, ContentId, InodeId, InodeState, PAGE_SIZE, Page, PageFlags, PageId};
 
 use crate::frame::{
     BufferPlace, BufferRow, ByteKind, ByteRange, CellState, DirtyTruth, Flag, PageCache, PageCell, PageView,
@@ -50,7 +48,8 @@ pub fn cache(m: &Moment, inode: InodeId, window: Window) -> PageCache {
     let ino = m.w.inodes.get(inode).map_or(0, |inode| inode.ino);
     let pages = (window.from..window.from + window.len).map(|index| Rc::new(cell(m, inode, index))).collect();
     let kept: Vec<ContentId> = m.index.copied_in_call(m.step).collect();
-    let held = kept.iter().any(|content| m.w.pages.iter().any(|(_, page)| page.content == *content && page.mapping == inode));
+    let held =
+        kept.iter().any(|content| m.w.pages.iter().any(|(_, page)| page.content == *content && page.mapping == inode));
     let mut facts = vec![
         format!("inode {ino}"),
         format!("{} of {} cached", number(u64::from(size.nrpages)), count(window.pages, "page")),
@@ -84,11 +83,17 @@ pub fn state(page: &Page) -> CellState {
 
 fn cell(m: &Moment, inode: InodeId, index: u64) -> PageCell {
     let found = u32::try_from(index).ok().and_then(|index| m.w.find_page(inode, index));
-    let cache_changed = m.changes.iter().any(
-        |change| matches!(change, Change::cache((id, at), _) if *id == inode && u64::from(*at) == index),
-    );
+    let cache_changed = m
+        .changes
+        .iter()
+        .any(|change| matches!(change, Change::cache((id, at), _) if *id == inode && u64::from(*at) == index));
     let Some(id) = found else {
-        return PageCell { index, label: format!("Page {index}: not cached"), changed: cache_changed, ..PageCell::default() };
+        return PageCell {
+            index,
+            label: format!("Page {index}: not cached"),
+            changed: cache_changed,
+            ..PageCell::default()
+        };
     };
     let page = m.w.pages.at(id);
     let mut letters = Vec::new();
@@ -165,8 +170,8 @@ fn selected(m: &Moment, inode: InodeId, index: u64) -> PageView {
     });
     let buffers = buffers(m, id, &page);
     let (strip, changed) = strip(m, inode, &page);
-    let flags_changed =
-        old.is_some_and(|old| old != page) || m.w.page_bhs(id).any(|bh| old_bh(m, bh).is_some_and(|old| old != *m.w.bhs.at(bh)));
+    let flags_changed = old.is_some_and(|old| old != page)
+        || m.w.page_bhs(id).any(|bh| old_bh(m, bh).is_some_and(|old| old != *m.w.bhs.at(bh)));
     PageView {
         index,
         absent: false,
@@ -282,7 +287,9 @@ fn strip(m: &Moment, inode: InodeId, page: &Page) -> (Vec<Rc<ByteRange>>, Option
     for at in 0..4096 {
         let kind = look.kind(marks, now[at], at);
         match runs.last_mut() {
-            Some((from, to, last)) if *last == kind && now[*from] == now[at] && look.block(*from) == look.block(at) => *to = at + 1,
+            Some((from, to, last)) if *last == kind && now[*from] == now[at] && look.block(*from) == look.block(at) => {
+                *to = at + 1
+            }
             _ => runs.push((at, at + 1, kind)),
         }
     }
@@ -397,7 +404,11 @@ impl Look<'_> {
 
     fn origin(&self, mark: Option<&Mark>, kind: ByteKind, from: usize, to: usize) -> String {
         let Some(mark) = mark else {
-            return if kind == ByteKind::NotUptodate { "not read yet".to_owned() } else { "there before the run".to_owned() };
+            return if kind == ByteKind::NotUptodate {
+                "not read yet".to_owned()
+            } else {
+                "there before the run".to_owned()
+            };
         };
         let step = mark.step;
         match mark.origin {
@@ -405,7 +416,9 @@ impl Look<'_> {
             Origin::Copy { address, refused } => {
                 let first = address + (from as u64).saturating_sub(u64::from(mark.from));
                 let name = self.m.address(first);
-                let end = crate::moment::buffer_offset(self.m.w, first).map_or(0, |(_, off)| off) + (to - from) as u64 - 1;
+                let end = crate::moment::buffer_offset(self.m.w, first).map_or(0, |(_, off)| off)
+                    + (to.min(usize::from(mark.to)) - from) as u64
+                    - 1;
                 let text = format!("{name} … {}, copied at {step}", number(end));
                 if refused <= self.m.step { format!("{text}, refused at {refused}") } else { text }
             }
@@ -421,8 +434,10 @@ impl Look<'_> {
             return "in flight";
         }
         let head = self.head(at).map_or(BhFlags::empty(), |head| head.flags);
-        let dirty = head.contains(BhFlags::DIRTY) || (self.page.nr_bhs == 0 && self.page.flags.contains(PageFlags::DIRTY));
-        let saved = head.contains(BhFlags::MAPPED | BhFlags::UPTODATE) && !head.intersects(BhFlags::DELAY | BhFlags::UNWRITTEN | BhFlags::NEW);
+        let dirty =
+            head.contains(BhFlags::DIRTY) || (self.page.nr_bhs == 0 && self.page.flags.contains(PageFlags::DIRTY));
+        let saved = head.contains(BhFlags::MAPPED | BhFlags::UPTODATE)
+            && !head.intersects(BhFlags::DELAY | BhFlags::UNWRITTEN | BhFlags::NEW);
         if dirty || !self.uptodate(at) {
             "cache only"
         } else if saved || self.page.nr_bhs == 0 {

@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use bitflags::Flags;
 use world::{
-    BhFlags, BhId, Change as Raw, Comm, ContentId, Counter, Event, Iovec, InodeId, PageFlags, PageId, TaskId, UnitId, World,
+    BhFlags, BhId, Change as Raw, Comm, ContentId, Counter, Event, InodeId, Iovec, PageFlags, PageId, TaskId, UnitId,
+    World,
 };
 
 use crate::frame::{Change, Changes, Delta, Sign};
@@ -111,15 +112,25 @@ fn one(m: &Moment, change: &Raw, groups: &mut Groups) {
         Raw::contents(id, off, len) => bytes(m, *id, *off, *len, groups),
         Raw::pages(id, old) => page(m, *id, *old, groups),
         Raw::bhs(id, old) => bh(m, *id, *old, groups),
-        Raw::inodes(..) | Raw::sizes(..) | Raw::times(..) | Raw::syncs(..) | Raw::idata(..) | Raw::locks(..)
+        Raw::inodes(..)
+        | Raw::sizes(..)
+        | Raw::times(..)
+        | Raw::syncs(..)
+        | Raw::idata(..)
+        | Raw::locks(..)
         | Raw::wbs(..) => inode(m, change, groups),
         Raw::files(..) | Raw::ras(..) | Raw::fds(..) => file(m, change, groups),
         Raw::tasks(..) | Raw::runs(..) | Raw::accts(..) | Raw::comms(..) => task(m, change, groups),
         Raw::locals(slot, old) => local(m, slot.0, *old, groups),
         Raw::vmas(..) | Raw::ptes(..) | Raw::shmem(..) | Raw::iters(..) | Raw::iovecs(..) => user(m, change, groups),
         Raw::handles(..) | Raw::journal(..) => journal(m, change, groups),
-        Raw::bios(..) | Raw::bio_vecs(..) | Raw::io_ends(..) | Raw::io_end_vecs(..) | Raw::io_end_pieces(..)
-        | Raw::page_io_end(..) | Raw::completed_io(..) => io(m, change, groups),
+        Raw::bios(..)
+        | Raw::bio_vecs(..)
+        | Raw::io_ends(..)
+        | Raw::io_end_vecs(..)
+        | Raw::io_end_pieces(..)
+        | Raw::page_io_end(..)
+        | Raw::completed_io(..) => io(m, change, groups),
         Raw::groups(..) | Raw::bitmap(..) | Raw::pas(..) | Raw::supers(..) | Raw::freed(..) => space(m, change, groups),
         Raw::counters(slot, old) => counter(m, slot.0, *old, groups),
         Raw::device(unit, old) => device(m, *unit, old.as_ref().map(|old| &old[..]), groups),
@@ -130,13 +141,21 @@ fn one(m: &Moment, change: &Raw, groups: &mut Groups) {
             let now = m.w.dirty_inodes.get(*seq);
             let id = now.or(*old).unwrap_or_default();
             let words = |there: bool| there.then(|| "listed".to_owned());
-            groups.add(Key::Inode(id.0), inode_name(m.w, id), maybe("dirty list", words(old.is_some()), words(now.is_some())));
+            groups.add(
+                Key::Inode(id.0),
+                inode_name(m.w, id),
+                maybe("dirty list", words(old.is_some()), words(now.is_some())),
+            );
         }
         Raw::inode_hash(ino, old) => {
             let now = m.w.inode_hash.get(*ino);
             let id = now.or(*old).unwrap_or_default();
             let words = |there: bool| there.then(|| "there".to_owned());
-            groups.add(Key::Inode(id.0), format!("inode {ino}"), maybe("in core", words(old.is_some()), words(now.is_some())));
+            groups.add(
+                Key::Inode(id.0),
+                format!("inode {ino}"),
+                maybe("in core", words(old.is_some()), words(now.is_some())),
+            );
         }
         #[allow(unreachable_patterns)] // a kind added to the World is shown, if without words of its own
         _ => groups.add(Key::Other, "machine", added("", "something else changed")),
@@ -176,9 +195,8 @@ fn bytes(m: &Moment, id: ContentId, off: u16, len: u16, groups: &mut Groups) {
     let before = m.bytes_before(id);
     let old = before.as_ref().map_or(now, |old| &old[from..to]);
     let owner = m.w.pages.iter().find(|(_, page)| page.content == id);
-    let user = || {
-        m.w.ptes.entries().iter().find(|(_, pte)| matches!(pte, world::Pte::Own { content, .. } if *content == id))
-    };
+    let user =
+        || m.w.ptes.entries().iter().find(|(_, pte)| matches!(pte, world::Pte::Own { content, .. } if *content == id));
     let object = match (owner, user()) {
         (Some((id, _)), _) => format!("bytes of {}", m.page_name(id)),
         (None, Some(((_, page), _))) => format!("bytes at {}", m.address(page * 4096)),
@@ -214,11 +232,7 @@ fn page(m: &Moment, id: PageId, old: world::Page, groups: &mut Groups) {
     let now = *m.w.pages.at(id);
     let key = Key::Page(id.0);
     let there = now.flags.contains(PageFlags::PRESENT);
-    let object = if there {
-        m.page_name(id)
-    } else {
-        format!("page {}", old.index)
-    };
+    let object = if there { m.page_name(id) } else { format!("page {}", old.index) };
     let tags = PageFlags::TAG_DIRTY | PageFlags::TAG_WRITEBACK | PageFlags::TAG_TOWRITE;
     let letter = |name: &str| match name {
         "LOCKED" => "L".to_owned(),
@@ -261,7 +275,10 @@ fn bh(m: &Moment, id: BhId, old: world::BufferHead, groups: &mut Groups) {
     let place = if own {
         format!("bh{}", id.0 % 4)
     } else if m.w.pages.get(page).is_some_and(|page| page.mapping == InodeId::BDEV) {
-        format!("buffer of block {}", number(if now.flags.contains(BhFlags::PRESENT) { now.blocknr } else { old.blocknr }))
+        format!(
+            "buffer of block {}",
+            number(if now.flags.contains(BhFlags::PRESENT) { now.blocknr } else { old.blocknr })
+        )
     } else {
         format!("bh{} of {}", id.0 % 4, m.page_name(page))
     };
@@ -334,7 +351,9 @@ fn inode(m: &Moment, change: &Raw, groups: &mut Groups) {
         Raw::inodes(id, old) => {
             let (key, now, object) = (Key::Inode(id.0), *w.inodes.at(*id), inode_name(w, *id));
             let words = flag_text(old.state, now.state, |name| format!("I_{name}"));
-            for delta in [flags("", words), flags("", flag_text(old.bits, now.bits, str::to_owned))].into_iter().flatten() {
+            for delta in
+                [flags("", words), flags("", flag_text(old.bits, now.bits, str::to_owned))].into_iter().flatten()
+            {
                 groups.add(key, object.clone(), delta);
             }
             fields!(groups, key, object.clone(), *old, now,
@@ -545,7 +564,11 @@ fn journal(m: &Moment, change: &Raw, groups: &mut Groups) {
             let show = |handle: &world::Handle| format!("{}, tx {}", handle_kind(handle.kind), handle.tid);
             match (old.refs > 0, now.refs > 0) {
                 (false, true) => {
-                    groups.add(key, object, added("", format!("{}, {}", show(&now), count(u64::from(now.credits), "credit"))));
+                    groups.add(
+                        key,
+                        object,
+                        added("", format!("{}, {}", show(&now), count(u64::from(now.credits), "credit"))),
+                    );
                     groups.sign(key, Sign::Added);
                 }
                 (true, false) => {
@@ -592,7 +615,13 @@ fn io(m: &Moment, change: &Raw, groups: &mut Groups) {
         Raw::bio_vecs((bio, n), old) => {
             let now = w.bio_vecs.get((*bio, *n));
             let show = |vec: Option<world::BioVec>| {
-                vec.map(|vec| format!("{} {}", m.page_name(vec.page), span(u64::from(vec.offset), u64::from(vec.offset + vec.len))))
+                vec.map(|vec| {
+                    format!(
+                        "{} {}",
+                        m.page_name(vec.page),
+                        span(u64::from(vec.offset), u64::from(vec.offset + vec.len))
+                    )
+                })
             };
             groups.add(Key::Bio(bio.0), format!("bio {}", bio.0), maybe(&format!("piece {n}"), show(*old), show(now)));
         }
@@ -755,7 +784,11 @@ fn device(m: &Moment, unit: UnitId, old: Option<&[u8]>, groups: &mut Groups) {
             any = true;
             let block = u64::from(unit.0) * 4096 / size + n;
             let name = format!("block {}", number(block));
-            groups.add(Key::Device, "device", added(&name, format!("{} differ", count(bytes, "byte")).replace("1 byte differ", "1 byte differs")));
+            groups.add(
+                Key::Device,
+                "device",
+                added(&name, format!("{} differ", count(bytes, "byte")).replace("1 byte differ", "1 byte differs")),
+            );
         }
     }
     if !any {
@@ -785,16 +818,17 @@ fn extents(m: &Moment, (inode, lblk): (InodeId, u32), old: Option<world::ExtentS
             }
             let at = if es.status & 3 != 0 { format!(" at {}", number(es.pblk)) } else { String::new() };
             let end = u64::from(lblk) + u64::from(es.len);
-            let len = if end >= u64::from(u32::MAX) {
-                "to the end".to_owned()
-            } else {
-                count(u64::from(es.len), "block")
-            };
+            let len =
+                if end >= u64::from(u32::MAX) { "to the end".to_owned() } else { count(u64::from(es.len), "block") };
             format!("{len} {letters}{at}")
         })
     };
     let (before, after) = (show(old), show(now));
-    let delta = if before == after { leaf(&format!("from {lblk}"), "same", "referenced") } else { maybe(&format!("from {lblk}"), before, after) };
+    let delta = if before == after {
+        leaf(&format!("from {lblk}"), "same", "referenced")
+    } else {
+        maybe(&format!("from {lblk}"), before, after)
+    };
     groups.add(Key::Extents(inode.0), format!("extent status of {}", inode_name(m.w, inode)), delta);
 }
 

@@ -60,9 +60,9 @@ impl Layout {
 /// The superblock as the kernel has it: the cached copy, else the device's.
 fn superblock(w: &World) -> Option<Superblock> {
     let page = w.find_page(InodeId::BDEV, 0).filter(|page| {
-        w.pages.at(*page).flags.contains(world::PageFlags::UPTODATE) || w.page_bhs(*page).any(|bh| {
-            w.bhs.at(bh).flags.contains(world::BhFlags::UPTODATE) && w.bhs.at(bh).offset <= 1024
-        })
+        w.pages.at(*page).flags.contains(world::PageFlags::UPTODATE)
+            || w.page_bhs(*page)
+                .any(|bh| w.bhs.at(bh).flags.contains(world::BhFlags::UPTODATE) && w.bhs.at(bh).offset <= 1024)
     });
     let cached = page.and_then(|page| Superblock::parse(&w.page_bytes(page)[1024..2048]).ok());
     let valid = |sb: &Superblock| sb.check_magic().is_ok();
@@ -137,7 +137,13 @@ pub fn disk(m: &Moment, layout: &Layout, inode: Option<InodeId>) -> Disk {
             Some(block) if (*from..from + len).contains(&block) => format!("inode table {block}"),
             _ => "metadata".to_owned(),
         };
-        regions.push(Region { from: *from, len: *len, kind: RegionKind::Metadata, text, changed: changed(*from, *len) });
+        regions.push(Region {
+            from: *from,
+            len: *len,
+            kind: RegionKind::Metadata,
+            text,
+            changed: changed(*from, *len),
+        });
     }
     for &(from, len) in &layout.journal {
         let text = "journal".to_owned();
@@ -202,7 +208,8 @@ fn bios(m: &Moment, size: u64) -> Vec<Rc<BioRow>> {
         let len = u64::from(bio.len).div_ceil(size);
         let page = m.w.bio_vecs.get((id, 0)).map(|vec| page_name(m.w, vec.page)).unwrap_or_default();
         let verb = if bio.write { "write" } else { "read" };
-        let changed = m.changes.iter().any(|change| matches!(change, Change::bios(changed, old) if *changed == id && !old.used));
+        let changed =
+            m.changes.iter().any(|change| matches!(change, Change::bios(changed, old) if *changed == id && !old.used));
         let text = format!("{verb} {}, {page}", span(from, from + len));
         rows.push(Rc::new(BioRow { from, len, write: bio.write, text, changed }));
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use kernel::fs::ext4::extents_status::{ES_DELAYED, ES_HOLE, ES_UNWRITTEN, ES_WRITTEN};
 use ondisk::layout::extent::{DEPTH_MAX, Extent, Header, Index};
+use ondisk::layout::superblock::Superblock;
 use world::{BhFlags, Change, Counter, ExtentStatus, InodeId, InodeSize, PAGE_SIZE, UnitId, World};
 
 use crate::frame::{Ext4, ExtentCell, ExtentKind, Fact};
@@ -19,7 +20,15 @@ const NODES_MAX: usize = 512;
 /// Bytes of a file system block.
 #[must_use]
 pub fn block_size(w: &World) -> u64 {
-    1 << w.sb().block_bits.clamp(10, 16)
+    match w.sb().block_bits {
+        // Not mounted: the device's superblock says.
+        0 => {
+            let unit = w.device.get(UnitId(0)).and_then(Option::as_ref);
+            let superblock = unit.and_then(|unit| Superblock::parse(&unit[1024..2048]).ok());
+            superblock.map_or(4096, |sb| u64::from(sb.block_size()).clamp(1024, PAGE_SIZE))
+        }
+        bits => 1 << bits.clamp(10, 12),
+    }
 }
 
 /// A block's bytes as the kernel would see them: the cached copy, else the device's.

@@ -46,13 +46,12 @@ pub fn journal(m: &Moment, layout: &Layout) -> Journal {
         _ => None,
     });
     let transactions = tids.into_iter().map(|tid| {
-        let blocks: Vec<u64> = m
-            .w
-            .journal
-            .entries()
-            .range((tid, 0)..=(tid, u64::MAX))
-            .filter_map(|(_, bh)| m.w.bhs.get(*bh).map(|head| head.blocknr))
-            .collect();
+        let blocks: Vec<u64> =
+            m.w.journal
+                .entries()
+                .range((tid, 0)..=(tid, u64::MAX))
+                .filter_map(|(_, bh)| m.w.bhs.get(*bh).map(|head| head.blocknr))
+                .collect();
         let mut names: Vec<String> = blocks.iter().take(NAMES).map(|block| layout.name(*block)).collect();
         if blocks.len() > NAMES {
             names.push(format!("{} more", blocks.len() - NAMES));

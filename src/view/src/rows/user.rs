@@ -171,7 +171,11 @@ fn resident(m: &Moment, process: u8, piece: Iovec, axis: u64, cells: &mut Vec<Re
         });
         let note = match (state, m.index.unmapped(process, page, m.step)) {
             (Resident::Faults | Resident::Unmapped, Some(event)) => {
-                let who = if event.task == TaskId::NONE { "from outside".to_owned() } else { format!("by {}", task_name(m.w, event.task)) };
+                let who = if event.task == TaskId::NONE {
+                    "from outside".to_owned()
+                } else {
+                    format!("by {}", task_name(m.w, event.task))
+                };
                 format!("unmapped {who} at {}", event.step)
             }
             _ => String::new(),
@@ -179,7 +183,9 @@ fn resident(m: &Moment, process: u8, piece: Iovec, axis: u64, cells: &mut Vec<Re
         let cell = Residency { from: axis + done, to: axis + done + part, state, note, changed };
         let full = cells.len() >= CELLS;
         match cells[first_cell..].last_mut() {
-            Some(last) if full || (last.state == cell.state && last.note == cell.note && last.changed == cell.changed) => {
+            Some(last)
+                if full || (last.state == cell.state && last.note == cell.note && last.changed == cell.changed) =>
+            {
                 last.to = cell.to;
             }
             _ => cells.push(cell),
@@ -302,15 +308,11 @@ pub fn copy(m: &Moment, selected: Option<u64>) -> Option<CopyArrow> {
     };
     let page = pos / PAGE_SIZE;
     Some(match state {
-        CopyState::Planned => {
-            arrow(asked, CopyKind::Planned, format!("{} to copy", number(asked)), String::new())
-        }
+        CopyState::Planned => arrow(asked, CopyKind::Planned, format!("{} to copy", number(asked)), String::new()),
         CopyState::Done(0) => {
             arrow(asked, CopyKind::Planned, "0 copied".to_owned(), "the source page is not there".to_owned())
         }
-        CopyState::Done(copied) => {
-            arrow(copied, CopyKind::Done, format!("{} copied", number(copied)), String::new())
-        }
+        CopyState::Done(copied) => arrow(copied, CopyKind::Done, format!("{} copied", number(copied)), String::new()),
         CopyState::Refused(copied) => arrow(
             copied,
             CopyKind::Refused,

@@ -388,7 +388,10 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
             "Its block map reaches less far than an extent tree.",
         ),
         "GWC_SWAP" => say("The file is in use as swap: −ETXTBSY.", ""),
-        "GWC_ZERO" => say("There is nothing to write: 0.", "Only now is the count asked for; immutable and swap files were refused before."),
+        "GWC_ZERO" => say(
+            "There is nothing to write: 0.",
+            "Only now is the count asked for; immutable and swap files were refused before.",
+        ),
         "GWC_APPEND" => say(
             format!("O_APPEND puts the position at the end of the file, {}.", t.n("pos")),
             "It is read under i_rwsem, so two appending writers cannot meet; even pwrite appends.",
@@ -415,7 +418,10 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
             if t.failed("ret") {
                 say(format!("Privileges cannot be removed: {}.", t.result("ret")), "The write does not happen.")
             } else {
-                say("Set-id bits and capabilities have been seen to.", "A file that changes must not keep special rights.")
+                say(
+                    "Set-id bits and capabilities have been seen to.",
+                    "A file that changes must not keep special rights.",
+                )
             }
         }
         "FM_TIME" => say("Next come the times.", "They need a handle only if they change."),
@@ -425,7 +431,10 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
         ),
         "FRP_NEED" => {
             if t.v("kill") == 0 {
-                say("There are no set-id bits or capabilities to strip.", "Only a caller without CAP_FSETID loses them by writing.")
+                say(
+                    "There are no set-id bits or capabilities to strip.",
+                    "Only a caller without CAP_FSETID loses them by writing.",
+                )
             } else {
                 say(
                     format!("The write will strip rights from the file, mask {:#x}.", t.v("kill")),
@@ -472,10 +481,20 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
             let why = if bytes == t.v("count") {
                 format!("All that is left fits the page from offset {}.", number(offset))
             } else {
-                format!("A round never crosses a page: {} of {} go into this one.", number(bytes), count(t.v("count"), "byte"))
+                format!(
+                    "A round never crosses a page: {} of {} go into this one.",
+                    number(bytes),
+                    count(t.v("count"), "byte")
+                )
             };
             say(
-                format!("Round {} takes {} for {}, from offset {}.", info.iteration.max(1), count(bytes, "byte"), t.page(), number(offset)),
+                format!(
+                    "Round {} takes {} for {}, from offset {}.",
+                    info.iteration.max(1),
+                    count(bytes, "byte"),
+                    t.page(),
+                    number(offset)
+                ),
                 why,
             )
         }
@@ -487,7 +506,10 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
             if t.failed("status") {
                 say("A fatal signal is pending: the loop ends with −EINTR.", "Bytes of earlier rounds still count.")
             } else {
-                say("All source pages answered and no fatal signal is pending.", "In a retry this is the only way out but success.")
+                say(
+                    "All source pages answered and no fatal signal is pending.",
+                    "In a retry this is the only way out but success.",
+                )
             }
         }
         "GPW_WRITE_BEGIN" => say(
@@ -501,13 +523,22 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
         "GPW_COPY" => {
             let uptodate = if t.page_flag(PageFlags::UPTODATE) { "uptodate" } else { "not uptodate" };
             say(
-                format!("{} is locked and {uptodate}; the copy of {} into it begins.", capital(&t.page()), t.b("bytes")),
+                format!(
+                    "{} is locked and {uptodate}; the copy of {} into it begins.",
+                    capital(&t.page()),
+                    t.b("bytes")
+                ),
                 "The copy runs with page faults off, so it cannot sleep; a source page that has gone makes it short.",
             )
         }
         "CP_ATOMIC" => say("Page faults are off.", "The copy must not sleep while the page is locked."),
         "CP_SEGMENT" => say(
-            format!("The copy has put {} into {} from offset {}.", count(t.v("copied"), "byte"), t.page(), t.n("offset")),
+            format!(
+                "The copy has put {} into {} from offset {}.",
+                count(t.v("copied"), "byte"),
+                t.page(),
+                t.n("offset")
+            ),
             if t.v("copied") < t.v("bytes") {
                 "That is the end of a segment; the next one follows in the same page."
             } else {
@@ -526,7 +557,11 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
         "GPW_WRITE_END" => {
             let short = t.v("copied") < t.v("bytes");
             say(
-                format!("{} of {} were copied; write_end decides how many count.", number(t.v("copied")), count(t.v("bytes"), "byte")),
+                format!(
+                    "{} of {} were copied; write_end decides how many count.",
+                    number(t.v("copied")),
+                    count(t.v("bytes"), "byte")
+                ),
                 if !short {
                     "A full copy always counts."
                 } else if t.page_flag(PageFlags::UPTODATE) {
@@ -552,7 +587,10 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
                     "Nothing counted; only an empty segment at hand would be stepped over.",
                 )
             } else {
-                say(format!("The iterator moves on by {}.", count(kept, "byte")), "It moves by what counted, not by what was copied.")
+                say(
+                    format!("The iterator moves on by {}.", count(kept, "byte")),
+                    "It moves by what counted, not by what was copied.",
+                )
             }
         }
         "GPW_AGAIN" => say(
@@ -571,7 +609,10 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
             if t.v("count") == 0 {
                 say("Nothing is left to write: the loop ends.", "")
             } else {
-                say(format!("{} left: another round.", t.b("count")), "Each round has a page, a handle and a lock of its own.")
+                say(
+                    format!("{} left: another round.", t.b("count")),
+                    "Each round has a page, a handle and a lock of its own.",
+                )
             }
         }
         "GPW_EXIT" => {
@@ -626,7 +667,9 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
             format!("A new page {} is in the cache: locked, not uptodate, without buffers.", t.n("index")),
             "It is not marked accessed: only reads do that.",
         ),
-        "GRAB_STABLE" => say("The page may be changed while it is written back.", "This device does not ask for stable pages."),
+        "GRAB_STABLE" => {
+            say("The page may be changed while it is written back.", "This device does not ask for stable pages.")
+        }
         "DWB_SHUTDOWN" => say("The file system is shut down: −EIO.", ""),
         "DWB_NONDA" => say(
             format!(
@@ -655,7 +698,9 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
                 ),
                 "Each page has a handle of its own; many handles share one running transaction.",
             ),
-            Some(handle) if handle.refs > 0 => say("A handle is open.", "Without a journal it only counts its nesting."),
+            Some(handle) if handle.refs > 0 => {
+                say("A handle is open.", "Without a journal it only counts its nesting.")
+            }
             _ => say("No handle could be started.", "The page is given back and write_begin fails."),
         },
         "DWB_RELOCK" | "WB_RELOCK" => say(
@@ -703,10 +748,9 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
             format!("What the write leaves of {} is filled with zeros.", t.bh()),
             "The block is new: whatever lies there on the disk must never be seen.",
         ),
-        "EBWB_UPTODATE" => say(
-            format!("{} is uptodate, as its page is.", capital(&t.bh())),
-            "Nothing needs to be read.",
-        ),
+        "EBWB_UPTODATE" => {
+            say(format!("{} is uptodate, as its page is.", capital(&t.bh())), "Nothing needs to be read.")
+        }
         "EBWB_READ" => {
             let block = number(t.bh_block());
             if t.bh_flags().contains(BhFlags::UPTODATE) {
@@ -725,7 +769,10 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
             if t.failed("err") {
                 say("The read failed: −EIO.", "Nothing is copied onto bytes that nobody knows.")
             } else {
-                say("The read has arrived; the buffer is uptodate.", "At most two buffers of a page are read: the first and the last that the write touches.")
+                say(
+                    "The read has arrived; the buffer is uptodate.",
+                    "At most two buffers of a page are read: the first and the last that the write touches.",
+                )
             }
         }
         "EBWB_FAIL" => say(
@@ -877,7 +924,11 @@ fn write_end(t: &Words, probe: &str) -> Option<Said> {
             if old == now {
                 say(
                     format!("i_size stays {}.", number(now)),
-                    if t.v("copied") == 0 { "Nothing counted, so nothing grows." } else { "The write ends inside the file." },
+                    if t.v("copied") == 0 {
+                        "Nothing counted, so nothing grows."
+                    } else {
+                        "The write ends inside the file."
+                    },
                 )
             } else {
                 say(
@@ -936,7 +987,9 @@ fn balance(t: &Words, probe: &str) -> Option<Said> {
             },
             "So most rounds cost two comparisons; writing over a dirty page counts nothing.",
         ),
-        "BDR_CALL" => say("The real check begins.", "It compares all dirty pages with the limits, and may let the task pause."),
+        "BDR_CALL" => {
+            say("The real check begins.", "It compares all dirty pages with the limits, and may let the task pause.")
+        }
         "BDP_LIMITS" => say(
             format!(
                 "{} dirty or under writeback; the limit is {}, the background threshold {}.",
@@ -951,7 +1004,10 @@ fn balance(t: &Words, probe: &str) -> Option<Said> {
             if t.v("nr_dirty") <= freerun {
                 say(
                     format!("No pause: the next check comes after {}.", count(t.v("intv"), "page")),
-                    format!("Up to {} dirty pages nobody is throttled; the less room is left, the sooner the next check.", number(freerun)),
+                    format!(
+                        "Up to {} dirty pages nobody is throttled; the less room is left, the sooner the next check.",
+                        number(freerun)
+                    ),
                 )
             } else {
                 say(
@@ -963,4 +1019,3 @@ fn balance(t: &Words, probe: &str) -> Option<Said> {
         _ => None,
     }
 }
-

@@ -22,7 +22,11 @@ pub(super) fn narrate(t: &Words, probe: &str) -> Option<Said> {
 /// `a to b`, of blocks.
 fn blocks(t: &Words, first: &str, len: &str) -> String {
     let (from, len) = (t.v(first), t.v(len));
-    if len <= 1 { format!("block {}", number(from)) } else { format!("blocks {}–{}", number(from), number(from + len - 1)) }
+    if len <= 1 {
+        format!("block {}", number(from))
+    } else {
+        format!("blocks {}–{}", number(from), number(from + len - 1))
+    }
 }
 
 fn flight(t: &Words) -> String {
@@ -74,8 +78,13 @@ fn writepages(t: &Words, probe: &str) -> Option<Said> {
             "The batch's last reference may be dropped.",
             "When all its data is on disk, its extents become written.",
         ),
-        "WP_NOSPC" => say("There was no space: a commit is forced and the round tried again.", "Blocks freed in a transaction can be used after its commit."),
-        "WP_CYCLE" => say("Once more, from the file's begin to where this started.", "The flusher's range is a circle."),
+        "WP_NOSPC" => say(
+            "There was no space: a commit is forced and the round tried again.",
+            "Blocks freed in a transaction can be used after its commit.",
+        ),
+        "WP_CYCLE" => {
+            say("Once more, from the file's begin to where this started.", "The flusher's range is a circle.")
+        }
         "WP_INDEX" => say(format!("The next such writeback begins at page {}.", t.n("first_page")), ""),
         "MPE_LOCK" => say(
             format!("Writeback locks {}.", t.page_in("page")),
@@ -90,7 +99,11 @@ fn writepages(t: &Words, probe: &str) -> Option<Said> {
             "A page is sent once at a time.",
         ),
         "MPE_BUFS" => say(
-            format!("{}'s buffers join the extent to be mapped: {}.", capital(&t.page_in("page")), blocks(t, "lblk", "len")),
+            format!(
+                "{}'s buffers join the extent to be mapped: {}.",
+                capital(&t.page_in("page")),
+                blocks(t, "lblk", "len")
+            ),
             "A page whose buffers have their blocks already is submitted at once instead.",
         ),
         "MPE_DONE" => say("No tagged page is left.", ""),
@@ -99,7 +112,11 @@ fn writepages(t: &Words, probe: &str) -> Option<Said> {
                 say(format!("The extent cannot be mapped: {}.", t.result("err")), "")
             } else {
                 say(
-                    format!("The place of the file's {} begins at {} of the device.", blocks(t, "lblk", "len"), t.n("pblk")),
+                    format!(
+                        "The place of the file's {} begins at {} of the device.",
+                        blocks(t, "lblk", "len"),
+                        t.n("pblk")
+                    ),
                     "Delayed allocation ends here: one request for the whole stretch makes one extent.",
                 )
             }
@@ -156,7 +173,10 @@ fn sync(t: &Words, probe: &str) -> Option<Said> {
             if t.failed("ret") {
                 say(format!("The data cannot be written: {}.", t.result("ret")), "")
             } else {
-                say("The dirty pages of the range are on the device.", "Data first: the commit that follows makes it reachable.")
+                say(
+                    "The dirty pages of the range are on the device.",
+                    "Data first: the commit that follows makes it reachable.",
+                )
             }
         }
         "ESF_JDATA" => say("In journal mode a commit carries the data too.", ""),
@@ -164,9 +184,14 @@ fn sync(t: &Words, probe: &str) -> Option<Said> {
             format!("Transaction {} holds the inode's last change and is committed.", t.n("tid")),
             "fdatasync may wait for an older one: times alone do not count for it.",
         ),
-        "ESF_BARRIER" => say("The device is told to empty its own cache.", "Only needed if the commit did not do it already."),
+        "ESF_BARRIER" => {
+            say("The device is told to empty its own cache.", "Only needed if the commit did not do it already.")
+        }
         "ESF_WBERR" => say(
-            format!("Writeback errors since the last look: {}.", if t.failed("ret") { t.result("ret") } else { "none".to_owned() }),
+            format!(
+                "Writeback errors since the last look: {}.",
+                if t.failed("ret") { t.result("ret") } else { "none".to_owned() }
+            ),
             "Each open file is told once of each error.",
         ),
         "KS_INODES" => say("sync has written every dirty inode's pages.", "Data goes first, metadata after it."),
@@ -198,24 +223,39 @@ fn read(t: &Words, probe: &str) -> Option<Said> {
             "It reads more than asked for, in the hope of a sequential reader.",
         ),
         "GFR_ASYNC" => say("The readahead mark is reached: the next window is read meanwhile.", ""),
-        "GFR_WAIT" => say(format!("Page {} has arrived.", t.n("index")), "A page being read is locked until its bytes are there."),
-        "GFR_READPAGE" => say(format!("Page {} is read on its own.", t.n("index")), "It was in the cache, but not uptodate."),
-        "GFR_EOF" => say("The file ends before this page.", "Asked again after the page is there: the file may have changed its size."),
+        "GFR_WAIT" => {
+            say(format!("Page {} has arrived.", t.n("index")), "A page being read is locked until its bytes are there.")
+        }
+        "GFR_READPAGE" => {
+            say(format!("Page {} is read on its own.", t.n("index")), "It was in the cache, but not uptodate.")
+        }
+        "GFR_EOF" => say(
+            "The file ends before this page.",
+            "Asked again after the page is there: the file may have changed its size.",
+        ),
         "GFR_COPY" => say(
             format!("{} go from page {} to the reader.", count(t.v("nr"), "byte"), t.n("index")),
             "Reading marks the page accessed; writing does not.",
         ),
-        "FF_SIGBUS" => say("The mapping reaches past the end of the file: a bus error.", "For a write's source that is −EFAULT."),
+        "FF_SIGBUS" => {
+            say("The mapping reaches past the end of the file: a bus error.", "For a write's source that is −EFAULT.")
+        }
         "FF_AROUND" => say(format!("Pages around {} are read for the mapping.", t.n("index")), ""),
         "FF_LOCK" => say(format!("Page {} of the mapped file is locked and there.", t.n("index")), ""),
-        "FF_READPAGE" => say(format!("Page {} of the mapped file is read.", t.n("index")), "A fault at the source may read from disk."),
+        "FF_READPAGE" => say(
+            format!("Page {} of the mapped file is read.", t.n("index")),
+            "A fault at the source may read from disk.",
+        ),
         "MRP_MAP" => say(format!("The map is asked for {} of the file.", blocks(t, "lblk", "len")), ""),
         "MRP_HOLE" => say(
             format!("Page {} lies in a hole: it is filled with zeros.", t.n("index")),
             "No block, nothing to read; the page is uptodate at once.",
         ),
         "MRP_ADD" => say(format!("Page {} joins the read from block {}.", t.n("index"), t.n("pblk")), ""),
-        "MRP_CONFUSED" => say(format!("Page {} is read buffer by buffer.", t.n("index")), "Its blocks do not lie side by side, or it has buffers already."),
+        "MRP_CONFUSED" => say(
+            format!("Page {} is read buffer by buffer.", t.n("index")),
+            "Its blocks do not lie side by side, or it has buffers already.",
+        ),
         "BRF_MAP" => say(format!("Block {} of the file is looked up.", t.n("iblock")), ""),
         "BRF_ZERO" => say(format!("Block {} of the file is a hole: zeros.", t.n("iblock")), ""),
         "BRF_READ" => say(format!("A read is submitted for block {} of the file.", t.n("iblock")), ""),
@@ -225,21 +265,39 @@ fn read(t: &Words, probe: &str) -> Option<Said> {
 
 fn truncate(t: &Words, probe: &str) -> Option<Said> {
     match probe {
-        "ESA_ORDERED" => say("The last page that stays is written first.", "In ordered mode its data must be on disk before the shorter size is."),
-        "ESA_MMAP_SEM" => say("Page faults on the file are held off.", "No mapping may bring a page back while it is being cut."),
+        "ESA_ORDERED" => say(
+            "The last page that stays is written first.",
+            "In ordered mode its data must be on disk before the shorter size is.",
+        ),
+        "ESA_MMAP_SEM" => {
+            say("Page faults on the file are held off.", "No mapping may bring a page back while it is being cut.")
+        }
         "ESA_HANDLE" => say("A handle is open for the new size.", ""),
-        "ESA_ORPHAN" => say("The inode is on the orphan list.", "If the machine dies halfway, the mount after it finishes the truncate."),
+        "ESA_ORPHAN" => say(
+            "The inode is on the orphan list.",
+            "If the machine dies halfway, the mount after it finishes the truncate.",
+        ),
         "ESA_SIZE" => say(
             format!("The file's size becomes {}.", t.b("size")),
             "Size first, pages and blocks after: nobody sees bytes past the end.",
         ),
-        "ESA_EXTENDED" => say(format!("The file grew from {} to {}.", t.n("oldsize"), t.b("size")), "What lies between reads as zeros."),
-        "ESA_PAGES" => say("Pages past the new end have left the cache.", "Dirty ones among them are dropped, not written."),
+        "ESA_EXTENDED" => say(
+            format!("The file grew from {} to {}.", t.n("oldsize"), t.b("size")),
+            "What lies between reads as zeros.",
+        ),
+        "ESA_PAGES" => {
+            say("Pages past the new end have left the cache.", "Dirty ones among them are dropped, not written.")
+        }
         "ESA_TRUNCATE" => say("The blocks past the end have been freed.", ""),
         "ESA_DIRTY" => say(format!("{} is dirty.", capital(&t.inode())), ""),
-        "ETR_CLOSE" => say("A file cut to nothing is flushed when it is closed.", "A habit of programs that replace a file by writing it anew."),
+        "ETR_CLOSE" => say(
+            "A file cut to nothing is flushed when it is closed.",
+            "A habit of programs that replace a file by writing it anew.",
+        ),
         "ETR_HANDLE" => say("A handle is open for the truncate.", ""),
-        "ETR_TAIL" => say("The tail of the last block is zeroed.", "It may become part of the file again when that grows."),
+        "ETR_TAIL" => {
+            say("The tail of the last block is zeroed.", "It may become part of the file again when that grows.")
+        }
         "ETR_ORPHAN" => say("The inode is on the orphan list.", ""),
         "ETR_PAS" => say("The inode's preallocations are given back.", ""),
         "ETR_EXTENTS" => {
@@ -273,7 +331,11 @@ fn extents(t: &Words, probe: &str) -> Option<Said> {
                 say(format!("Blocks cannot be allocated: {}.", t.result("ret")), "")
             } else {
                 say(
-                    format!("The place of the file's {} begins at {} of the device.", blocks(t, "lblk", "len"), t.n("pblk")),
+                    format!(
+                        "The place of the file's {} begins at {} of the device.",
+                        blocks(t, "lblk", "len"),
+                        t.n("pblk")
+                    ),
                     "Under i_data_sem, alone: the tree changes.",
                 )
             }
@@ -283,23 +345,41 @@ fn extents(t: &Words, probe: &str) -> Option<Said> {
             format!("The buffer of block {} is mapped to block {}.", t.n("iblock"), t.n("pblk")),
             "Without delayed allocation the block is chosen here, in write_begin.",
         ),
-        "EEM_FIND" => say(format!("The tree's path to block {} is found.", t.n("lblk")), "From the root in the inode down to a leaf."),
-        "EEM_FOUND" => say(format!("An extent covers block {}: it lies in block {}.", t.n("lblk"), t.n("pblk")), ""),
-        "EEM_HOLE" => say(format!("Block {} lies in a hole.", t.n("lblk")), "The hole goes into the status cache, so that it is not searched for again."),
-        "EEM_ALLOC" => say(
-            format!("The allocator gives {} from {} on.", count(t.v("allocated").max(1), "block"), t.n("pblk")),
-            "",
+        "EEM_FIND" => say(
+            format!("The tree's path to block {} is found.", t.n("lblk")),
+            "From the root in the inode down to a leaf.",
         ),
+        "EEM_FOUND" => say(format!("An extent covers block {}: it lies in block {}.", t.n("lblk"), t.n("pblk")), ""),
+        "EEM_HOLE" => say(
+            format!("Block {} lies in a hole.", t.n("lblk")),
+            "The hole goes into the status cache, so that it is not searched for again.",
+        ),
+        "EEM_ALLOC" => {
+            say(format!("The allocator gives {} from {} on.", count(t.v("allocated").max(1), "block"), t.n("pblk")), "")
+        }
         "EEM_INSERT" => say("The new extent is in the tree.", ""),
-        "EEM_RESERVED" => say("The reservation of these blocks is used up.", "What was promised in write_begin is now a block."),
-        "EFE_ROOT" => say("The search starts at the root, in the inode itself.", "Up to four entries fit there, so small files have no other node."),
-        "EFE_DOWN" => say(format!("One level down: node {}.", t.n("node")), "It is read from disk unless it is cached."),
+        "EEM_RESERVED" => {
+            say("The reservation of these blocks is used up.", "What was promised in write_begin is now a block.")
+        }
+        "EFE_ROOT" => say(
+            "The search starts at the root, in the inode itself.",
+            "Up to four entries fit there, so small files have no other node.",
+        ),
+        "EFE_DOWN" => {
+            say(format!("One level down: node {}.", t.n("node")), "It is read from disk unless it is cached.")
+        }
         "EFE_LEAF" => say("The leaf's extents are searched.", "They are sorted, so by halves."),
-        "EIE_MERGE" => say("A neighbour grows instead of a new extent.", "The blocks lie one behind the other, in the file and on the device."),
+        "EIE_MERGE" => say(
+            "A neighbour grows instead of a new extent.",
+            "The blocks lie one behind the other, in the file and on the device.",
+        ),
         "EIE_FULL" => say("The leaf is full: room is made for one more extent.", "By a split, or by one more level."),
         "EIE_PUT" => say(format!("A new extent for {} takes its place.", blocks(t, "block", "len")), ""),
         "EIE_DONE" => say("Indexes are corrected and the leaf is dirty.", ""),
-        "EES_BLOCKS" => say("Blocks for the new nodes are allocated.", "First all blocks, then the changes: there is no way back after that."),
+        "EES_BLOCKS" => say(
+            "Blocks for the new nodes are allocated.",
+            "First all blocks, then the changes: there is no way back after that.",
+        ),
         "EES_LEAF" => say("Extents behind the border have moved to the new leaf.", ""),
         "EES_INDEX" => say("The parent points to the new node.", ""),
         "EEG_BLOCK" => say(format!("Block {} is allocated for a new level.", t.n("newblock")), ""),
@@ -308,14 +388,24 @@ fn extents(t: &Words, probe: &str) -> Option<Said> {
         "ESE_MARK" => say(format!("The extent at {} only changes its type.", t.n("block")), ""),
         "ESE_CUT" => say(format!("The extent at {} now ends before {}.", t.n("block"), t.n("split")), ""),
         "ESE_REST" => say(format!("From {} on there is an extent of its own.", t.n("split")), ""),
-        "ESE_ZERO" => say("There is no room for one more extent, so the unwritten part is zeroed.", "Zeros on disk are as good as unwritten."),
-        "HUE_PRE_IO" => say("The unwritten extent is split before its data is written.", "So that the conversion afterwards needs no space."),
+        "ESE_ZERO" => say(
+            "There is no room for one more extent, so the unwritten part is zeroed.",
+            "Zeros on disk are as good as unwritten.",
+        ),
+        "HUE_PRE_IO" => say(
+            "The unwritten extent is split before its data is written.",
+            "So that the conversion afterwards needs no space.",
+        ),
         "HUE_CONVERT" => say("The extent becomes written: its data is on disk.", ""),
         "HUE_INITIALIZE" => say("The part that is written becomes an extent of its own.", ""),
         "ERS_SPLIT" => say("The extent that covers the end is split.", ""),
-        "ERS_LEAF" => say("Extents of a leaf are removed, from the right.", "A crash in between leaves a valid, longer file."),
+        "ERS_LEAF" => {
+            say("Extents of a leaf are removed, from the right.", "A crash in between leaves a valid, longer file.")
+        }
         "ERS_EMPTY" => say("The tree is empty: its root is a leaf again.", ""),
-        "CUE_MAP" => say(format!("The unwritten extent of {} from {} on is now written.", t.b("len"), t.n("offset")), ""),
+        "CUE_MAP" => {
+            say(format!("The unwritten extent of {} from {} on is now written.", t.b("len"), t.n("offset")), "")
+        }
         "DUR_COUNT" => say(
             format!("The reservation shrinks by {}.", count(t.v("used"), "cluster")),
             "They are allocated now, so they must not be counted twice.",
@@ -371,7 +461,11 @@ fn journal(t: &Words, probe: &str) -> Option<Said> {
             "A credit is a block it may change; together they make sure that the log has room.",
         ),
         "JS_STOP" => say(
-            format!("The handle of transaction {} is stopped; it changed {}.", t.n("tid"), count(t.v("dirtied"), "block")),
+            format!(
+                "The handle of transaction {} is stopped; it changed {}.",
+                t.n("tid"),
+                count(t.v("dirtied"), "block")
+            ),
             "Credits not used go back. The transaction stays open for others.",
         ),
         "JCT_LOCK" => say(
@@ -388,7 +482,9 @@ fn journal(t: &Words, probe: &str) -> Option<Said> {
         ),
         "IGET_CACHED" => say(format!("Inode {} is in memory already.", t.n("ino")), ""),
         "IGET_READ" => say(format!("Inode {} is read from the inode table.", t.n("ino")), ""),
-        "EVICT_PAGES" => say(format!("The pages of inode {} leave the cache.", t.n("ino")), "It has no name and no user any more."),
+        "EVICT_PAGES" => {
+            say(format!("The pages of inode {} leave the cache.", t.n("ino")), "It has no name and no user any more.")
+        }
         "EVICT_TRUNCATED" => say(format!("The blocks of inode {} are freed.", t.n("ino")), ""),
         "ORPHAN_ADD" => say(
             format!("Inode {} enters the list of orphans.", t.n("ino")),
@@ -415,9 +511,15 @@ fn names(t: &Words, probe: &str) -> Option<Said> {
         "AE_INDEX" => say("The directory gets an index of hashes.", "One block is no longer enough."),
         "AE_SPLIT" => say("A full block is split by hash.", ""),
         "EC_INODE" => say("A new inode is made for the name.", "Its handle stays open until the name stands."),
-        "MKDIR_DONE" => say("The new directory has its first block and its name.", "The parent has one more link: the new directory's double dot."),
+        "MKDIR_DONE" => say(
+            "The new directory has its first block and its name.",
+            "The parent has one more link: the new directory's double dot.",
+        ),
         "LINK_DONE" => say("The inode has one more name.", ""),
-        "UNLINK_DONE" => say("The name is gone.", "The inode lives on while a descriptor is open; without names it becomes an orphan."),
+        "UNLINK_DONE" => say(
+            "The name is gone.",
+            "The inode lives on while a descriptor is open; without names it becomes an orphan.",
+        ),
         "RMDIR_DONE" => say("The directory is gone.", ""),
         "NI_GROUP" => say(
             format!("Group {} is chosen for the inode.", t.n("group")),
@@ -436,9 +538,14 @@ fn names(t: &Words, probe: &str) -> Option<Said> {
             },
             "",
         ),
-        "PO_OPENED" => say("The open file is ready.", "It has a position of its own, and remembers which writeback errors it has seen."),
+        "PO_OPENED" => say(
+            "The open file is ready.",
+            "It has a position of its own, and remembers which writeback errors it has seen.",
+        ),
         "DSO_DONE" => say("The descriptor names the open file.", ""),
-        "EFO_SAMPLED" => say("The superblock remembers where it is mounted.", "Once for each mount, at the first open."),
+        "EFO_SAMPLED" => {
+            say("The superblock remembers where it is mounted.", "Once for each mount, at the first open.")
+        }
         "FC_SHARED" => say("Other descriptors still name the file.", ""),
         "FC_RELEASED" => say("The last descriptor is closed: the open file is gone.", "Dirty pages stay in the cache."),
         _ => None,
@@ -451,7 +558,10 @@ fn mount(_: &Words, probe: &str) -> Option<Said> {
         "FS_GROUPS" => say("The group descriptors fit, and the allocator is ready.", ""),
         "FS_JOURNAL" => say("The journal is loaded.", ""),
         "FS_ROOT" => say("The root directory's inode is in memory.", ""),
-        "FS_DONE" => say("The file system is mounted.", "The superblock counts one more mount and says that a recovery may be needed."),
+        "FS_DONE" => say(
+            "The file system is mounted.",
+            "The superblock counts one more mount and says that a recovery may be needed.",
+        ),
         "CS_WRITTEN" => say("The superblock is on the device.", ""),
         "PS_INODES" => say("All inodes have left memory.", ""),
         "PS_JOURNAL" => say("The journal has committed and is empty.", ""),
