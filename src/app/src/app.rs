@@ -31,7 +31,7 @@ use crate::components::transport::Transport;
 use crate::engine::ScenarioRef;
 use crate::link::{self, Link};
 use crate::player::{Command, Player, Send, Sheet, Theme};
-use crate::{files, fixture, keys, t};
+use crate::{files, keys, machine, t};
 
 /// Browsers throttle the address bar: at most three times a second.
 const LINK_EVERY_MS: f64 = 340.0;
@@ -46,7 +46,7 @@ pub fn App() -> Html {
         if link.theme.is_none() {
             link.theme = LocalStorage::get::<String>(THEME_KEY).ok();
         }
-        Player::new(fixture::engine(), link)
+        Player::new(machine::engine(), link)
     });
     let send = (*use_memo((), |()| Send::from(player.dispatcher()))).clone();
 

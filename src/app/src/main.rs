@@ -7,10 +7,10 @@ mod dom_tests;
 mod draw;
 mod engine;
 mod files;
-mod fixture;
 mod jump;
 mod keys;
 mod link;
+mod machine;
 mod player;
 
 use gloo::utils::{document, window};

@@ -3,6 +3,8 @@
 
 use std::rc::Rc;
 
+use kernel::iov_iter::iter_of;
+use kernel::mm::memory::buffer_of;
 use kernel::site::{GPW_AGAIN, GPW_EXIT, GPW_SPLIT, INTERVENE, OP_BEGIN, OP_END, probe};
 use thiserror::Error;
 use world::TaskId;
@@ -152,6 +154,27 @@ impl Session {
             }
             self.extend(1 << 14);
         }
+    }
+
+    /// The source byte that the call under way reads next after `step` steps:
+    /// buffer and offset. `None` outside a call, and for memory of no buffer.
+    #[must_use]
+    pub fn source_at(&self, step: u32) -> Option<(String, u64)> {
+        self.run.seek(step.min(self.run.len()));
+        let address = self.run.machine().with(|w| {
+            let iter_id = iter_of(TaskId(0));
+            let iter = w.iters.get(iter_id).filter(|iter| iter.count > 0)?;
+            let mut at = (iter.seg, iter.iov_offset);
+            loop {
+                let segment = w.iovecs.get((iter_id, at.0))?;
+                if at.1 < segment.len {
+                    return Some(segment.base + at.1);
+                }
+                at = (at.0 + 1, 0);
+            }
+        })?;
+        let (buf, off) = buffer_of(address)?;
+        Some((self.run.buffers().get(usize::from(buf))?.clone(), off))
     }
 
     /// Acts right after `step`: the run up to there stays, beyond it is a new one.

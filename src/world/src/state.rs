@@ -146,6 +146,15 @@ macro_rules! world {
                 changes
             }
 
+            /// Entries and bytes of the current chunk's log by arena, to see what a step costs.
+            #[must_use]
+            pub fn log_sizes(&self) -> Vec<(&'static str, usize)> {
+                let mut sizes = vec![("contents", self.contents.log.log_bytes().0)];
+                $( sizes.push((stringify!($arena), self.$arena.log_bytes())); )*
+                $( sizes.push((stringify!($map), self.$map.log_bytes())); )*
+                sizes
+            }
+
             /// Bytes of the current chunk's logs: entries, and kept content.
             #[must_use]
             pub fn log_bytes(&self) -> (usize, usize) {

@@ -11,6 +11,7 @@
 //! natively and in wasm, whatever slices it is run in.
 
 mod image;
+mod inspect;
 mod program;
 
 use std::cell::RefCell;
@@ -25,6 +26,7 @@ use thiserror::Error;
 use world::{Counter, TaskId, TraceRecord, World};
 
 pub use image::{image_bytes, mkfs_options};
+pub use inspect::{Inspection, inspect};
 
 use crate::scenario::{Act, At, DeviceKind, Op, Scenario};
 use program::{Program, Shared};
