@@ -1,9 +1,13 @@
 //! One step seen from all sides: the World behind it, what ended it, what it changed.
 
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+
 use kernel::mm::memory::buffer_of;
 use kernel::site::{self, FnSite, ProbeSite, Site, Ty};
 use world::{
-    Change, ContentId, Errno, FrameId, History, Page, PageId, StepHeader, TaskId, VmaKind, WaitOn, WordId, World,
+    Change, ContentId, Errno, FrameId, History, InodeId, Page, PageId, StepHeader, TaskId, VmaKind, WaitOn, WordId,
+    World,
 };
 
 use crate::frame;
@@ -28,6 +32,7 @@ pub struct Moment<'a> {
     pub changes: Vec<Change>,
     /// The stack of the step's task, innermost first.
     pub stack: Vec<Call>,
+    kept: OnceCell<Vec<PageId>>,
 }
 
 /// A frame of a call stack.
@@ -103,7 +108,7 @@ pub fn phase_of(stack: &[Call], probe: Option<&ProbeSite>) -> frame::Phase {
 #[must_use]
 pub fn net_changes(w: &World, step: u32) -> Vec<Change> {
     let mut changes = w.changes_of(step);
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     // A map logs each change of a key, newest first: the oldest holds the value before the step.
     changes.reverse();
     changes.retain(|change| map_key(change).is_none_or(|key| seen.insert(key)));
@@ -162,7 +167,16 @@ impl<'a> Moment<'a> {
         let header = step.checked_sub(1).and_then(|last| h.steps.get(last as usize)).copied();
         let changes = step.checked_sub(1).map_or_else(Vec::new, |last| net_changes(w, last));
         let stack = header.map_or_else(Vec::new, |header| stack_of(h, header.frame));
-        Moment { w, h, index, program, step, header, changes, stack }
+        Moment { w, h, index, program, step, header, changes, stack, kept: OnceCell::new() }
+    }
+
+    /// Pages of files that hold bytes which the call has copied and which were not refused since.
+    pub fn kept_pages(&self) -> &[PageId] {
+        self.kept.get_or_init(|| {
+            let kept: BTreeSet<ContentId> = self.index.copied_in_call(self.step).collect();
+            let files = self.w.pages.iter().filter(|(_, page)| page.mapping.is_some() && page.mapping > InodeId::BUDDY);
+            files.filter(|(_, page)| kept.contains(&page.content)).map(|(id, _)| id).collect()
+        })
     }
 
     /// The task that took the step.
@@ -259,7 +273,7 @@ impl<'a> Moment<'a> {
 
     /// The inode that the reader looks at: that of the write under way, else of the last one.
     #[must_use]
-    pub fn inode(&self) -> Option<world::InodeId> {
+    pub fn inode(&self) -> Option<InodeId> {
         let open = || {
             let file = self.w.fds.entries().values().next()?;
             self.w.files.get(*file).map(|file| file.inode)
@@ -324,7 +338,7 @@ pub fn local(w: &World, task: TaskId, call: Call, name: &str) -> Option<u64> {
 #[must_use]
 pub fn page_name(w: &World, id: PageId) -> String {
     match w.pages.get(id) {
-        Some(page) if page.mapping == world::InodeId::BDEV => format!("device page {}", page.index),
+        Some(page) if page.mapping == InodeId::BDEV => format!("device page {}", page.index),
         Some(page) if page.flags.contains(world::PageFlags::PRESENT) => format!("page {}", page.index),
         _ => "a page".to_owned(),
     }

@@ -47,9 +47,7 @@ pub fn cache(m: &Moment, inode: InodeId, window: Window) -> PageCache {
     let size = m.w.sizes.get(inode).copied().unwrap_or_default();
     let ino = m.w.inodes.get(inode).map_or(0, |inode| inode.ino);
     let pages = (window.from..window.from + window.len).map(|index| Rc::new(cell(m, inode, index))).collect();
-    let kept: Vec<ContentId> = m.index.copied_in_call(m.step).collect();
-    let held =
-        kept.iter().any(|content| m.w.pages.iter().any(|(_, page)| page.content == *content && page.mapping == inode));
+    let held = m.kept_pages().iter().any(|page| m.w.pages.at(*page).mapping == inode);
     let mut facts = vec![
         format!("inode {ino}"),
         format!("{} of {} cached", number(u64::from(size.nrpages)), count(window.pages, "page")),

@@ -187,17 +187,15 @@ pub fn disk(m: &Moment, layout: &Layout, inode: Option<InodeId>) -> Disk {
 /// True if a page that the call wrote is on the device by now.
 fn on_device(m: &Moment) -> bool {
     use world::{BhFlags, PageFlags};
-    m.index.copied_in_call(m.step).any(|content| {
-        let page = m.w.pages.iter().find(|(_, page)| page.content == content && page.mapping.0 > InodeId::BUDDY.0);
-        page.is_some_and(|(id, page)| {
-            let clean = page.flags.contains(PageFlags::UPTODATE)
-                && !page.flags.intersects(PageFlags::DIRTY | PageFlags::WRITEBACK | PageFlags::LOCKED);
-            clean
-                && m.w.page_bhs(id).any(|bh| {
-                    let flags = m.w.bhs.at(bh).flags;
-                    flags.contains(BhFlags::MAPPED) && !flags.intersects(BhFlags::DELAY | BhFlags::DIRTY)
-                })
-        })
+    m.kept_pages().iter().any(|&id| {
+        let flags = m.w.pages.at(id).flags;
+        let clean = flags.contains(PageFlags::UPTODATE)
+            && !flags.intersects(PageFlags::DIRTY | PageFlags::WRITEBACK | PageFlags::LOCKED);
+        clean
+            && m.w.page_bhs(id).any(|bh| {
+                let flags = m.w.bhs.at(bh).flags;
+                flags.contains(BhFlags::MAPPED) && !flags.intersects(BhFlags::DELAY | BhFlags::DIRTY)
+            })
     })
 }
 

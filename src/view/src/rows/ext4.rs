@@ -178,13 +178,10 @@ pub fn ext4(m: &Moment, inode: InodeId, window: Window) -> Ext4 {
     }
     Ext4 {
         facts: facts(m, inode),
-        active: m.index.copied_in_call(m.step).any(|content| {
-            let page = m.w.pages.iter().find(|(_, page)| page.content == content && page.mapping == inode);
-            page.is_some_and(|(id, _)| {
-                m.w.page_bhs(id).any(|bh| {
-                    let flags = m.w.bhs.at(bh).flags;
-                    flags.contains(BhFlags::MAPPED) && !flags.contains(BhFlags::DELAY)
-                })
+        active: m.kept_pages().iter().filter(|page| m.w.pages.at(**page).mapping == inode).any(|page| {
+            m.w.page_bhs(*page).any(|bh| {
+                let flags = m.w.bhs.at(bh).flags;
+                flags.contains(BhFlags::MAPPED) && !flags.contains(BhFlags::DELAY)
             })
         }),
         axis_from,
