@@ -553,7 +553,7 @@ fn push_span(lane: &mut Lane, track: &TaskTrack, to: u64) {
 #[must_use]
 pub fn task_state(w: &World, id: TaskId, current: Option<TaskId>) -> frame::TaskState {
     let Some(task) = w.tasks.get(id) else { return frame::TaskState::Idle };
-    let outside = w.runs.get(id).is_none_or(|run| run.depth == 0);
+    let outside = w.stacks.get(id).is_none_or(|stack| stack.frame == 0);
     match task.state {
         TaskState::Absent => frame::TaskState::Idle,
         TaskState::Dead => frame::TaskState::Done,

@@ -130,7 +130,7 @@ macro_rules! by_kind {
 
 fn differs(w: &World, change: &Change) -> bool {
     by_kind!(w, change;
-        arenas pages bhs inodes sizes times syncs idata locks files tasks runs accts comms locals vmas iters
+        arenas pages bhs inodes sizes times syncs idata locks files tasks stacks runs accts comms locals vmas iters
             handles io_ends wbs ras groups bitmap pas supers counters;
         maps cache ptes shmem iovecs fds es bio_vecs io_end_vecs io_end_pieces page_io_end completed_io events
             dirty_inodes journal inode_hash freed)
@@ -235,7 +235,7 @@ impl<'a> Moment<'a> {
     #[must_use]
     pub fn entered(&self, task: TaskId, call: Call) -> bool {
         let before = self.changes.iter().find_map(|change| match change {
-            Change::runs(id, old) if *id == task => Some(old.frame),
+            Change::stacks(id, old) if *id == task => Some(old.frame),
             _ => None,
         });
         before.is_some_and(|frame| !stack_of(self.h, frame).iter().any(|old| old.frame == call.frame))
@@ -330,8 +330,7 @@ impl<'a> Moment<'a> {
 #[must_use]
 pub fn local(w: &World, task: TaskId, call: Call, name: &str) -> Option<u64> {
     let n = call.function.locals.iter().position(|local| local.name == name)?;
-    let slot = World::local_slot(task, call.depth, u32::try_from(n).ok()?);
-    Some(w.locals.get(slot).copied().unwrap_or(0))
+    w.local(task, call.depth, u32::try_from(n).ok()?)
 }
 
 /// `page 3`, for a page id.

@@ -194,6 +194,10 @@ fn bytes(m: &Moment, id: ContentId, off: u16, len: u16, groups: &mut Groups) {
     let now = &m.w.contents.get(id)[from..to];
     let before = m.bytes_before(id);
     let old = before.as_ref().map_or(now, |old| &old[from..to]);
+    let newest = m.index.marks(id, m.step).last();
+    if old == now && newest.is_some_and(|mark| mark.step == m.step && mark.origin == Origin::Fresh) {
+        return; // the page's own row says that it is new
+    }
     let owner = m.w.pages.iter().find(|(_, page)| page.content == id);
     let user =
         || m.w.ptes.entries().iter().find(|(_, pte)| matches!(pte, world::Pte::Own { content, .. } if *content == id));
@@ -455,8 +459,8 @@ fn task(m: &Moment, change: &Raw, groups: &mut Groups) {
                 "wakes at": wake_at => seconds, "priority": priority, "SIGKILL": killed => yes,
                 "killable": killable => yes, "process": process, "signals": signals => |v: u64| format!("{v:#x}"));
         }
-        Raw::runs(id, old) => {
-            let now = *w.runs.at(*id);
+        Raw::stacks(id, old) => {
+            let now = *w.stacks.at(*id);
             if old.frame != now.frame {
                 let name = |frame: u32| {
                     let site = m.h.frames.get(frame as usize).filter(|_| frame != 0).map(|frame| frame.site);
@@ -464,6 +468,9 @@ fn task(m: &Moment, change: &Raw, groups: &mut Groups) {
                 };
                 groups.add(Key::Stack, "call stack", leaf("", name(old.frame), name(now.frame)));
             }
+        }
+        Raw::runs(id, old) => {
+            let now = *w.runs.at(*id);
             fields!(groups, Key::Task(id.0), object(*id), *old, now,
                 "call": syscall, "iteration": iteration, "try": retry, "atomic": atomic);
         }
@@ -483,21 +490,22 @@ fn task(m: &Moment, change: &Raw, groups: &mut Groups) {
 }
 
 fn local(m: &Moment, slot: u32, old: u64, groups: &mut Groups) {
-    let (task, rest) = (slot / (world::DEPTH_MAX * world::LOCALS_MAX), slot % (world::DEPTH_MAX * world::LOCALS_MAX));
-    let (depth, n) = (rest / world::LOCALS_MAX, rest % world::LOCALS_MAX);
-    let now = m.w.locals.get(world::WordId(slot)).copied().unwrap_or(0);
-    let frame = m.w.runs.get(TaskId(task)).map_or(0, |run| run.frame);
+    let (task, depth, n) = World::local_of_slot(WordId(slot));
+    let Some(now) = m.w.local(task, depth, n) else {
+        return; // not set, or the word that says which are
+    };
+    let frame = m.w.stacks.get(task).map_or(0, |stack| stack.frame);
     let stack = crate::moment::stack_of(m.h, frame);
     let call = stack.iter().find(|call| call.depth == depth);
     let Some(local) = call.and_then(|call| call.function.locals.get(n as usize)) else {
         return; // a frame already left: its locals are gone with it
     };
-    let entered = call.is_some_and(|call| m.entered(TaskId(task), *call));
+    let entered = call.is_some_and(|call| m.entered(task, *call));
     let (before, text) = (m.text(local, old), m.text(local, now));
-    if before == text || (entered && now == 0) {
+    if before == text {
         return; // what was in the slot belonged to another call
     }
-    let innermost = stack.first().is_some_and(|call| call.depth == depth) && m.task() == Some(TaskId(task));
+    let innermost = stack.first().is_some_and(|call| call.depth == depth) && m.task() == Some(task);
     let name = match call {
         Some(call) if !innermost => format!("{}:{}", call.function.name, local.name),
         _ => local.name.to_owned(),

@@ -21,13 +21,13 @@ pub fn locals(m: &Moment) -> Vec<Rc<Local>> {
     let mut rows = Vec::new();
     for (n, local) in call.function.locals.iter().enumerate() {
         let slot = World::local_slot(task, call.depth, u32::try_from(n).unwrap_or(0));
-        let value = m.w.locals.get(slot).copied().unwrap_or(0);
+        let value = m.w.local(task, call.depth, u32::try_from(n).unwrap_or(0));
         let was = m.changes.iter().find_map(|change| match change {
             Change::locals(id, old) if *id == slot => Some(*old),
             _ => None,
         });
-        let text = m.text(local, value);
-        let was = was.map(|old| m.text(local, old)).filter(|old| *old != text && !entered);
+        let text = value.map_or_else(|| "–".to_owned(), |value| m.text(local, value));
+        let was = was.map(|old| m.text(local, old)).filter(|old| value.is_some() && *old != text && !entered);
         let unit = match local.ty {
             Ty::Bytes => "bytes",
             Ty::Status => "status",
@@ -50,7 +50,7 @@ pub fn tasks(m: &Moment) -> Vec<Rc<TaskRow>> {
         }
         let state = task_state(m.w, id, m.task());
         let on = if task.state == world::TaskState::Sleeping { wait_name(m.w, task.wait) } else { String::new() };
-        let frame = m.w.runs.get(id).map_or(0, |run| run.frame);
+        let frame = m.w.stacks.get(id).map_or(0, |stack| stack.frame);
         let stack = stack_of(m.h, frame).into_iter().filter(|call| call.function.id != site::USER.id).map(|call| {
             let line = lines.get(&(id, call.frame)).copied().unwrap_or(call.function.line);
             StackRow { function: call.function.name.to_owned(), file: call.function.file.to_owned(), line }

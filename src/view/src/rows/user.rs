@@ -36,7 +36,7 @@ pub fn writing(m: &Moment) -> Option<Writing> {
 }
 
 fn is_writing(m: &Moment, task: TaskId) -> bool {
-    let frame = m.w.runs.get(task).map_or(0, |run| run.frame);
+    let frame = m.w.stacks.get(task).map_or(0, |stack| stack.frame);
     let stack = stack_of(m.h, frame);
     let has = |id: u16| stack.iter().any(|call| call.function.id == id);
     // The iterator is made in vfs_write; before that it is the last call's.

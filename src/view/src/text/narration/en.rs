@@ -104,6 +104,38 @@ impl Words<'_, '_> {
         self.m.w.pages.get(id).copied()
     }
 
+    /// The first page of user memory that the step took away.
+    fn gone(&self) -> Option<String> {
+        self.m.changes.iter().find_map(|change| match change {
+            Change::ptes(key, Some(_)) if self.m.w.ptes.get(*key).is_none() => Some(self.m.address(key.1 * PAGE_SIZE)),
+            _ => None,
+        })
+    }
+
+    /// The task that the step killed.
+    fn killed(&self) -> Option<String> {
+        self.m.changes.iter().find_map(|change| match change {
+            Change::tasks(id, old) if !old.killed && self.m.w.tasks.get(*id).is_some_and(|task| task.killed) => {
+                Some(task_name(self.m.w, *id))
+            }
+            _ => None,
+        })
+    }
+
+    /// The request that the step completed: `a read of block 1611`.
+    fn completed(&self) -> String {
+        let bio = self.m.changes.iter().find_map(|change| match change {
+            Change::bios(id, old) if old.used && !self.m.w.bios.get(*id).is_some_and(|bio| bio.used) => Some(*old),
+            _ => None,
+        });
+        let Some(bio) = bio else { return "a request".to_owned() };
+        let size = crate::rows::ext4::block_size(self.m.w);
+        let (from, len) = (bio.sector * 512 / size, u64::from(bio.len).div_ceil(size));
+        let verb = if bio.write { "write" } else { "read" };
+        let blocks = if len > 1 { "blocks" } else { "block" };
+        format!("a {verb} of {blocks} {}", crate::moment::span(from, from + len))
+    }
+
     fn page_flag(&self, flag: PageFlags) -> bool {
         self.loop_page().is_some_and(|page| page.flags.contains(flag))
     }
@@ -210,7 +242,7 @@ fn entry(t: &Words, probe: &str) -> Option<Said> {
     let m = t.m;
     match probe {
         "BIO_END" => say(
-            "The device has completed a request.",
+            format!("The device has completed {}.", t.completed()),
             "Its bytes are where they belong now, and whoever waited for them may run again.",
         ),
         "OP_BEGIN" => say(
@@ -222,11 +254,22 @@ fn entry(t: &Words, probe: &str) -> Option<Said> {
             "What the call left in the page cache stays there; the disk may not know of it yet.",
         ),
         "USER_ACT" => say(
-            format!("{} changes its own memory.", t.task()),
-            "Another thread may take pages away while a write is reading them: that is how a copy comes up short.",
+            match (t.gone(), t.killed()) {
+                (Some(page), _) => format!("{} gives the page at {page} back to the kernel.", t.task()),
+                (None, Some(victim)) => format!("{} sends SIGKILL to {victim}.", t.task()),
+                (None, None) => format!("{} changes its own memory.", t.task()),
+            },
+            match t.killed() {
+                Some(_) => "A write notices it after its next fault-in, before write_begin.",
+                None => "A write that reads this memory had found it there; its copy will come up short.",
+            },
         ),
         "INTERVENE" => say(
-            "Something outside acts on the machine.",
+            match (t.gone(), t.killed()) {
+                (Some(page), _) => format!("From outside, the source page at {page} is evicted."),
+                (None, Some(victim)) => format!("From outside, SIGKILL is sent to {victim}."),
+                (None, None) => "Something outside acts on the machine, and finds nothing to change.".to_owned(),
+            },
             "The scenario or the reader asked for it at this very step; the run goes on from the changed state.",
         ),
         "TASK_EXIT" => say(
