@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use world::{Comm, Counter, Event, History, StepHeader, Task, TaskAcct, TaskId, TaskRun, TaskState, WaitOn, World};
+use world::{
+    Comm, Counter, Event, History, Stack, StepHeader, Task, TaskAcct, TaskId, TaskRun, TaskState, WaitOn, World,
+};
 
 use crate::{schedule, wake};
 
@@ -120,7 +122,7 @@ impl Machine {
     /// If the call stack of a task is not empty.
     pub fn record_from_here(&self) {
         let (mut w, mut history) = (self.world.borrow_mut(), self.history.borrow_mut());
-        assert!(w.runs.iter().all(|(_, run)| run.depth == 0), "a recording starts outside all functions");
+        assert!(w.stacks.iter().all(|(_, stack)| stack.frame == 0), "a recording starts outside all functions");
         w.restart_log();
         *history = History::new(&w);
         self.recording.set(true);
@@ -153,6 +155,7 @@ impl Machine {
         self.with(|w| {
             let seq = w.next(Counter::SleepSeq) as u32;
             *w.task_mut(id) = Task { state: TaskState::Runnable, seq, priority, process, ..Task::default() };
+            *w.stack_mut(id) = Stack::default();
             *w.run_mut(id) = TaskRun::default();
             *w.acct_mut(id) =
                 TaskAcct { nr_dirtied_pause: 32, rlimit_fsize: u64::MAX, pid: 4096 + id.0, ..TaskAcct::default() };
@@ -248,8 +251,8 @@ impl Machine {
         self.steps_left.set(self.steps_left.get().saturating_sub(1));
         if self.recording() {
             let (mut w, mut history) = (self.world.borrow_mut(), self.history.borrow_mut());
-            let frame = w.runs.get(task).map_or(0, |run| run.frame);
-            let place = history.place(place.file, place.line);
+            let frame = w.stacks.get(task).map_or(0, |stack| stack.frame);
+            let place = history.place(site, place.file, place.line);
             history.close_step(&mut w, StepHeader { site, task: task.0 as u16, frame, place });
         }
     }
@@ -321,17 +324,11 @@ impl Kthread {
         if !self.machine.recording() {
             return;
         }
-        let mut w = self.machine.world.borrow_mut();
-        let run = w.run_mut(self.task);
-        let frame = self.machine.history.borrow_mut().frame(run.frame, site);
-        run.frame = frame;
-        run.depth += 1;
-        let depth = u32::from(run.depth);
-        for n in 0..world::LOCALS_MAX {
-            let value = args.get(n as usize).copied().unwrap_or(0);
-            let slot = World::local_slot(self.task, depth, n);
-            w.set_local(slot, value);
-        }
+        let (mut w, mut history) = (self.machine.world.borrow_mut(), self.machine.history.borrow_mut());
+        let stack = w.stack_mut(self.task);
+        stack.frame = history.frame(stack.frame, site);
+        let depth = u32::from(history.frames[stack.frame as usize].depth);
+        w.begin_locals(self.task, depth, args);
     }
 
     /// Closes the innermost frame.
@@ -340,21 +337,18 @@ impl Kthread {
         if !self.machine.recording() {
             return;
         }
-        let mut w = self.machine.world.borrow_mut();
-        let history = self.machine.history.borrow();
-        let run = w.run_mut(self.task);
-        run.frame = history.frames[run.frame as usize].parent;
-        run.depth -= 1;
+        let (mut w, history) = (self.machine.world.borrow_mut(), self.machine.history.borrow());
+        let stack = w.stack_mut(self.task);
+        stack.frame = history.frames[stack.frame as usize].parent;
     }
 
     /// Sets a local of the innermost frame.
     #[inline]
     pub fn set(&self, n: u32, value: u64) {
         if self.machine.recording() {
-            let mut w = self.machine.world.borrow_mut();
-            let depth = u32::from(w.runs.at(self.task).depth);
-            let slot = World::local_slot(self.task, depth, n);
-            w.set_local(slot, value);
+            let (mut w, history) = (self.machine.world.borrow_mut(), self.machine.history.borrow());
+            let frame = w.stacks.at(self.task).frame;
+            w.set_local(self.task, u32::from(history.frames[frame as usize].depth), n, value);
         }
     }
 

@@ -241,6 +241,17 @@ impl<'a> Moment<'a> {
         before.is_some_and(|frame| !stack_of(self.h, frame).iter().any(|old| old.frame == call.frame))
     }
 
+    /// True if the local had a value before the step.
+    #[must_use]
+    pub fn was_set(&self, task: TaskId, depth: u32, n: u32) -> bool {
+        let mask = World::local_slot(task, depth, world::LOCALS_MAX);
+        let before = self.changes.iter().find_map(|change| match change {
+            Change::locals(slot, old) if *slot == mask => Some(*old),
+            _ => None,
+        });
+        before.is_none_or(|set| set & 1 << n != 0)
+    }
+
     /// A counter before the step.
     #[must_use]
     pub fn old_counter(&self, counter: world::Counter) -> u64 {

@@ -145,13 +145,15 @@ impl<T: Slot, I: Id> Arena<T, I> {
         self.items.clone()
     }
 
+    /// Stamps stay: only the head's own unfinished step looks at them.
     pub(crate) fn restore(&mut self, items: &[T]) {
-        let len = self.items.len();
+        let len = self.items.len().max(items.len());
         self.items.truncate(items.len());
-        self.items.clone_from_slice_grow(items);
-        self.items.resize_with(len.max(items.len()), T::default);
-        self.stamps.clear();
-        self.stamps.resize(self.items.len(), u32::MAX);
+        let shared = self.items.len();
+        self.items.clone_from_slice(&items[..shared]);
+        self.items.extend_from_slice(&items[shared..]);
+        self.items.resize_with(len, T::default);
+        self.stamps.resize(len, u32::MAX);
     }
 
     /// No slot counts as touched in the step being run.
@@ -185,18 +187,6 @@ impl<T: Slot, I: Id> Arena<T, I> {
 
     pub(crate) fn log_bytes(&self) -> usize {
         self.log.len() * mem::size_of::<Entry<T>>()
-    }
-}
-
-trait CloneGrow<T> {
-    fn clone_from_slice_grow(&mut self, from: &[T]);
-}
-
-impl<T: Clone> CloneGrow<T> for Vec<T> {
-    fn clone_from_slice_grow(&mut self, from: &[T]) {
-        let shared = self.len();
-        self.clone_from_slice(&from[..shared]);
-        self.extend_from_slice(&from[shared..]);
     }
 }
 

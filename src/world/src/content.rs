@@ -174,8 +174,15 @@ impl Contents {
 
     pub(crate) fn restore(&mut self, items: &[Block]) {
         let len = self.items.len().max(items.len());
-        self.items.clear();
-        self.items.extend_from_slice(items);
+        self.items.truncate(items.len());
+        for (item, from) in self.items.iter_mut().zip(items) {
+            // Most are the same: their counts need not be touched.
+            if !Arc::ptr_eq(item, from) {
+                *item = Arc::clone(from);
+            }
+        }
+        let shared = self.items.len();
+        self.items.extend_from_slice(&items[shared..]);
         self.items.resize_with(len, || ZERO_BLOCK.with(Arc::clone));
     }
 

@@ -59,7 +59,11 @@ pub struct History {
     /// Source places of probes: file and line.
     pub places: Vec<(&'static str, u32)>,
     frame_ids: BTreeMap<(FrameId, u16), FrameId>,
+    /// The callee each frame had last: mostly the one it has next.
+    last_callee: Vec<(u16, FrameId)>,
     place_ids: BTreeMap<(&'static str, u32), u16>,
+    /// The place each site had last, with its line.
+    last_place: Vec<(u32, u16)>,
     chunks: Vec<Chunk>,
     /// State at the head, kept while the World stands elsewhere.
     head: Option<Snapshot>,
@@ -100,6 +104,21 @@ impl History {
 
     /// The frame for `site` called from `parent`.
     pub fn frame(&mut self, parent: FrameId, site: u16) -> FrameId {
+        if let Some(&(known, id)) = self.last_callee.get(parent as usize)
+            && known == site
+            && id != 0
+        {
+            return id;
+        }
+        let id = self.find_frame(parent, site);
+        if self.last_callee.len() < self.frames.len() {
+            self.last_callee.resize(self.frames.len(), (0, 0));
+        }
+        self.last_callee[parent as usize] = (site, id);
+        id
+    }
+
+    fn find_frame(&mut self, parent: FrameId, site: u16) -> FrameId {
         if let Some(&id) = self.frame_ids.get(&(parent, site)) {
             return id;
         }
@@ -110,8 +129,24 @@ impl History {
         id
     }
 
-    /// The id of a source place.
-    pub fn place(&mut self, file: &'static str, line: u32) -> u16 {
+    /// The id of a source place, for a probe `site` that stands there.
+    pub fn place(&mut self, site: u16, file: &'static str, line: u32) -> u16 {
+        let site = usize::from(site);
+        if let Some(&(known, id)) = self.last_place.get(site)
+            && known == line
+            && self.places[usize::from(id)].0 == file
+        {
+            return id;
+        }
+        let id = self.find_place(file, line);
+        if self.last_place.len() <= site {
+            self.last_place.resize(site + 1, (0, 0));
+        }
+        self.last_place[site] = (line, id);
+        id
+    }
+
+    fn find_place(&mut self, file: &'static str, line: u32) -> u16 {
         if let Some(&id) = self.place_ids.get(&(file, line)) {
             return id;
         }

@@ -448,13 +448,16 @@ pub struct Task {
     pub signals: u64,
 }
 
+/// A task's call stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Stack {
+    /// Innermost frame, see `History::frames`.
+    pub frame: u32,
+}
+
 /// Where a task is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TaskRun {
-    /// Innermost frame, see `History::frames`.
-    pub frame: u32,
-    /// Frames open.
-    pub depth: u16,
     /// System calls begun, from 1.
     pub syscall: u16,
     /// Rounds of generic_perform_write in this system call, from 1.

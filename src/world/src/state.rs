@@ -194,6 +194,8 @@ world! {
         files / file_mut: File [FileId];
         /// Tasks.
         tasks / task_mut: Task [TaskId];
+        /// Their call stacks.
+        stacks / stack_mut: Stack [TaskId];
         /// Where they are.
         runs / run_mut: TaskRun [TaskId];
         /// Their accounting.
@@ -266,16 +268,52 @@ world! {
 }
 
 impl World {
-    /// Slot of local `n` of the frame at `depth` of `task`.
+    /// Slot of local `n` of the frame at `depth` of `task`. Slot [`LOCALS_MAX`]
+    /// says which of them are set, a bit each.
     #[must_use]
     #[inline]
     pub fn local_slot(task: TaskId, depth: u32, n: u32) -> WordId {
-        WordId((task.0 * DEPTH_MAX + depth.min(DEPTH_MAX - 1)) * LOCALS_MAX + n)
+        WordId((task.0 * DEPTH_MAX + depth.min(DEPTH_MAX - 1)) * (LOCALS_MAX + 1) + n)
     }
 
-    /// Sets a local; logged only if it differs.
+    /// Task, depth and number of a slot of `locals`; the number is
+    /// [`LOCALS_MAX`] for the word that says which are set.
+    #[must_use]
+    pub fn local_of_slot(slot: WordId) -> (TaskId, u32, u32) {
+        let (frame, n) = (slot.0 / (LOCALS_MAX + 1), slot.0 % (LOCALS_MAX + 1));
+        (TaskId(frame / DEPTH_MAX), frame % DEPTH_MAX, n)
+    }
+
+    /// A local, if the function has set it.
+    #[must_use]
+    pub fn local(&self, task: TaskId, depth: u32, n: u32) -> Option<u64> {
+        let set = self.locals.get(Self::local_slot(task, depth, LOCALS_MAX)).copied().unwrap_or(0);
+        let value = self.locals.get(Self::local_slot(task, depth, n)).copied();
+        value.filter(|_| set & 1 << n != 0)
+    }
+
+    /// Begins a frame: its arguments are set, its other locals are not.
     #[inline]
-    pub fn set_local(&mut self, slot: WordId, value: u64) {
+    pub fn begin_locals(&mut self, task: TaskId, depth: u32, args: &[u64]) {
+        let args = &args[..args.len().min(LOCALS_MAX as usize)];
+        self.set_word(Self::local_slot(task, depth, LOCALS_MAX), (1 << args.len()) - 1);
+        for (n, &value) in args.iter().enumerate() {
+            self.set_word(Self::local_slot(task, depth, n as u32), value);
+        }
+    }
+
+    /// Sets a local of the frame at `depth`.
+    #[inline]
+    pub fn set_local(&mut self, task: TaskId, depth: u32, n: u32, value: u64) {
+        let mask = Self::local_slot(task, depth, LOCALS_MAX);
+        let set = self.locals.get(mask).copied().unwrap_or(0);
+        self.set_word(mask, set | 1 << n);
+        self.set_word(Self::local_slot(task, depth, n), value);
+    }
+
+    /// Logged only if it differs.
+    #[inline]
+    fn set_word(&mut self, slot: WordId, value: u64) {
         if self.locals.get(slot).copied().unwrap_or(0) != value {
             *self.local_mut(slot) = value;
         }

@@ -490,7 +490,7 @@ fn task(m: &Moment, change: &Raw, groups: &mut Groups) {
 }
 
 fn local(m: &Moment, slot: u32, old: u64, groups: &mut Groups) {
-    let (task, depth, n) = World::local_of_slot(WordId(slot));
+    let (task, depth, n) = World::local_of_slot(world::WordId(slot));
     let Some(now) = m.w.local(task, depth, n) else {
         return; // not set, or the word that says which are
     };
@@ -500,7 +500,7 @@ fn local(m: &Moment, slot: u32, old: u64, groups: &mut Groups) {
     let Some(local) = call.and_then(|call| call.function.locals.get(n as usize)) else {
         return; // a frame already left: its locals are gone with it
     };
-    let entered = call.is_some_and(|call| m.entered(task, *call));
+    let entered = !m.was_set(task, depth, n) || call.is_some_and(|call| m.entered(task, *call));
     let (before, text) = (m.text(local, old), m.text(local, now));
     if before == text {
         return; // what was in the slot belonged to another call

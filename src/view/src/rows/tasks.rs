@@ -27,7 +27,9 @@ pub fn locals(m: &Moment) -> Vec<Rc<Local>> {
             _ => None,
         });
         let text = value.map_or_else(|| "–".to_owned(), |value| m.text(local, value));
-        let was = was.map(|old| m.text(local, old)).filter(|old| value.is_some() && *old != text && !entered);
+        let was = was
+            .map(|old| m.text(local, old))
+            .filter(|old| *old != text && !entered && m.was_set(task, call.depth, n as u32));
         let unit = match local.ty {
             Ty::Bytes => "bytes",
             Ty::Status => "status",
