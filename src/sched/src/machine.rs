@@ -253,7 +253,7 @@ impl Machine {
             let (mut w, mut history) = (self.world.borrow_mut(), self.history.borrow_mut());
             let frame = w.stacks.get(task).map_or(0, |stack| stack.frame);
             let place = history.place(site, place.file, place.line);
-            history.close_step(&mut w, StepHeader { site, task: task.0 as u16, frame, place });
+            history.close_step(&mut w, StepHeader::new(site, place, task, frame));
         }
     }
 

@@ -108,7 +108,7 @@ impl Session {
             .machine()
             .with_history(|_, history| history.steps.get(..step as usize).map(<[_]>::to_vec).unwrap_or_default());
         let last = headers.last()?;
-        let task = TaskId(u32::from(last.task));
+        let task = last.task()?;
         self.run.seek(step);
         let (run, name) = self.run.machine().with(|w| {
             let run = w.runs.get(task).copied();
@@ -119,7 +119,7 @@ impl Session {
             return None;
         }
         let mut nth = 0;
-        for header in headers.iter().rev().filter(|header| header.task == last.task) {
+        for header in headers.iter().rev().filter(|header| header.task() == last.task()) {
             nth += u16::from(header.site == last.site);
             let begins = [OP_BEGIN.id, OP_END.id, GPW_SPLIT.id, GPW_AGAIN.id, GPW_EXIT.id];
             if begins.contains(&header.site) {

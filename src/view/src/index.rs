@@ -239,10 +239,10 @@ impl Index {
     }
 
     fn step(&mut self, w: &World, h: &History, program: &Program, step: u32, header: StepHeader) {
-        let stack = self.stack(h, header.frame);
+        let stack = self.stack(h, header.frame());
         let probe = site::probe(header.site);
         let changes = net_changes(w, step - 1);
-        let task = (header.task != u16::MAX).then_some(TaskId(u32::from(header.task)));
+        let task = header.task();
         let seen = Step { w, program, step, header, stack: &stack, probe, changes: &changes, task };
         self.belongs(&seen);
         self.bytes(&seen);

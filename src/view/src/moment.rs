@@ -130,7 +130,7 @@ macro_rules! by_kind {
 
 fn differs(w: &World, change: &Change) -> bool {
     by_kind!(w, change;
-        arenas pages bhs inodes sizes times syncs idata locks files tasks stacks runs accts comms locals vmas iters
+        arenas pages bhs inodes sizes times syncs idata locks files tasks stacks runs accts comms locals locals_high vmas iters
             handles io_ends wbs ras groups bitmap pas supers counters;
         maps cache ptes shmem iovecs fds es bio_vecs io_end_vecs io_end_pieces page_io_end completed_io events
             dirty_inodes journal inode_hash freed)
@@ -166,7 +166,7 @@ impl<'a> Moment<'a> {
     pub fn new(w: &'a World, h: &'a History, index: &'a Index, program: &'a Program, step: u32) -> Self {
         let header = step.checked_sub(1).and_then(|last| h.steps.get(last as usize)).copied();
         let changes = step.checked_sub(1).map_or_else(Vec::new, |last| net_changes(w, last));
-        let stack = header.map_or_else(Vec::new, |header| stack_of(h, header.frame));
+        let stack = header.map_or_else(Vec::new, |header| stack_of(h, header.frame()));
         Moment { w, h, index, program, step, header, changes, stack, kept: OnceCell::new() }
     }
 
@@ -182,7 +182,7 @@ impl<'a> Moment<'a> {
     /// The task that took the step.
     #[must_use]
     pub fn task(&self) -> Option<TaskId> {
-        self.header.filter(|header| header.task != u16::MAX).map(|header| TaskId(u32::from(header.task)))
+        self.header.and_then(StepHeader::task)
     }
 
     /// The probe that ended the step.
@@ -241,15 +241,26 @@ impl<'a> Moment<'a> {
         before.is_some_and(|frame| !stack_of(self.h, frame).iter().any(|old| old.frame == call.frame))
     }
 
+    /// A slot of `locals` before the step, if the step changed either half.
+    #[must_use]
+    pub fn old_word(&self, slot: WordId) -> Option<u64> {
+        let (mut low, mut high) = (None, None);
+        for change in &self.changes {
+            match change {
+                Change::locals(id, old) if *id == slot => low = Some(u64::from(*old)),
+                Change::locals_high(id, old) if *id == slot => high = Some(u64::from(*old)),
+                _ => {}
+            }
+        }
+        let now = self.w.word(slot);
+        (low.is_some() || high.is_some()).then(|| high.unwrap_or(now >> 32) << 32 | low.unwrap_or(now & 0xffff_ffff))
+    }
+
     /// True if the local had a value before the step.
     #[must_use]
     pub fn was_set(&self, task: TaskId, depth: u32, n: u32) -> bool {
         let mask = World::local_slot(task, depth, world::LOCALS_MAX);
-        let before = self.changes.iter().find_map(|change| match change {
-            Change::locals(slot, old) if *slot == mask => Some(*old),
-            _ => None,
-        });
-        before.is_none_or(|set| set & 1 << n != 0)
+        self.old_word(mask).is_none_or(|set| set & 1 << n != 0)
     }
 
     /// A counter before the step.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::objects::TaskId;
 use crate::state::{Logs, Snapshot, World};
 
 /// Steps in a chunk.
@@ -21,18 +22,45 @@ pub struct Frame {
     pub depth: u16,
 }
 
-/// What ended a step: at most 16 bytes.
+/// What ended a step, in 8 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepHeader {
     /// The probe: an index of the kernel crate's site table.
     pub site: u16,
-    /// The task.
-    pub task: u16,
-    /// The call stack.
-    pub frame: FrameId,
     /// Where in the engine's own source the probe stands: an index of
     /// [`History::places`].
     pub place: u16,
+    /// Task in the upper 8 bits, frame in the lower 24.
+    task_and_frame: u32,
+}
+
+impl StepHeader {
+    /// The number of no task.
+    const NO_TASK: u32 = 0xff;
+
+    /// A step of `task` (none: [`TaskId::NONE`]) that ended in `frame`.
+    ///
+    /// # Panics
+    /// With more tasks than 255 or more call stacks than 2^24.
+    #[must_use]
+    pub fn new(site: u16, place: u16, task: TaskId, frame: FrameId) -> Self {
+        let task = if task.is_some() { task.0 } else { Self::NO_TASK };
+        assert!(task <= Self::NO_TASK && frame < 1 << 24, "a run has few tasks and call stacks");
+        StepHeader { site, place, task_and_frame: task << 24 | frame }
+    }
+
+    /// The task; `None` if time passed and nobody ran.
+    #[must_use]
+    pub fn task(self) -> Option<TaskId> {
+        let task = self.task_and_frame >> 24;
+        (task != Self::NO_TASK).then_some(TaskId(task))
+    }
+
+    /// The call stack.
+    #[must_use]
+    pub fn frame(self) -> FrameId {
+        self.task_and_frame & 0x00ff_ffff
+    }
 }
 
 /// A stretch of steps whose logs are put away.

@@ -203,7 +203,9 @@ world! {
         /// Their names.
         comms / comm_mut: Comm [TaskId];
         /// Locals of their frames, see [`World::local_slot`].
-        locals / local_mut: u64 [WordId];
+        locals / local_mut: u32 [WordId];
+        /// Their upper halves.
+        locals_high / local_high_mut: u32 [WordId];
         /// Mappings of user memory.
         vmas / vma_mut: Vma [VmaId];
         /// Iterators over user memory.
@@ -287,9 +289,15 @@ impl World {
     /// A local, if the function has set it.
     #[must_use]
     pub fn local(&self, task: TaskId, depth: u32, n: u32) -> Option<u64> {
-        let set = self.locals.get(Self::local_slot(task, depth, LOCALS_MAX)).copied().unwrap_or(0);
-        let value = self.locals.get(Self::local_slot(task, depth, n)).copied();
-        value.filter(|_| set & 1 << n != 0)
+        let set = self.word(Self::local_slot(task, depth, LOCALS_MAX));
+        (set & 1 << n != 0).then(|| self.word(Self::local_slot(task, depth, n)))
+    }
+
+    /// Both halves of a slot of `locals`.
+    #[must_use]
+    pub fn word(&self, slot: WordId) -> u64 {
+        let half = |half: Option<&u32>| u64::from(half.copied().unwrap_or(0));
+        half(self.locals_high.get(slot)) << 32 | half(self.locals.get(slot))
     }
 
     /// Begins a frame: its arguments are set, its other locals are not.
@@ -306,16 +314,20 @@ impl World {
     #[inline]
     pub fn set_local(&mut self, task: TaskId, depth: u32, n: u32, value: u64) {
         let mask = Self::local_slot(task, depth, LOCALS_MAX);
-        let set = self.locals.get(mask).copied().unwrap_or(0);
+        let set = self.word(mask);
         self.set_word(mask, set | 1 << n);
         self.set_word(Self::local_slot(task, depth, n), value);
     }
 
-    /// Logged only if it differs.
+    /// Each half is logged only if it differs.
     #[inline]
     fn set_word(&mut self, slot: WordId, value: u64) {
-        if self.locals.get(slot).copied().unwrap_or(0) != value {
-            *self.local_mut(slot) = value;
+        let (low, high) = (value as u32, (value >> 32) as u32);
+        if self.locals.get(slot).copied().unwrap_or(0) != low {
+            *self.local_mut(slot) = low;
+        }
+        if self.locals_high.get(slot).copied().unwrap_or(0) != high {
+            *self.local_high_mut(slot) = high;
         }
     }
 

@@ -120,8 +120,12 @@ fn one(m: &Moment, change: &Raw, groups: &mut Groups) {
         | Raw::locks(..)
         | Raw::wbs(..) => inode(m, change, groups),
         Raw::files(..) | Raw::ras(..) | Raw::fds(..) => file(m, change, groups),
-        Raw::tasks(..) | Raw::runs(..) | Raw::accts(..) | Raw::comms(..) => task(m, change, groups),
-        Raw::locals(slot, old) => local(m, slot.0, *old, groups),
+        Raw::tasks(..) | Raw::stacks(..) | Raw::runs(..) | Raw::accts(..) | Raw::comms(..) => task(m, change, groups),
+        Raw::locals(slot, _) => local(m, *slot, groups),
+        // The lower half's row tells of both.
+        Raw::locals_high(slot, _)
+            if m.changes.iter().any(|other| matches!(other, Raw::locals(id, _) if id == slot)) => {}
+        Raw::locals_high(slot, _) => local(m, *slot, groups),
         Raw::vmas(..) | Raw::ptes(..) | Raw::shmem(..) | Raw::iters(..) | Raw::iovecs(..) => user(m, change, groups),
         Raw::handles(..) | Raw::journal(..) => journal(m, change, groups),
         Raw::bios(..)
@@ -489,8 +493,9 @@ fn task(m: &Moment, change: &Raw, groups: &mut Groups) {
     }
 }
 
-fn local(m: &Moment, slot: u32, old: u64, groups: &mut Groups) {
-    let (task, depth, n) = World::local_of_slot(world::WordId(slot));
+fn local(m: &Moment, slot: world::WordId, groups: &mut Groups) {
+    let Some(old) = m.old_word(slot) else { return };
+    let (task, depth, n) = World::local_of_slot(slot);
     let Some(now) = m.w.local(task, depth, n) else {
         return; // not set, or the word that says which are
     };

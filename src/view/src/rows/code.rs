@@ -54,12 +54,12 @@ fn ran(m: &Moment, frame: u32) -> BTreeMap<u16, u32> {
     let depth = m.h.frames[frame as usize].depth;
     for step in (m.step.saturating_sub(LOOK_BACK).max(1)..=m.step).rev() {
         let header = m.h.steps[step as usize - 1];
-        if header.task != now.task {
+        if header.task() != now.task() {
             continue;
         }
-        if header.frame == frame {
+        if header.frame() == frame {
             ran.entry(header.site).or_insert(step);
-        } else if m.h.frames[header.frame as usize].depth <= depth {
+        } else if m.h.frames[header.frame() as usize].depth <= depth {
             break; // outside this call
         }
     }
@@ -137,12 +137,12 @@ fn this_try(m: &Moment, frame: u32) -> (BTreeMap<u16, u32>, Inner) {
     let mut retried = false;
     for step in (m.step.saturating_sub(LOOK_BACK).max(1)..=m.step).rev() {
         let header = m.h.steps[step as usize - 1];
-        if header.task != now.task {
+        if header.task() != now.task() {
             continue;
         }
         let Some(probe) = site::probe(header.site) else { continue };
-        if header.frame != frame {
-            if m.h.frames[header.frame as usize].depth <= depth {
+        if header.frame() != frame {
+            if m.h.frames[header.frame() as usize].depth <= depth {
                 break;
             }
             let known = inner.iter().any(|(seen, _)| seen.id == probe.id);
@@ -215,7 +215,7 @@ fn copied(m: &Moment, ran: &BTreeMap<u16, u32>) -> Option<u64> {
 fn program(m: &Moment) -> Code {
     let info = m.index.info(m.step);
     let task = if m.step == 0 { 0 } else { info.task };
-    let inside = m.header.is_some_and(|header| !stack_of(m.h, header.frame).is_empty());
+    let inside = m.header.is_some_and(|header| !stack_of(m.h, header.frame()).is_empty());
     let lines = m.program.ops(task).map(|(n, op)| {
         let state = match n.cmp(&info.syscall) {
             std::cmp::Ordering::Less => LineState::Done,

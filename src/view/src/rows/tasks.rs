@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use kernel::site::{self, Ty};
-use world::{Change, TaskId, World};
+use world::{TaskId, World};
 
 use crate::frame::{Local, StackRow, TaskRow};
 use crate::index::task_state;
@@ -22,10 +22,7 @@ pub fn locals(m: &Moment) -> Vec<Rc<Local>> {
     for (n, local) in call.function.locals.iter().enumerate() {
         let slot = World::local_slot(task, call.depth, u32::try_from(n).unwrap_or(0));
         let value = m.w.local(task, call.depth, u32::try_from(n).unwrap_or(0));
-        let was = m.changes.iter().find_map(|change| match change {
-            Change::locals(id, old) if *id == slot => Some(*old),
-            _ => None,
-        });
+        let was = m.old_word(slot);
         let text = value.map_or_else(|| "–".to_owned(), |value| m.text(local, value));
         let was = was
             .map(|old| m.text(local, old))
@@ -73,8 +70,8 @@ pub fn tasks(m: &Moment) -> Vec<Rc<TaskRow>> {
 fn lines(m: &Moment) -> BTreeMap<(TaskId, u32), u32> {
     let mut lines = BTreeMap::new();
     for header in m.h.steps[..m.step as usize].iter().rev().take(LOOK_BACK) {
-        if let Some(probe) = site::probe(header.site) {
-            lines.entry((TaskId(u32::from(header.task)), header.frame)).or_insert(probe.line);
+        if let (Some(probe), Some(task)) = (site::probe(header.site), header.task()) {
+            lines.entry((task, header.frame())).or_insert(probe.line);
         }
     }
     lines

@@ -262,7 +262,7 @@ enum Progress {
 fn fault_in_progress(m: &Moment, task: TaskId) -> Option<Progress> {
     for step in (m.step.saturating_sub(4096).max(1)..=m.step).rev() {
         let header = m.h.steps[step as usize - 1];
-        if u32::from(header.task) != task.0 {
+        if header.task() != Some(task) {
             continue;
         }
         let probe = site::probe(header.site)?;
@@ -330,12 +330,12 @@ enum CopyState {
 
 /// What has become of the copy in this try, before the iterator moves on.
 fn copy_state(m: &Moment) -> Option<CopyState> {
-    let task = m.header?.task;
+    let task = m.header?.task();
     let mut refused = false;
     let mut over = false;
     for step in (m.step.saturating_sub(4096).max(1)..=m.step).rev() {
         let header = m.h.steps[step as usize - 1];
-        if header.task != task {
+        if header.task() != task {
             continue;
         }
         let id = header.site;

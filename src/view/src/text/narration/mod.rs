@@ -28,7 +28,7 @@ pub(crate) fn narrate(lang: Lang, m: &Moment) -> Said {
 #[cfg(test)]
 mod tests {
     use kernel::site::{SITES, Site};
-    use world::{History, StepHeader, World};
+    use world::{History, StepHeader, TaskId, World};
 
     use super::*;
     use crate::index::Index;
@@ -43,7 +43,7 @@ mod tests {
         for row in SITES {
             let Site::Probe(probe) = row else { continue };
             let frame = history.frame(0, probe.function.id);
-            let header = StepHeader { site: probe.id, task: 0, frame, place: 0 };
+            let header = StepHeader::new(probe.id, 0, TaskId(0), frame);
             let mut moment = Moment::new(&world, &history, &index, &program, 0);
             moment.step = 1;
             moment.header = Some(header);
