@@ -43,7 +43,8 @@ impl Drop for Scratch {
 /// If it is not there: these tests are worth nothing without.
 #[must_use]
 pub fn tool(name: &str, args: &[&str]) -> Output {
-    let path = ["/usr/sbin", "/sbin", "/usr/bin"].iter().map(|dir| Path::new(dir).join(name)).find(|path| path.exists());
+    let path =
+        ["/usr/sbin", "/sbin", "/usr/bin"].iter().map(|dir| Path::new(dir).join(name)).find(|path| path.exists());
     let path = path.unwrap_or_else(|| panic!("{name} is needed (package e2fsprogs)"));
     Command::new(path).args(args).output().unwrap_or_else(|error| panic!("{name} does not start: {error}"))
 }
@@ -87,7 +88,12 @@ pub fn writes(image: Image, writes: &[Write]) -> Scenario {
     scenario.image = image;
     let total: u64 = writes.iter().flat_map(|write| &write.segments).sum();
     let task = &mut scenario.tasks[0];
-    task.setup.push(Op::Buf(Buffer { name: "b".into(), kind: BufferKind::Anon, len: total.max(1), fill: Fill::Seed(3) }));
+    task.setup.push(Op::Buf(Buffer {
+        name: "b".into(),
+        kind: BufferKind::Anon,
+        len: total.max(1),
+        fill: Fill::Seed(3),
+    }));
     task.setup.push(Op::Open { fd: "f".into(), path: "f".into(), flags: "CREAT,RDWR".into(), mode: None });
     let mut from = 0;
     for write in writes {

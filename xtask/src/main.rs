@@ -133,7 +133,10 @@ fn bench_engine() -> Result<std::path::PathBuf, Fault> {
     tools::wasm_target()?;
     let bindgen = tools::bindgen()?.join("wasm-bindgen");
     let target = "wasm32-unknown-unknown";
-    stream(cargo().args(["build", "-p", "benches", "--lib", "--profile", "web", "--target", target]), "benches in wasm")?;
+    stream(
+        cargo().args(["build", "-p", "benches", "--lib", "--profile", "web", "--target", target]),
+        "benches in wasm",
+    )?;
     let built = run::target_dir().join(target).join("web/benches.wasm");
     let out = run::target_dir().join("bench-web");
     stream(run::tool(bindgen).args(["--target", "web", "--out-dir"]).arg(&out).arg(&built), "wasm-bindgen")?;
