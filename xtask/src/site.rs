@@ -6,7 +6,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const FIRST_VISIT_BROTLI_MAX_BYTES: u64 = 300 * 1024;
+/// What a first visit should load at the most, compressed.
+const FIRST_VISIT_BROTLI_WANTED_BYTES: u64 = 300 * 1024;
+/// What it may load: a ratchet, lowered with each saving. docs/decisions/0006 says what is in it.
+const FIRST_VISIT_BROTLI_MAX_BYTES: u64 = 690 * 1024;
 
 /// Where the built site is.
 pub fn dist_dir() -> PathBuf {
@@ -75,16 +78,16 @@ pub fn dist() -> Result<(), Fault> {
 /// Checks the built site's size on the wire and tells it.
 ///
 /// # Errors
-/// When a first visit would load more than the budget.
+/// When a first visit would load more than it did.
 pub fn within_budget() -> Result<String, Fault> {
     let brotli: u64 = measure()?.iter().map(|(_, sizes)| sizes[2]).sum();
     let (kib, max) = (brotli.div_ceil(1024), FIRST_VISIT_BROTLI_MAX_BYTES / 1024);
     if brotli > FIRST_VISIT_BROTLI_MAX_BYTES {
         return Err(fault(format!(
-            "a first visit loads {kib} KiB (brotli), the budget is {max}; `cargo xtask dist` lists the files"
+            "a first visit loads {kib} KiB (brotli), more than {max}; `cargo xtask dist` lists the files"
         )));
     }
-    Ok(format!("first visit {kib} of {max} KiB brotli"))
+    Ok(format!("first visit {kib} KiB brotli, at most {max}, wanted {}", FIRST_VISIT_BROTLI_WANTED_BYTES / 1024))
 }
 
 /// Each file of a first visit with its [`sizes`].

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Crates that only run in a browser.
 const WASM_CRATES: [&str; 2] = ["app", "embed"];
 /// Crates with tests that run in a browser.
-const WASM_TEST_CRATES: [&str; 1] = ["app"];
+const WASM_TEST_CRATES: [&str; 2] = ["app", "embed"];
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 type Run = fn(&mut Context) -> Result<String, Fault>;
