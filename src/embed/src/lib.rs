@@ -176,6 +176,26 @@ mod tests {
         assert!(one.digest(last + 1).is_err());
     }
 
+    /// The last state's digest that the native tests wrote down.
+    fn native(steps: &str) -> String {
+        let digest = steps.lines().last().and_then(|line| line.strip_prefix("digest ")).unwrap_or_default();
+        u64::from_str_radix(digest, 16).map_or_else(|_| String::new(), |digest| digest.to_string())
+    }
+
+    #[wasm_bindgen_test]
+    fn wasm_comes_to_the_same_state_as_native_code() {
+        macro_rules! check {
+            ($($name:literal),*) => {$(
+                let scenario = include_str!(concat!("../../../static/scenarios/", $name, ".json"));
+                let steps = include_str!(concat!("../../../tests/scenarios/", $name, "/steps.txt"));
+                let mut run = Run::new(scenario).unwrap_or_else(|_| panic!("the library's scenario starts"));
+                while !run.extend(1000) {}
+                assert_eq!(run.digest(run.length()).unwrap_or_default(), native(steps), $name);
+            )*};
+        }
+        check!("short-copy", "short-copy-nothing", "read-modify-write", "fatal-signal", "writev-odd-segments", "hole");
+    }
+
     #[wasm_bindgen_test]
     fn a_bad_scenario_says_where() {
         let json = SHORT_COPY.replace("\"len\": 3096", "\"len\": 30960");

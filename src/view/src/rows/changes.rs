@@ -62,6 +62,9 @@ impl Groups {
     }
 }
 
+/// Words of a bitmap told one by one; more are summed up.
+const BITMAP_WORDS_MAX: usize = 4;
+
 fn leaf(name: &str, old: impl ToString, new: impl ToString) -> Delta {
     Delta { name: name.to_owned(), old: Some(old.to_string()), new: Some(new.to_string()) }
 }
@@ -680,6 +683,26 @@ fn space(m: &Moment, change: &Raw, groups: &mut Groups) {
                 "first free": first_free);
         }
         Raw::bitmap(word, old) => {
+            let words: Vec<(world::WordId, u64)> = m
+                .changes
+                .iter()
+                .filter_map(|change| match change {
+                    Raw::bitmap(word, old) => Some((*word, *old)),
+                    _ => None,
+                })
+                .collect();
+            if words.len() > BITMAP_WORDS_MAX {
+                // A bitmap loaded or dropped: one row, at its first word.
+                if words.first().is_some_and(|(first, _)| first == word) {
+                    let (set, cleared) = words.iter().fold((0, 0), |(set, cleared), (word, old)| {
+                        let now = *w.bitmap.at(*word);
+                        (set + (now & !old).count_ones(), cleared + (old & !now).count_ones())
+                    });
+                    let text = format!("+{set} −{cleared} in {} words", words.len());
+                    groups.add(Key::Space, "free space", added("in-core bitmap", text));
+                }
+                return;
+            }
             let now = *w.bitmap.at(*word);
             let (set, cleared) = ((now & !old).count_ones(), (old & !now).count_ones());
             let first = u64::from(word.0) * 64 + u64::from((now ^ old).trailing_zeros());
