@@ -79,7 +79,7 @@ pub fn fdget(w: &World, process: u8, fd: u32) -> Result<FileId, Errno> {
 /// `ksys_write()`, fs/read_write.c:647: at `f_pos`, which moves by what was written.
 ///
 /// # Errors
-/// `EBADF`, or what [`vfs_write`] gives.
+/// `EBADF`, or what `vfs_write()` gives.
 pub async fn ksys_write(kt: &Kthread, fd: u32, base: u64, count: u64) -> Result<u64, Errno> {
     call!(kt, &site::KSYS_WRITE, &[u64::from(fd), count], async {
         let file = kt.with(|w| fdget(w, w.tasks.at(kt.task).process, fd));
@@ -100,7 +100,7 @@ pub async fn ksys_write(kt: &Kthread, fd: u32, base: u64, count: u64) -> Result<
 /// `ksys_pwrite64()`, fs/read_write.c:699: at `pos`; `f_pos` stays.
 ///
 /// # Errors
-/// `EINVAL` for a negative position, `EBADF`, or what [`vfs_write`] gives.
+/// `EINVAL` for a negative position, `EBADF`, or what `vfs_write()` gives.
 pub async fn ksys_pwrite64(kt: &Kthread, fd: u32, base: u64, count: u64, pos: i64) -> Result<u64, Errno> {
     call!(kt, &site::KSYS_PWRITE64, &[u64::from(fd), count, pos as u64], async {
         let Ok(mut pos) = u64::try_from(pos) else {
@@ -164,7 +164,7 @@ fn rw_verify_area(pos: u64, count: u64) -> Result<(), Errno> {
 /// `do_writev()`, fs/read_write.c:970: segments at `f_pos`.
 ///
 /// # Errors
-/// `EBADF`, or what [`vfs_writev`] gives.
+/// `EBADF`, or what `vfs_writev()` gives.
 pub async fn do_writev(kt: &Kthread, fd: u32, segments: &[Iovec], rwf: u32) -> Result<u64, Errno> {
     call!(kt, &site::DO_WRITEV, &[u64::from(fd), segments.len() as u64], async {
         let file = kt.with(|w| fdget(w, w.tasks.at(kt.task).process, fd));
@@ -184,7 +184,7 @@ pub async fn do_writev(kt: &Kthread, fd: u32, segments: &[Iovec], rwf: u32) -> R
 /// `do_pwritev()`, fs/read_write.c:1023; pwritev2 with position -1 is writev with flags.
 ///
 /// # Errors
-/// `EINVAL` for a negative position, `EBADF`, or what [`vfs_writev`] gives.
+/// `EINVAL` for a negative position, `EBADF`, or what `vfs_writev()` gives.
 pub async fn do_pwritev(kt: &Kthread, fd: u32, segments: &[Iovec], pos: i64, rwf: u32) -> Result<u64, Errno> {
     call!(kt, &site::DO_PWRITEV, &[u64::from(fd), segments.len() as u64, pos as u64], async {
         let Ok(mut pos) = u64::try_from(pos) else {
