@@ -42,7 +42,7 @@ impl<T: Word> Word for Result<T, Errno> {
 macro_rules! id_words {
     ($($ty:ty),*) => {$( impl Word for $ty { fn word(self) -> u64 { u64::from(self.0) } } )*};
 }
-id_words!(world::PageId, world::BhId, world::InodeId, world::FileId);
+id_words!(world::PageId, world::BhId, world::InodeId, world::FileId, world::VmaId);
 
 /// `call!(kt, &site::NAME, &[args], async { body }).await`: opens the function's frame, runs `body`, closes the
 /// frame; the tracer sees entry (with the arguments) and exit if the function is one it follows.

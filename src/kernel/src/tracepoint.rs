@@ -4,7 +4,7 @@
 //! `{o}` an octal mode with leading 0, `{state}` I_ flags of an inode, `{es}`
 //! extent status letters, `{map}` EXT4_GET_BLOCKS_ flags, `{mflags}` EXT4_MAP_
 //! letters, `{hint}` EXT4_MB_ flags, `{rwbs}` bio letters (R or W is bit 7),
-//! `{free}` EXT4_FREE_BLOCKS_ flags. Two numbers in one word, the first in the
+//! `{free}` EXT4_FREE_BLOCKS_ flags, `{falloc}` FALLOC_FL_ flags. Two numbers in one word, the first in the
 //! high 32 bits: `{/}` as `a/b`, `{@}` as `a@b`, `{split}` as `tail a broken b`.
 //! `{search}` is `blks a grps b cr c`, from bits 32.., 8..32 and 0..8.
 
@@ -121,5 +121,14 @@ points! {
     EXT4_EVICT_INODE = "ext4_evict_inode": "dev D ino {} nlink {}";
     EXT4_UNLINK_ENTER = "ext4_unlink_enter": "dev D ino {} size {} parent {}";
     EXT4_UNLINK_EXIT = "ext4_unlink_exit": "dev D ino {} ret {i}";
+    EXT4_FALLOCATE_ENTER = "ext4_fallocate_enter": "dev D ino {} offset {} len {} mode {falloc}";
+    EXT4_FALLOCATE_EXIT = "ext4_fallocate_exit": "dev D ino {} pos {} blocks {} ret {i}";
+    EXT4_ZERO_RANGE = "ext4_zero_range": "dev D ino {} offset {} len {} mode {falloc}";
+    EXT4_PUNCH_HOLE = "ext4_punch_hole": "dev D ino {} offset {} len {} mode {falloc}";
+    EXT4_COLLAPSE_RANGE = "ext4_collapse_range": "dev D ino {} offset {} len {}";
+    EXT4_INSERT_RANGE = "ext4_insert_range": "dev D ino {} offset {} len {}";
+    EXT4_SHUTDOWN = "ext4_shutdown": "dev D flags {}";
+    JBD2_WRITE_SUPERBLOCK = "jbd2_write_superblock": "dev D write_op {x}";
+    SIGNAL_DELIVER = "signal_deliver": "sig={} errno=0 code=0 sa_handler=0 sa_flags=0";
     EXT4_SYNC_FS = "ext4_sync_fs": "dev D wait {}";
 }

@@ -272,6 +272,14 @@ const FREE: &Bits = &[
     (1 << 4, "1ST_CLUSTER"),
     (1 << 5, "LAST_CLUSTER"),
 ];
+/// FALLOC_FL_.
+const FALLOC: &Bits = &[
+    (1, "KEEP_SIZE"),
+    (1 << 1, "PUNCH_HOLE"),
+    (1 << 2, "NO_HIDE_STALE"),
+    (1 << 3, "COLLAPSE_RANGE"),
+    (1 << 4, "ZERO_RANGE"),
+];
 
 /// The second of two numbers in one word.
 const LOW: u64 = 0xffff_ffff;
@@ -296,6 +304,7 @@ fn point_text(format: &str, args: &[u64]) -> String {
             "mflags" => out.push_str(&bits(value, MFLAGS, "", true)),
             "hint" => out.push_str(&bits(value, HINT, "|", true)),
             "free" => out.push_str(&bits(value, FREE, "|", true)),
+            "falloc" => out.push_str(&bits(value, FALLOC, "|", true)),
             "/" => _ = write!(out, "{}/{}", value >> 32, value & LOW),
             "@" => _ = write!(out, "{}@{}", value >> 32, value & LOW),
             "split" => _ = write!(out, "tail {} broken {}", value >> 32, value & LOW),

@@ -13,6 +13,8 @@ pub enum Errno {
     EINTR = 4,
     /// I/O error.
     EIO = 5,
+    /// No such device or address: nothing of the kind behind the position.
+    ENXIO = 6,
     /// Bad file number.
     EBADF = 9,
     /// Try again.

@@ -785,6 +785,8 @@ pub struct SuperInfo {
     pub read_only: bool,
     /// EXT4_FLAGS_SHUTDOWN.
     pub shutdown: bool,
+    /// The journal was aborted: nothing is committed any more.
+    pub aborted: bool,
     /// log2 of the block size.
     pub block_bits: u8,
     /// log2 of blocks per cluster.

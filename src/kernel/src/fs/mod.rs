@@ -5,6 +5,7 @@ pub mod buffer;
 pub mod ext4;
 pub mod fs_writeback;
 pub mod inode;
+pub mod iomap;
 pub mod jbd2;
 pub mod open;
 pub mod read_write;

@@ -591,3 +591,53 @@ pub async fn list_dir(kt: &Kthread, path: &str) -> Result<Vec<DirEntry>, Errno> 
     iput(kt, dir).await?;
     names
 }
+
+/// `vfs_fallocate()`, fs/open.c:228: what is checked before the file system is asked.
+///
+/// # Errors
+/// `EINVAL`, `EOPNOTSUPP`, `EBADF`, `EPERM`, `ETXTBSY`, `EISDIR`, `ENODEV`,
+/// `EFBIG`, or what ext4 gives.
+pub async fn vfs_fallocate(kt: &Kthread, file: FileId, mode: u32, offset: u64, len: u64) -> Result<(), Errno> {
+    use crate::fs::ext4::extents::fallocate::{
+        FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE,
+        FALLOC_FL_ZERO_RANGE, ext4_fallocate,
+    };
+    let (Ok(signed), Ok(signed_len)) = (i64::try_from(offset), i64::try_from(len)) else { return Err(Errno::EINVAL) };
+    if len == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let punch_and_zero = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
+    if mode & punch_and_zero == punch_and_zero || mode & FALLOC_FL_PUNCH_HOLE != 0 && mode & FALLOC_FL_KEEP_SIZE == 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    for alone in [FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE] {
+        if mode & alone != 0 && mode & !alone != 0 {
+            return Err(Errno::EINVAL);
+        }
+    }
+    let (head, inode) = kt.with(|w| {
+        let head = *w.files.at(file);
+        (head, *w.inodes.at(head.inode))
+    });
+    if !head.writable {
+        return Err(Errno::EBADF);
+    }
+    if mode & !FALLOC_FL_KEEP_SIZE != 0 && inode.bits.contains(InodeBits::APPEND)
+        || inode.bits.contains(InodeBits::IMMUTABLE)
+    {
+        return Err(Errno::EPERM);
+    }
+    if inode.bits.contains(InodeBits::SWAPFILE) {
+        return Err(Errno::ETXTBSY);
+    }
+    match inode.mode & S_IFMT {
+        S_IFREG => {}
+        S_IFDIR => return Err(Errno::EISDIR),
+        _ => return Err(Errno::ENODEV),
+    }
+    let max = kt.with(|w| crate::fs::ext4::file::maxbytes(w));
+    if signed.checked_add(signed_len).is_none_or(|end| end.cast_unsigned() > max) {
+        return Err(Errno::EFBIG);
+    }
+    ext4_fallocate(kt, file, mode, offset, len).await
+}

@@ -12,11 +12,19 @@
 //! docs/omissions.md#mm.
 
 use sched::Kthread;
-use world::{ContentId, Errno, InodeId, PAGE_SIZE, Pte, TraceEvent, Vma, VmaId, VmaKind, World};
+use world::{
+    ContentId, Errno, FileId, InodeId, PAGE_SIZE, PageFlags, PageId, Pte, TraceEvent, Vma, VmaId, VmaKind, World,
+};
 
+use crate::fs::ext4::inode::mkwrite::{VmFault, ext4_page_mkwrite};
 use crate::fs::ext4::readpage::filemap_fault;
+use crate::fs::sync::vfs_fsync_range;
 use crate::mm::filemap;
-use crate::trace::write;
+use crate::mm::filemap_read::touch_atime;
+use crate::mm::page_writeback::balance_dirty_pages_ratelimited;
+use crate::mm::writeback::set_page_dirty_buffers;
+use crate::trace::{call, write};
+use crate::{probe, site};
 
 /// Address of the first buffer.
 pub const BUFFERS_START: u64 = 0x1_0000_0000;
@@ -90,11 +98,78 @@ pub fn map_buffer(w: &mut World, process: u8, buf: u16, kind: VmaKind, bytes: &[
 
 /// mmap of a file of this file system as workload buffer `buf`: nothing is resident.
 pub fn map_file(w: &mut World, process: u8, vma: Vma) -> VmaId {
-    if vma.shared && vma.writable {
+    vma_link(w, Vma { process, ..vma })
+}
+
+/// mmap(2) of an open file of this file system, with `ext4_file_mmap()`,
+/// fs/ext4/file.c:746. A mapping called shared of a file that is open for
+/// reading only is private to the kernel too.
+///
+/// # Errors
+/// `EACCES` if the file is not open for what is asked, `EINVAL` for an offset
+/// inside a page, `EIO` after a shutdown.
+pub async fn mmap_file(kt: &Kthread, file: FileId, vma: Vma, offset: u64) -> Result<VmaId, Errno> {
+    let head = kt.with(|w| *w.files.at(file));
+    if !offset.is_multiple_of(PAGE_SIZE) || vma.len == 0 {
+        return Err(Errno::EINVAL);
+    }
+    if !head.readable || vma.shared && vma.writable && !head.writable {
+        return Err(Errno::EACCES);
+    }
+    call!(kt, &site::EXT4_FILE_MMAP, &[], async {
+        if kt.with(|w| w.sb().shutdown) {
+            return Err(Errno::EIO);
+        }
+        touch_atime(kt, file).await;
+        probe!(kt, FMM_OPS).await;
+        let pgoff = u32::try_from(offset / PAGE_SIZE).map_err(|_| Errno::EOVERFLOW)?;
+        let (shared, inode) = (vma.shared && head.writable, head.inode);
+        let process = vma.process;
+        Ok(kt.with(|w| map_file(w, process, Vma { kind: VmaKind::File, inode, pgoff, shared, ..vma })))
+    })
+    .await
+}
+
+/// msync(2) with MS_SYNC: what of `len` bytes from `address` is a shared mapping
+/// of `file`, in whole pages.
+///
+/// # Errors
+/// `ENOMEM` where nothing is mapped, or what the sync gives.
+pub async fn msync(kt: &Kthread, process: u8, address: u64, len: u64, file: Option<FileId>) -> Result<(), Errno> {
+    let mut at = address / PAGE_SIZE * PAGE_SIZE;
+    let end = address + page_up(len);
+    while at < end {
+        let (_, vma) = kt.with(|w| find_vma(w, process, at)).ok_or(Errno::ENOMEM)?;
+        let behind = end.min(vma.start + page_up(vma.len));
+        if vma.kind == VmaKind::File
+            && vma.shared
+            && let Some(file) = file
+        {
+            let start = at - vma.start + u64::from(vma.pgoff) * PAGE_SIZE;
+            vfs_fsync_range(kt, file, start, start + (behind - at) - 1, true).await?;
+        }
+        at = behind;
+    }
+    Ok(())
+}
+
+/// `vma_link()`: a new mapping; a shared one may be stored through, now or later.
+fn vma_link(w: &mut World, vma: Vma) -> VmaId {
+    if vma.kind == VmaKind::File && vma.shared {
         w.inode_mut(vma.inode).mmap_writable += 1;
     }
     let rec = w.rec;
-    w.vmas.alloc(rec, Vma { process, ..vma })
+    w.vmas.alloc(rec, vma)
+}
+
+/// `remove_vma()`.
+fn remove_vma(w: &mut World, id: VmaId) {
+    let vma = *w.vmas.at(id);
+    if vma.kind == VmaKind::File && vma.shared {
+        w.inode_mut(vma.inode).mmap_writable -= 1;
+    }
+    let rec = w.rec;
+    w.vmas.release(rec, id);
 }
 
 /// The mapping that holds `address`.
@@ -147,16 +222,15 @@ fn zap_pte(w: &mut World, process: u8, number: u64) {
 pub fn munmap(w: &mut World, process: u8, address: u64, len: u64) {
     let (from, to) = (address / PAGE_SIZE * PAGE_SIZE, (address + len).div_ceil(PAGE_SIZE) * PAGE_SIZE);
     madvise_dontneed(w, process, from, to - from);
-    let rec = w.rec;
     for (id, vma) in overlapping(w, process, from, to) {
         let end = vma.start + page_up(vma.len);
-        w.vmas.release(rec, id);
+        remove_vma(w, id);
         if vma.start < from {
-            w.vmas.alloc(rec, Vma { len: from - vma.start, ..vma });
+            vma_link(w, Vma { len: from - vma.start, ..vma });
         }
         if end > to {
             let pgoff = vma.pgoff + ((to - vma.start) / PAGE_SIZE) as u32;
-            w.vmas.alloc(rec, Vma { start: to, len: end - to, pgoff, ..vma });
+            vma_link(w, Vma { start: to, len: end - to, pgoff, ..vma });
         }
     }
 }
@@ -164,17 +238,24 @@ pub fn munmap(w: &mut World, process: u8, address: u64, len: u64) {
 /// mprotect of whole pages.
 pub fn mprotect(w: &mut World, process: u8, address: u64, len: u64, readable: bool, writable: bool) {
     let (from, to) = (address / PAGE_SIZE * PAGE_SIZE, (address + len).div_ceil(PAGE_SIZE) * PAGE_SIZE);
-    let rec = w.rec;
+    if !writable {
+        for number in from / PAGE_SIZE..to / PAGE_SIZE {
+            // Not modelled: the same for memory of the process's own.
+            if let Some(Pte::Cache { page, writable: true }) = w.ptes.get((process, number)) {
+                w.pte_set((process, number), Some(Pte::Cache { page, writable: false }));
+            }
+        }
+    }
     for (id, vma) in overlapping(w, process, from, to) {
         let end = vma.start + page_up(vma.len);
         let (middle_from, middle_to) = (vma.start.max(from), end.min(to));
-        w.vmas.release(rec, id);
+        remove_vma(w, id);
         let pgoff = |at: u64| vma.pgoff + ((at - vma.start) / PAGE_SIZE) as u32;
         if vma.start < middle_from {
-            w.vmas.alloc(rec, Vma { len: middle_from - vma.start, ..vma });
+            vma_link(w, Vma { len: middle_from - vma.start, ..vma });
         }
-        w.vmas.alloc(
-            rec,
+        vma_link(
+            w,
             Vma {
                 start: middle_from,
                 len: middle_to - middle_from,
@@ -185,7 +266,7 @@ pub fn mprotect(w: &mut World, process: u8, address: u64, len: u64, readable: bo
             },
         );
         if end > middle_to {
-            w.vmas.alloc(rec, Vma { start: middle_to, len: end - middle_to, pgoff: pgoff(middle_to), ..vma });
+            vma_link(w, Vma { start: middle_to, len: end - middle_to, pgoff: pgoff(middle_to), ..vma });
         }
     }
 }
@@ -227,13 +308,14 @@ pub async fn handle_read_fault(kt: &Kthread, process: u8, address: u64, ip: Faul
         }),
         VmaKind::Memfd | VmaKind::FilePrivate => kt.with(|w| map_around(w, process, &vma, address)),
         VmaKind::File => {
+            // do_read_fault(): what is cached first; else this page alone
+            kt.with(|w| map_around(w, process, &vma, address));
+            if kt.with(|w| present(w, process, address).is_some()) {
+                return Ok(());
+            }
             let index = vma.pgoff + ((address - vma.start) / PAGE_SIZE) as u32;
             let page = filemap_fault(kt, vma.inode, index).await.map_err(|_| Errno::EFAULT)?;
-            kt.with(|w| {
-                let entry = Pte::Cache { page, writable: false };
-                w.pte_set((process, address / PAGE_SIZE), Some(entry));
-                map_around(w, process, &vma, address);
-            });
+            kt.with(|w| w.pte_set((process, address / PAGE_SIZE), Some(Pte::Cache { page, writable: false })));
         }
     }
     Ok(())
@@ -253,7 +335,8 @@ fn map_around(w: &mut World, process: u8, vma: &Vma, address: u64) {
                 .find_page(vma.inode, index)
                 .filter(|&page| {
                     let flags = w.pages.at(page).flags;
-                    flags.contains(world::PageFlags::UPTODATE) && !flags.contains(world::PageFlags::LOCKED)
+                    let skipped = PageFlags::LOCKED | PageFlags::READAHEAD;
+                    flags.contains(PageFlags::UPTODATE) && !flags.intersects(skipped)
                 })
                 .map(|page| Pte::Cache { page, writable: false }),
             VmaKind::Memfd => w.shmem.get((vma.buf, index)).map(|content| Pte::Own { content, writable: true }),
@@ -285,32 +368,102 @@ pub async fn user_load(kt: &Kthread, process: u8, address: u64, len: u64) -> Res
 
 /// The program itself stores bytes of `seed` (counted from 0 at `address`).
 ///
-/// Not modelled yet: stores through a mapping of a file of this file system
-/// (`page_mkwrite`); see docs/omissions.md#mm.
-///
 /// # Errors
-/// `EFAULT` where the process would get a signal; `EOPNOTSUPP` for a mapping
-/// of a file.
+/// `EFAULT` where the process would get a signal.
 pub async fn user_store(kt: &Kthread, process: u8, address: u64, len: u64, seed: u64) -> Result<(), Errno> {
     let mut at = address;
     while at < address + len {
         let end = ((at / PAGE_SIZE + 1) * PAGE_SIZE).min(address + len);
+        let vma = kt.with(|w| find_vma(w, process, at)).map(|(_, vma)| vma).filter(|vma| vma.writable);
+        let vma = vma.ok_or(Errno::EFAULT)?;
+        if vma.kind == VmaKind::File {
+            write_fault_on_file(kt, process, &vma, at).await?;
+        }
         kt.with(|w| {
-            let vma = find_vma(w, process, at).map(|(_, vma)| vma).filter(|vma| vma.writable).ok_or(Errno::EFAULT)?;
-            if vma.kind == VmaKind::File {
-                return Err(Errno::EOPNOTSUPP);
-            }
             let content = writable_page(w, process, &vma, at);
             let rec = w.rec;
             let bytes = w.contents.range_mut(rec, content, (at % PAGE_SIZE) as usize, (end - at) as usize);
             for (byte, i) in bytes.iter_mut().zip(at - address..) {
                 *byte = fill_byte(seed, i);
             }
-            Ok(())
-        })?;
+        });
         at = end;
     }
     Ok(())
+}
+
+/// A store to a page of a file of this file system: nothing if its entry allows
+/// it, else the fault that makes it so.
+async fn write_fault_on_file(kt: &Kthread, process: u8, vma: &Vma, address: u64) -> Result<(), Errno> {
+    let key = (process, address / PAGE_SIZE);
+    let index = vma.pgoff + ((address - vma.start) / PAGE_SIZE) as u32;
+    loop {
+        let present = match kt.with(|w| w.ptes.get(key)) {
+            Some(Pte::Own { writable: true, .. } | Pte::Cache { writable: true, .. }) => return Ok(()),
+            other => other,
+        };
+        let (buf, off) = buffer_of(address).map_or((u64::from(u16::MAX), address), |(b, o)| (u64::from(b), o));
+        let code = if present.is_some() { 7 } else { 6 };
+        kt.with(|w| write(w, TraceEvent::Fault, 0, &[buf, off, code, FaultIp::User as u64]));
+        let done = call!(kt, &site::DO_SHARED_FAULT, &[address], async {
+            // With an entry there, do_wp_page() has the page already.
+            let page = match present {
+                Some(Pte::Cache { page, .. }) => {
+                    kt.with(|w| filemap::get_page(w, page));
+                    page
+                }
+                _ => filemap_fault(kt, vma.inode, index).await.map_err(|_| Errno::EFAULT)?,
+            };
+            probe!(kt, DSF_PAGE, page = page).await;
+            if !vma.shared {
+                kt.with(|w| copy_on_write(w, key, page));
+                return Ok(true);
+            }
+            let fault = ext4_page_mkwrite(kt, vma.inode, page).await;
+            match fault {
+                VmFault::Locked => {}
+                VmFault::Nopage => {
+                    kt.with(|w| filemap::put_page(w, page));
+                    return Ok(false);
+                }
+                VmFault::Oom | VmFault::Sigbus => {
+                    kt.with(|w| filemap::put_page(w, page));
+                    return Err(Errno::EFAULT);
+                }
+            }
+            kt.with(|w| {
+                // The new entry holds the reference that the fault brought.
+                if let Some(Pte::Cache { page, .. }) = w.ptes.get(key) {
+                    filemap::put_page(w, page);
+                }
+                w.pte_set(key, Some(Pte::Cache { page, writable: true }));
+                // fault_dirty_shared_page()
+                set_page_dirty_buffers(w, page);
+                filemap::unlock_page(w, page);
+            });
+            probe!(kt, DSF_DIRTY, page = page).await;
+            balance_dirty_pages_ratelimited(kt).await;
+            Ok(true)
+        })
+        .await;
+        if done? {
+            return Ok(());
+        }
+    }
+}
+
+/// `do_cow_fault()` and `wp_page_copy()`: a page of the process's own takes the
+/// place of the file's.
+fn copy_on_write(w: &mut World, key: (u8, u64), page: PageId) {
+    let rec = w.rec;
+    let bytes = w.contents.share(w.pages.at(page).content);
+    let content = w.contents.alloc(rec);
+    w.contents.replace(rec, content, bytes);
+    if let Some(Pte::Cache { page, .. }) = w.ptes.get(key) {
+        filemap::put_page(w, page);
+    }
+    w.pte_set(key, Some(Pte::Own { content, writable: true }));
+    filemap::put_page(w, page);
 }
 
 /// The page behind `address`, present and the process's to write; a private
@@ -318,8 +471,10 @@ pub async fn user_store(kt: &Kthread, process: u8, address: u64, len: u64, seed:
 fn writable_page(w: &mut World, process: u8, vma: &Vma, address: u64) -> ContentId {
     let number = address / PAGE_SIZE;
     let entry = w.ptes.get((process, number));
-    if let Some(Pte::Own { content, writable: true }) = entry {
-        return content;
+    match entry {
+        Some(Pte::Own { content, writable: true }) => return content,
+        Some(Pte::Cache { page, writable: true }) => return w.pages.at(page).content,
+        _ => {}
     }
     let (buf, off) = buffer_of(address).map_or((u64::from(u16::MAX), address), |(b, o)| (u64::from(b), o));
     let code = if entry.is_some() { 7 } else { 6 };

@@ -258,6 +258,17 @@ pub async fn truncate_pagecache(kt: &Kthread, inode: InodeId, newsize: u64) {
     kt.with(|w| unmap_mapping_pages(w, inode, hole, u32::MAX));
 }
 
+/// `truncate_pagecache_range()`, mm/truncate.c:929: bytes `start..end`, whole
+/// pages with their page table entries.
+pub async fn truncate_pagecache_range(kt: &Kthread, inode: InodeId, start: u64, end: u64) {
+    let (first, behind) = (start.div_ceil(PAGE_SIZE), end / PAGE_SIZE);
+    if behind > first {
+        let index = |at: u64| u32::try_from(at).unwrap_or(u32::MAX);
+        kt.with(|w| unmap_mapping_pages(w, inode, index(first), index(behind - 1)));
+    }
+    truncate_inode_pages_range(kt, inode, start, Some(end)).await;
+}
+
 /// `invalidate_inode_pages2_range()`, mm/truncate.c:680: drops clean pages
 /// `from..=to`; false if one of them could not go.
 pub async fn invalidate_inode_pages2_range(kt: &Kthread, inode: InodeId, from: u32, to: u32) -> bool {

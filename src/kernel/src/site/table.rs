@@ -273,6 +273,8 @@ sites! {
     fn VFS_FSYNC_RANGE = "vfs_fsync_range" "fs/sync.c":194 Writeback traced 3 -> Decimal (start: Bytes, end: Bytes, datasync: Bool) {
         VFR_CALL :202 Phase "return file->f_op->fsync(file, start, end, datasync)";
     }
+    fn VFS_FSYNC_RANGE_INLINED = "vfs_fsync_range" "fs/sync.c":194 Writeback (start: Bytes, end: Bytes, datasync: Bool) {
+    }
     fn EXT4_SYNC_FILE = "ext4_sync_file" "fs/ext4/fsync.c":129 Writeback traced 3 -> Decimal (start: Bytes, end: Bytes, datasync: Bool, tid: Count, ret: Status) {
         ESF_SHUTDOWN :136 Statement "if (ext4_forced_shutdown(sb)) return -EIO";
         ESF_RO :143 Statement "if (sb_rdonly(sb)) goto out";
@@ -347,6 +349,75 @@ sites! {
         TIP_BATCH :363 Statement "a batch of whole pages: invalidate, release, delete from the cache";
         TIP_PARTIAL :381 Statement "the page that straddles lstart: wait for its writeback, zero the tail";
         TIP_WAIT :446 Statement "lock_page(page); wait_on_page_writeback(page); truncate_inode_page()";
+    }
+
+    // ---- the middle of a file: fs/ext4/extents.c, inode.c ----
+    fn EXT4_FALLOCATE = "ext4_fallocate" "fs/ext4/extents.c":4723 Entry traced 3 -> Decimal (mode: Flags, offset: Bytes, len: Bytes) {
+        EFA_MODE :4750 Statement "punch, collapse, insert and zero have functions of their own";
+        EFA_LOCK :4780 Statement "inode_lock(inode)";
+    }
+    fn EXT4_ALLOC_FILE_BLOCKS = "ext4_alloc_file_blocks" "fs/ext4/extents.c":4474 Entry (lblk: Count, len: Count, ret: Status) {
+        EAFB_MAP :4521 Statement "ret = ext4_map_blocks(handle, inode, &map, flags)";
+        EAFB_STOP :4543 Statement "ext4_mark_inode_dirty(handle, inode); ext4_journal_stop(handle)";
+    }
+    fn EXT4_ZERO_RANGE_FN = "ext4_zero_range" "fs/ext4/extents.c":4561 Entry (offset: Bytes, len: Bytes) {
+        EZR_LOCK :4606 Statement "inode_lock(inode)";
+        EZR_OUTER :4636 Statement "ext4_alloc_file_blocks(): the range, rounded outwards";
+        EZR_INNER :4672 Statement "truncate_pagecache_range(); whole blocks become unwritten";
+        EZR_EDGES :4702 Statement "ext4_zero_partial_blocks(handle, inode, offset, len)";
+    }
+    fn EXT4_COLLAPSE_RANGE_FN = "ext4_collapse_range" "fs/ext4/extents.c":5315 Entry (offset: Bytes, len: Bytes) {
+        ECR_LOCK :5349 Statement "inode_lock(inode)";
+        ECR_WRITE :5399 Statement "filemap_write_and_wait_range(): what will move, and the page before it";
+        ECR_PAGES :5403 Statement "truncate_pagecache(inode, ioffset)";
+        ECR_SHIFT :5430 Statement "ext4_ext_remove_space(); ext4_ext_shift_extents(SHIFT_LEFT); i_size -= len";
+    }
+    fn EXT4_INSERT_RANGE_FN = "ext4_insert_range" "fs/ext4/extents.c":5466 Entry (offset: Bytes, len: Bytes) {
+        EIR_LOCK :5502 Statement "inode_lock(inode)";
+        EIR_WRITE :5544 Statement "filemap_write_and_wait_range(ioffset, LLONG_MAX)";
+        EIR_PAGES :5548 Statement "truncate_pagecache(inode, ioffset)";
+        EIR_SHIFT :5620 Statement "the extent at offset is split; ext4_ext_shift_extents(SHIFT_RIGHT)";
+    }
+    fn EXT4_EXT_SHIFT_EXTENTS = "ext4_ext_shift_extents" "fs/ext4/extents.c":5171 Entry (start: Count, shift: Count) {
+        ESX_LEAF :5297 Statement "ext4_ext_shift_path_extents(): the extents of one leaf";
+    }
+    fn EXT4_PUNCH_HOLE_FN = "ext4_punch_hole" "fs/ext4/inode.c":4062 Entry (offset: Bytes, len: Bytes) {
+        EPH_WRITE :4081 Statement "filemap_write_and_wait_range(mapping, offset, offset + length − 1)";
+        EPH_LOCK :4087 Statement "inode_lock(inode)";
+        EPH_PAGES :4148 Statement "truncate_pagecache_range(): whole blocks leave the cache";
+        EPH_EDGES :4163 Statement "ext4_zero_partial_blocks(handle, inode, offset, length)";
+        EPH_BLOCKS :4186 Statement "ext4_ext_remove_space(inode, first_block, stop_block − 1)";
+    }
+
+    // ---- stores through a mapping: mm/memory.c, fs/buffer.c, fs/ext4/inode.c ----
+    fn EXT4_PAGE_MKWRITE = "ext4_page_mkwrite" "fs/ext4/inode.c":6217 WriteBegin traced 0 -> Hex (page: Count, len: Bytes, err: Status) {
+        PMK_IMMUTABLE :6234 Statement "if (IS_IMMUTABLE(inode)) return VM_FAULT_SIGBUS";
+        PMK_TIME :6238 Statement "file_update_time(vma->vm_file)";
+        PMK_DA :6258 Statement "err = block_page_mkwrite(vma, vmf, ext4_da_get_block_prep)";
+        PMK_MAPPED :6289 Statement "all buffers mapped: return VM_FAULT_LOCKED";
+        PMK_JOURNAL :6303 Statement "handle = ext4_journal_start(inode, EXT4_HT_WRITE_PAGE)";
+        PMK_BLOCKS :6317 Statement "err = block_page_mkwrite(vma, vmf, get_block)";
+    }
+    fn BLOCK_WRITE_BEGIN_INT = "__block_write_begin_int" "fs/buffer.c":1973 WriteBegin traced 2 -> Decimal (pos: Bytes, len: Bytes, block: Count, bh: Count, err: Status) {
+        BWB_MAPPED :2053 Statement "each buffer of the range is mapped; if (err) page_zero_new_buffers()";
+    }
+    fn DO_SHARED_FAULT = "do_shared_fault" "mm/memory.c":4178 Entry (address: Address, page: Count) {
+        DSF_PAGE :4183 Statement "ret = __do_fault(vmf): the page is in the cache";
+        DSF_DIRTY :4209 Statement "finish_fault(); fault_dirty_shared_page(): the entry allows stores now";
+    }
+    fn EXT4_FILE_MMAP = "ext4_file_mmap" "fs/ext4/file.c":746 Entry () {
+        FMM_OPS :763 Statement "file_accessed(file); vma->vm_ops = &ext4_file_vm_ops";
+    }
+
+    // ---- where data lies: fs/iomap, fs/ext4/inode.c ----
+    fn EXT4_IOMAP_BEGIN_REPORT = "ext4_iomap_begin_report" "fs/ext4/inode.c":3622 Entry (offset: Bytes, lblk: Count, len: Count) {
+        IBR_MAP :3665 Statement "ret = ext4_map_blocks(NULL, inode, &map, 0)";
+    }
+
+    // ---- the end of a mount that went wrong ----
+    fn EXT4_SHUTDOWN_FN = "ext4_shutdown" "fs/ext4/ioctl.c":611 Journal (flags: Count) {
+        SHD_FLAG :637 Statement "set_bit(EXT4_FLAGS_SHUTDOWN, &sbi->s_ext4_flags)";
+        SHD_ABORT :650 Statement "jbd2_journal_abort(sbi->s_journal): the superblock of the log says so";
     }
 
     // ---- fs/ext4/extents.c, mballoc.c, balloc.c: which block ----

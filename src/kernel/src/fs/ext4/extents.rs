@@ -12,15 +12,19 @@
 //! | `insert` | a new extent, split and grown nodes, merging |
 //! | `split` | an extent cut in two, written and unwritten turned into each other |
 //! | `remove` | truncate and hole punching |
+//! | `shift` | extents moved along the file |
+//! | `fallocate` | fallocate(2) in all its modes |
 //!
 //! A damaged node is found when it is read, and gives `EUCLEAN` or `EFSBADCRC`.
 //!
-//! Not modelled: bigalloc's partial clusters, fast commit; see
+//! Not modelled: fast commit; see
 //! docs/omissions.md#extents.
 
+pub mod fallocate;
 mod insert;
 mod path;
 mod remove;
+mod shift;
 mod split;
 
 pub use insert::ext4_ext_insert_extent;
@@ -266,6 +270,47 @@ fn find_goal(w: &World, inode: InodeId, path: &ExtPath, block: u32) -> u64 {
     }
 }
 
+/// `get_implied_cluster_alloc()`: with clusters, a block next to one that is
+/// allocated may lie in a cluster that the file has already.
+fn implied_cluster(w: &World, inode: InodeId, map: &mut MapBlocks, path: &ExtPath, ex: Option<Extent>) -> bool {
+    let bits = w.sb().cluster_bits;
+    let Some(ex) = ex.filter(|_| bits > 0) else { return false };
+    let into = map.lblk & ((1 << bits) - 1);
+    let (first, last) = (ex.block.0, ex.block.0 + u32::from(ex.len) - 1);
+    let wanted = map.lblk >> bits;
+    if wanted != first >> bits && wanted != last >> bits {
+        return false;
+    }
+    let at = if wanted == last >> bits { ex.start.0 + u64::from(ex.len) - 1 } else { ex.start.0 };
+    map.pblk = (at >> bits << bits) + u64::from(into);
+    map.len = map.len.min((1 << bits) - into);
+    if map.lblk < first {
+        map.len = map.len.min(first - map.lblk);
+    }
+    if map.lblk > first {
+        map.len = map.len.min(path.next_allocated_block(w, inode) - map.lblk);
+    }
+    true
+}
+
+/// `ext4_clu_mapped()`: whether some block of `lblk`'s cluster has its place on disk.
+///
+/// # Errors
+/// What reading the tree gives.
+pub async fn ext4_clu_mapped(kt: &Kthread, inode: InodeId, lblk: u32) -> Result<bool, Errno> {
+    let bits = kt.with(|w| w.sb().cluster_bits);
+    let first = lblk >> bits << bits;
+    let mut path = ExtPath::default();
+    ext4_find_extent(kt, inode, first, &mut path, GetBlocks::empty()).await?;
+    let Some(ex) = kt.with(|w| path.extent(w, inode)) else { return Ok(false) };
+    let touches = |block: u32, end: u64| block >> bits <= lblk >> bits && end > u64::from(first);
+    if touches(ex.block.0, ex.end()) {
+        return Ok(true);
+    }
+    let next = kt.with(|w| path.next_allocated_block(w, inode));
+    Ok(next != EXT_MAX_BLOCKS && ex.block.0 < first && next >> bits == lblk >> bits)
+}
+
 /// The part of `ext4_ext_map_blocks()` that allocates.
 async fn allocate(
     kt: &Kthread,
@@ -274,30 +319,45 @@ async fn allocate(
     path: &mut ExtPath,
     flags: GetBlocks,
 ) -> Result<u32, Errno> {
-    let (lleft, pleft) = kt.with(|w| path.search_left(w, inode, map.lblk))?;
-    let (lright, pright) = path.search_right(kt, inode, map.lblk).await?;
     let unwritten = flags.contains(GetBlocks::UNWRIT_EXT);
-    map.len = map.len.min(u32::from(if unwritten { UNWRITTEN_LEN_MAX } else { WRITTEN_LEN_MAX }));
-    let allocated = kt.with(|w| path.check_overlap(w, inode, map.lblk, map.len));
-    let mut ar = AllocationRequest {
-        inode,
-        len: allocated,
-        logical: map.lblk,
-        goal: kt.with(|w| find_goal(w, inode, path, map.lblk)),
-        lleft,
-        pleft,
-        lright,
-        pright,
-        flags: MbFlags::empty(),
-    };
-    // Not modelled: a request that begins inside a cluster, bigalloc.
-    ar.flags.set(MbFlags::HINT_DATA, kt.with(|w| is_regular(w, inode)));
-    ar.flags.set(MbFlags::HINT_NOPREALLOC, flags.contains(GetBlocks::NO_NORMALIZE));
-    ar.flags.set(MbFlags::DELALLOC_RESERVED, flags.contains(GetBlocks::DELALLOC_RESERVE));
-    ar.flags.set(MbFlags::USE_RESERVED, flags.contains(GetBlocks::METADATA_NOFAIL));
-    let newblock = ext4_mb_new_blocks(kt, &mut ar).await?;
-    let clusters = ar.len;
-    let len = clusters.min(allocated);
+    let bits = kt.with(|w| w.sb().cluster_bits);
+    let into_cluster = map.lblk & ((1 << bits) - 1);
+    let mut implied = into_cluster > 0 && kt.with(|w| implied_cluster(w, inode, map, path, path.extent(w, inode)));
+    let (mut newblock, mut clusters, mut len) = (map.pblk, 0, map.len);
+    if !implied {
+        let (lleft, pleft) = kt.with(|w| path.search_left(w, inode, map.lblk))?;
+        let (lright, pright) = path.search_right(kt, inode, map.lblk).await?;
+        if bits > 0 && pright > 0 {
+            // Of the extent to the right only its begin matters here.
+            let right = Extent { block: Lblk(lright), len: 1, unwritten: false, start: Pblk(pright) };
+            implied = kt.with(|w| implied_cluster(w, inode, map, path, Some(right)));
+        }
+        if implied {
+            (newblock, len) = (map.pblk, map.len);
+        } else {
+            map.len = map.len.min(u32::from(if unwritten { UNWRITTEN_LEN_MAX } else { WRITTEN_LEN_MAX }));
+            let allocated = kt.with(|w| path.check_overlap(w, inode, map.lblk, map.len));
+            // A cluster's blocks stand in it as they do in the file's own clusters.
+            let mut ar = AllocationRequest {
+                inode,
+                len: (into_cluster + allocated).div_ceil(1 << bits),
+                logical: map.lblk - into_cluster,
+                goal: kt.with(|w| find_goal(w, inode, path, map.lblk)).wrapping_sub(u64::from(into_cluster)),
+                lleft,
+                pleft,
+                lright,
+                pright,
+                flags: MbFlags::empty(),
+            };
+            ar.flags.set(MbFlags::HINT_DATA, kt.with(|w| is_regular(w, inode)));
+            ar.flags.set(MbFlags::HINT_NOPREALLOC, flags.contains(GetBlocks::NO_NORMALIZE));
+            ar.flags.set(MbFlags::DELALLOC_RESERVED, flags.contains(GetBlocks::DELALLOC_RESERVE));
+            ar.flags.set(MbFlags::USE_RESERVED, flags.contains(GetBlocks::METADATA_NOFAIL));
+            newblock = ext4_mb_new_blocks(kt, &mut ar).await? + u64::from(into_cluster);
+            clusters = ar.len;
+            len = ((clusters << bits) - into_cluster).min(allocated);
+        }
+    }
     probe!(kt, EEM_ALLOC, pblk = newblock, allocated = len).await;
 
     let newex = Extent {
@@ -310,20 +370,23 @@ async fn allocate(
         map.flags.insert(MapFlags::UNWRITTEN);
     }
     if let Err(errno) = ext4_ext_insert_extent(kt, inode, path, newex, flags).await {
-        ext4_discard_preallocations(kt, inode).await;
-        let delayed = flags.contains(GetBlocks::DELALLOC_RESERVE);
-        let free = if delayed { FreeBlocks::NO_QUOT_UPDATE } else { FreeBlocks::empty() };
-        // The first error is the one to tell.
-        let _: Result<(), Errno> = ext4_free_blocks(kt, inode, newblock, u64::from(clusters), free).await;
+        if clusters > 0 {
+            ext4_discard_preallocations(kt, inode).await;
+            let delayed = flags.contains(GetBlocks::DELALLOC_RESERVE);
+            let free = if delayed { FreeBlocks::NO_QUOT_UPDATE } else { FreeBlocks::empty() };
+            let (first, count) = (newblock - u64::from(into_cluster), u64::from(clusters) << bits);
+            // The first error is the one to tell.
+            let _: Result<(), Errno> = ext4_free_blocks(kt, inode, first, count, free).await;
+        }
         return Err(errno);
     }
     probe!(kt, EEM_INSERT, allocated = len).await;
-    if kt.with(|w| has_delalloc(w)) {
+    if clusters > 0 && kt.with(|w| has_delalloc(w)) {
         if flags.contains(GetBlocks::DELALLOC_RESERVE) {
             ext4_da_update_reserve_space(kt, inode, clusters, true).await;
             probe!(kt, EEM_RESERVED).await;
         } else {
-            let delayed = kt.with(|w| es_delayed_clu(w, inode, map.lblk, clusters));
+            let delayed = kt.with(|w| es_delayed_clu(w, inode, map.lblk - into_cluster, clusters << bits));
             if delayed > 0 {
                 ext4_da_update_reserve_space(kt, inode, delayed, false).await;
                 probe!(kt, EEM_RESERVED).await;

@@ -10,7 +10,7 @@
 //! entry has no block of its own and shows 0; the right part of one that was cut
 //! in the middle shows the kernel's filler [`FILLER_PBLK`].
 //!
-//! Not modelled: the shrinker, pending reservations of bigalloc; see
+//! Not modelled: the shrinker; see
 //! docs/omissions.md#extent-status.
 
 use world::{Counter, ExtentStatus, InodeId, World};
@@ -138,18 +138,71 @@ pub fn es_scan_range(w: &World, inode: InodeId, lblk: u32, end: u32) -> bool {
     false
 }
 
-/// `ext4_es_delayed_clu()` for clusters of one block: blocks of the range that
-/// are delayed and not unwritten.
+/// `ext4_es_delayed_clu()`: clusters of the range that hold a block which is
+/// delayed and not unwritten.
 #[must_use]
 pub fn es_delayed_clu(w: &World, inode: InodeId, lblk: u32, len: u32) -> u32 {
     let end = u64::from(lblk) + u64::from(len);
-    let mut count = 0;
+    let clusters = delayed_clusters(w, inode, lblk, end);
+    u32::try_from(clusters.iter().map(|range| range.end - range.start).sum::<u64>()).unwrap_or(u32::MAX)
+}
+
+/// Clusters with a delayed, not unwritten block in `lblk..end`, as ranges that
+/// do not overlap.
+fn delayed_clusters(w: &World, inode: InodeId, lblk: u32, end: u64) -> Vec<std::ops::Range<u64>> {
+    let bits = w.sb().cluster_bits;
+    let mut clusters: Vec<std::ops::Range<u64>> = Vec::new();
     let mut found = search(w, inode, lblk);
     while let Some((at, es)) = found.filter(|&(at, _)| u64::from(at) < end) {
         if delayed_only(es) {
-            count += end.min(end_of((at, es))) - u64::from(at.max(lblk));
+            let first = u64::from(at.max(lblk)) >> bits;
+            let last = (end.min(end_of((at, es))) - 1) >> bits;
+            let first = clusters.last().map_or(first, |before| first.max(before.end));
+            if first <= last {
+                clusters.push(first..last + 1);
+            }
         }
         found = behind(w, inode, at);
+    }
+    clusters
+}
+
+/// `ext4_es_scan_clu()`: whether an entry of the cluster of `lblk` is delayed
+/// and not unwritten, or else `mapped`: written or unwritten.
+#[must_use]
+pub fn es_scan_clu(w: &World, inode: InodeId, lblk: u32, mapped: bool) -> bool {
+    let bits = w.sb().cluster_bits;
+    let first = lblk >> bits << bits;
+    let last = u64::from(first) + (1 << bits);
+    let mut found = search(w, inode, first);
+    while let Some((at, es)) = found.filter(|&(at, _)| u64::from(at) < last) {
+        if if mapped { es.status & ON_DISK != 0 } else { delayed_only(es) } {
+            return true;
+        }
+        found = behind(w, inode, at);
+    }
+    false
+}
+
+/// Reserved clusters that go with the delayed blocks of `lblk..=end`: not those
+/// that other delayed blocks share, nor those with blocks on disk.
+///
+/// Simpler than the kernel's tree of pending reservations: which clusters are
+/// partly on disk is seen from the entries.
+fn clusters_released(w: &World, inode: InodeId, lblk: u32, end: u32) -> u32 {
+    let bits = w.sb().cluster_bits;
+    let clusters = delayed_clusters(w, inode, lblk, u64::from(end) + 1);
+    let mut count: u64 = clusters.iter().map(|range| range.end - range.start).sum();
+    if bits > 0 {
+        for cluster in clusters.into_iter().flatten() {
+            let first = u32::try_from(cluster << bits).unwrap_or(u32::MAX);
+            let behind = u64::from(first) + (1 << bits);
+            let others = lblk > first && !delayed_clusters(w, inode, first, lblk.into()).is_empty()
+                || u64::from(end) + 1 < behind && !delayed_clusters(w, inode, end + 1, behind).is_empty();
+            if others || es_scan_clu(w, inode, first, true) {
+                count -= 1;
+            }
+        }
     }
     u32::try_from(count).unwrap_or(u32::MAX)
 }
@@ -188,7 +241,8 @@ pub fn es_cache_extent(w: &mut World, inode: InodeId, lblk: u32, len: u32, pblk:
 pub fn es_remove_extent(w: &mut World, inode: InodeId, lblk: u32, len: u32) {
     point!(w, EXT4_ES_REMOVE_EXTENT, ino_of(w, inode), lblk, len);
     if len > 0 {
-        let reserved = remove(w, inode, lblk, last_of(lblk, len));
+        let reserved = clusters_released(w, inode, lblk, last_of(lblk, len));
+        remove(w, inode, lblk, last_of(lblk, len));
         ext4_da_release_space(w, inode, reserved);
     }
 }
@@ -220,18 +274,13 @@ fn new_entry(len: u32, pblk: u64, status: u8) -> ExtentStatus {
     ExtentStatus { len, pblk: if status & ON_DISK == 0 { 0 } else { pblk }, status }
 }
 
-/// `__es_remove_extent()`: cuts `lblk..=end` out; gives the count of blocks
-/// that were delayed and not unwritten.
-fn remove(w: &mut World, inode: InodeId, lblk: u32, end: u32) -> u32 {
-    let mut reserved = 0;
+/// `__es_remove_extent()`: cuts `lblk..=end` out.
+fn remove(w: &mut World, inode: InodeId, lblk: u32, end: u32) {
     let mut found = search(w, inode, lblk);
     while let Some((at, es)) = found.filter(|&(at, _)| at <= end) {
         let behind_end = u64::from(end) + 1;
         let head = lblk.saturating_sub(at);
         let tail = u32::try_from(end_of((at, es)).saturating_sub(behind_end)).expect("a part is not longer than all");
-        if delayed_only(es) {
-            reserved += es.len - head - tail;
-        }
         if head > 0 {
             w.es_set((inode, at), Some(ExtentStatus { len: head, ..es }));
         } else {
@@ -248,7 +297,6 @@ fn remove(w: &mut World, inode: InodeId, lblk: u32, end: u32) -> u32 {
         }
         found = behind(w, inode, at);
     }
-    reserved
 }
 
 /// `__es_insert_extent()` into a range of which nothing is known; merges with

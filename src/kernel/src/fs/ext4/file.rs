@@ -190,6 +190,23 @@ pub fn maxbytes(w: &World) -> u64 {
     u64::from(u32::MAX) << w.sb().block_bits
 }
 
+/// `inode_newsize_ok()`, fs/attr.c:105: whether a file may grow to `size` bytes.
+///
+/// # Errors
+/// `EFBIG`; with SIGXFSZ if it is the process's own limit.
+pub fn inode_newsize_ok(kt: &Kthread, inode: world::InodeId, size: u64) -> Result<(), Errno> {
+    kt.with(|w| {
+        if size <= w.sizes.at(inode).i_size {
+            return Ok(());
+        }
+        if size > w.accts.at(kt.task).rlimit_fsize {
+            w.task_mut(kt.task).signals |= 1 << SIGXFSZ;
+            return Err(Errno::EFBIG);
+        }
+        if size > maxbytes(w) { Err(Errno::EFBIG) } else { Ok(()) }
+    })
+}
+
 /// `generic_write_checks()`, fs/read_write.c:1655: position and count after
 /// append, limits and the largest file.
 async fn generic_write_checks(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {

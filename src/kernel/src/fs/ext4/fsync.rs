@@ -85,15 +85,23 @@ async fn sync_data_and_journal(
         if datasync { sync.datasync_tid } else { sync.sync_tid }
     });
     probe!(kt, ESF_JOURNAL, tid = tid).await;
-    // ext4_fc_commit(): the feature is off
+    ext4_fc_commit(kt, tid).await;
+    probe!(kt, ESF_BARRIER).await;
+    Ok(())
+}
+
+/// `ext4_fc_commit()`, fs/ext4/fast_commit.c:1185: the feature is off, so `tid`
+/// is committed in full. Nothing without a journal.
+pub async fn ext4_fc_commit(kt: &Kthread, tid: u32) {
+    if !kt.with(|w| has_journal(w)) {
+        return;
+    }
     kt.with(|w| {
         point!(w, EXT4_FC_COMMIT_START);
         let count = w.next(Counter::FcIneligible);
         point!(w, EXT4_FC_COMMIT_STOP, count);
     });
     jbd2_complete_transaction(kt, tid).await;
-    probe!(kt, ESF_BARRIER).await;
-    Ok(())
 }
 
 /// `ext4_fsync_nojournal()`, fs/ext4/fsync.c:77: the metadata has no journal to

@@ -506,6 +506,7 @@ fn super_info(es: &Superblock, opts: MountOpts, read_only: bool) -> SuperInfo {
         mounted: false,
         read_only,
         shutdown: false,
+        aborted: false,
         block_bits: es.block_size().trailing_zeros() as u8,
         cluster_bits: es.cluster_ratio().trailing_zeros() as u8,
         flex_bits: if flex && es.s_log_groups_per_flex < 32 { es.s_log_groups_per_flex } else { 0 },
@@ -703,26 +704,31 @@ async fn put_super(kt: &Kthread) -> Result<(), Errno> {
             if kt.with(|w| w.inodes.at(inode).state.contains(InodeState::DIRTY_TIME)) {
                 mark_inode_dirty(kt, inode, InodeState::DIRTY_SYNC).await; // lazytime: now or never
             }
-            ext4_evict_inode(kt, inode).await?;
+            let evicted = ext4_evict_inode(kt, inode).await;
+            if !kt.with(|w| w.sb().shutdown) {
+                evicted?;
+            }
         }
     }
     probe!(kt, PS_INODES).await;
-    let read_only = kt.with(|w| w.sb().read_only);
+    let (read_only, aborted) = kt.with(|w| (w.sb().read_only, w.sb().aborted));
     if !read_only {
         jbd2_journal_commit_transaction(kt).await;
-        if kt.with(|w| has_journal(w)) {
+        if kt.with(|w| has_journal(w)) && !aborted {
             mark_journal_empty(kt).await?;
         }
         probe!(kt, PS_JOURNAL).await;
         kt.with(mballoc::ext4_mb_release);
         sync_blockdev(kt).await?;
         probe!(kt, PS_SYNC).await;
-        kt.with(|w| {
-            edit_super(w, |es| {
-                es.s_feature_incompat.set((es.incompat() - Incompat::RECOVER).bits());
-                es.s_state.set(es.s_state.get() | 1);
+        if !aborted {
+            kt.with(|w| {
+                edit_super(w, |es| {
+                    es.s_feature_incompat.set((es.incompat() - Incompat::RECOVER).bits());
+                    es.s_state.set(es.s_state.get() | 1);
+                });
             });
-        });
+        }
         ext4_commit_super(kt).await?;
     }
     if let Some(&(_, journal)) = inodes.iter().find(|(ino, _)| *ino == Ino::JOURNAL.0) {
@@ -731,6 +737,76 @@ async fn put_super(kt: &Kthread) -> Result<(), Errno> {
     kt.with(forget_everything);
     probe!(kt, PS_DONE).await;
     Ok(())
+}
+
+/// EXT4_IOC_SHUTDOWN: `ext4_shutdown()`, fs/ext4/ioctl.c. `flags` is 0 for a
+/// freeze first (all data written, the log empty), 1 for a commit whose ordered
+/// data can no longer be written, 2 for neither. Everything then fails with `EIO`.
+///
+/// # Errors
+/// `EINVAL` for other flags, or what the freeze gives.
+pub async fn ext4_shutdown(kt: &Kthread, flags: u32) -> Result<(), Errno> {
+    if flags > 2 {
+        return Err(Errno::EINVAL);
+    }
+    if kt.with(|w| w.sb().shutdown) {
+        return Ok(());
+    }
+    call!(kt, &site::EXT4_SHUTDOWN_FN, &[u64::from(flags)], async {
+        kt.with(|w| point!(w, EXT4_SHUTDOWN, flags));
+        if flags == 0 {
+            // freeze_super(), ext4_freeze()
+            crate::fs::sync::sync_filesystem(kt).await?;
+            if kt.with(|w| has_journal(w)) {
+                mark_journal_empty(kt).await?;
+            }
+            kt.with(|w| {
+                edit_super(w, |es| es.s_feature_incompat.set((es.incompat() - Incompat::RECOVER).bits()));
+            });
+            ext4_commit_super(kt).await?;
+        }
+        kt.with(|w| w.sb_mut().shutdown = true);
+        probe!(kt, SHD_FLAG).await;
+        if flags == 1 {
+            jbd2_journal_commit_transaction(kt).await;
+        }
+        if flags != 0 && kt.with(|w| has_journal(w)) {
+            jbd2_journal_abort(kt).await?;
+            probe!(kt, SHD_ABORT).await;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// `jbd2_journal_abort()`, fs/jbd2/journal.c: the running transaction is lost,
+/// and the log's superblock is written at once.
+async fn jbd2_journal_abort(kt: &Kthread) -> Result<(), Errno> {
+    kt.with(|w| {
+        w.sb_mut().aborted = true;
+        crate::fs::jbd2::commit::drop_running_transaction(w);
+    });
+    // The kernel has held on to this buffer since the mount.
+    let held = kt.with(|w| block_of_dir(w, w.inode_hash.get(Ino::JOURNAL.0)?, 0));
+    let bh = match held {
+        Some(bh) => bh,
+        None => journal_superblock(kt).await?,
+    };
+    kt.with(|w| {
+        point!(w, JBD2_WRITE_SUPERBLOCK, REQ_SYNC_FUA);
+        mark_buffer_dirty_quietly(w, bh);
+        submit_bh_write(w, bh, REQ_SYNC);
+    });
+    wait_on_buffer(kt, bh).await;
+    Ok(())
+}
+
+/// REQ_SYNC and REQ_FUA, as the kernel's bits.
+const REQ_SYNC_FUA: u64 = 0x2_0800;
+
+/// A buffer that is submitted at once: dirty without a place on any list.
+fn mark_buffer_dirty_quietly(w: &mut World, bh: BhId) {
+    w.bh_mut(bh).flags.insert(BhFlags::DIRTY);
 }
 
 /// `jbd2_journal_destroy()`, fs/jbd2/journal.c: the log is empty and the next

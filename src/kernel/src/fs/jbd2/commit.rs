@@ -69,6 +69,23 @@ fn finish(w: &mut World, tid: u32) {
     wake_all(w, WaitOn::Journal(tid));
 }
 
+/// After an abort: what the running transaction changed stays in memory only.
+pub fn drop_running_transaction(w: &mut World) {
+    let tid = std::mem::take(&mut w.sb_mut().running_tid);
+    if tid == 0 {
+        return;
+    }
+    let listed: Vec<(u64, BhId)> =
+        w.journal.entries().range((tid, 0)..=(tid, u64::MAX)).map(|(&(_, seq), &bh)| (seq, bh)).collect();
+    for (seq, bh) in listed {
+        w.journal_set((tid, seq), None);
+        let head = w.bh_mut(bh);
+        head.tid = 0;
+        head.flags.remove(BhFlags::JBDDIRTY | BhFlags::JBD);
+    }
+    wake_all(w, WaitOn::Journal(tid));
+}
+
 /// `jbd2_log_wait_commit()`, fs/jbd2/journal.c:682: returns when `tid` is committed.
 pub async fn jbd2_log_wait_commit(kt: &Kthread, tid: u32) {
     if kt.with(|w| tid != 0 && w.sb().running_tid == tid) {

@@ -18,6 +18,7 @@ pub(super) fn meaning(errno: Errno) -> &'static str {
         Errno::EPERM => "not permitted",
         Errno::ENOENT => "no such file",
         Errno::EINTR => "interrupted by a signal",
+        Errno::ENXIO => "nothing of that kind follows",
         Errno::EIO => "I/O error",
         Errno::EBADF => "not a descriptor open for this",
         Errno::EAGAIN => "try again",

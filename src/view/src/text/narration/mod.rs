@@ -6,6 +6,7 @@
 
 mod en;
 mod en_fs;
+mod en_ranges;
 
 use super::Lang;
 use crate::moment::Moment;

@@ -373,7 +373,7 @@ async fn grow_indepth(kt: &Kthread, inode: InodeId, mb_flags: MbFlags) -> Result
 }
 
 /// `ext4_ext_try_to_merge_right()`: as long as the entry behind `pos` continues it.
-fn merge_right(w: &mut World, inode: InodeId, bh: Option<BhId>, pos: u16) -> Result<bool, Errno> {
+pub(super) fn merge_right(w: &mut World, inode: InodeId, bh: Option<BhId>, pos: u16) -> Result<bool, Errno> {
     let mut merged = false;
     loop {
         let bytes = node(w, inode, bh);

@@ -138,7 +138,14 @@ impl ExtPath {
     /// `ext4_ext_check_overlap()`: `len`, cut where the next extent begins.
     pub(super) fn check_overlap(&self, w: &World, inode: InodeId, lblk: u32, len: u32) -> u32 {
         let Some(ex) = self.extent(w, inode) else { return len };
-        let next = if ex.block.0 < lblk { self.next_allocated_block(w, inode) } else { ex.block.0 };
+        let bits = w.sb().cluster_bits;
+        let mut next = ex.block.0 >> bits << bits;
+        if next < lblk {
+            next = self.next_allocated_block(w, inode);
+            if next != EXT_MAX_BLOCKS {
+                next = next >> bits << bits;
+            }
+        }
         len.min(EXT_MAX_BLOCKS - lblk).min(next.saturating_sub(lblk).max(1))
     }
 }

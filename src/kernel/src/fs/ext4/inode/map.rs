@@ -44,7 +44,7 @@ bitflags! {
         /// The caller submits the I/O itself.
         const IO_SUBMIT = 0x400;
         /// Do not put the result in the extent status tree.
-        const EX_NOCACHE = 0x800;
+        const EX_NOCACHE = 0x4000_0000;
     }
 
     /// EXT4_MAP_ flags: what was found or made.
@@ -256,6 +256,14 @@ pub async fn ext4_get_block_unwritten(
         Ok(())
     })
     .await
+}
+
+/// `ext4_get_block()` without CREATE where the compiler has inlined it: no frame.
+///
+/// # Errors
+/// As [`ext4_map_blocks`].
+pub async fn ext4_get_block_inlined(kt: &Kthread, inode: InodeId, iblock: u32, bh: BhId) -> Result<(), Errno> {
+    get_block(kt, inode, iblock, bh, GetBlocks::empty()).await.map(|_| ())
 }
 
 /// `_ext4_get_block()`: the answer goes into the buffer head.

@@ -3,6 +3,7 @@
 
 pub mod disk;
 pub mod map;
+pub mod mkwrite;
 pub mod truncate;
 pub mod write;
 pub mod writepages;

@@ -20,7 +20,7 @@ use crate::fs::buffer::{block_size, create_empty_buffers, mark_buffer_dirty, sub
 use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_handle_sync, ext4_journal_start, ext4_journal_stop};
 use crate::fs::ext4::extents::ext4_ext_truncate;
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
-use crate::fs::ext4::inode::map::ext4_get_block;
+use crate::fs::ext4::inode::map::ext4_get_block_inlined;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::{ext4_orphan_add, ext4_orphan_del};
 use crate::fs::ext4::super_::{MountOpts, ext4_writepage_trans_blocks};
@@ -258,7 +258,7 @@ pub async fn ext4_block_zero_page_range(kt: &Kthread, inode: InodeId, from: u64,
     let mut ret = Ok(());
     if !kt.with(|w| w.bhs.at(bh).flags.contains(BhFlags::MAPPED)) {
         // The kernel drops its error: still unmapped says enough.
-        let _ = ext4_get_block(kt, inode, iblock, bh, false).await;
+        let _ = ext4_get_block_inlined(kt, inode, iblock, bh).await;
     }
     if kt.with(|w| w.bhs.at(bh).flags.contains(BhFlags::MAPPED)) {
         let there = kt.with(|w| {

@@ -16,14 +16,16 @@ use world::{BhFlags, BhId, Counter, Errno, InodeId, InodeState, PAGE_SIZE, PageF
 use crate::fs::buffer::{create_empty_buffers, mark_buffer_dirty, submit_bh_read, wait_on_buffer};
 use crate::fs::ext4::balloc::{ext4_claim_free_clusters, ext4_should_retry_alloc};
 use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_stop};
+use crate::fs::ext4::extents::ext4_clu_mapped;
 use crate::fs::ext4::extents_status::{
-    ES_DELAYED, ES_HOLE, ES_UNWRITTEN, ES_WRITTEN, es_insert_delayed_block, es_lookup_extent,
+    ES_DELAYED, ES_HOLE, ES_UNWRITTEN, ES_WRITTEN, es_insert_delayed_block, es_lookup_extent, es_scan_clu,
 };
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::ext4::inode::map::{
     MapBlocks, MapFlags, ext4_get_block, ext4_get_block_unwritten, ext4_map_query_blocks,
 };
 use crate::fs::ext4::inode::truncate::ext4_truncate_failed_write;
+use crate::fs::ext4::namei::ext4_orphan_add;
 use crate::fs::ext4::super_::{MountOpts, ext4_should_dioread_nolock, ext4_writepage_trans_blocks};
 use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::mm::filemap::{grab_cache_page_write_begin, lock_page, put_page, unlock_page, wait_on_page_writeback};
@@ -126,7 +128,7 @@ async fn wait_for_stable_page(kt: &Kthread, page: PageId) {
 ///
 /// Not modelled yet: the flush of dirty inodes it starts when half the space is
 /// reserved; see docs/omissions.md#ext4.
-fn ext4_nonda_switch(w: &mut World) -> bool {
+pub(super) fn ext4_nonda_switch(w: &mut World) -> bool {
     const WATERMARK: u64 = 4 * 32;
     traced(w, &site::EXT4_NONDA_SWITCH, &[], |w| {
         let free = w.counter(Counter::FreeClusters);
@@ -165,7 +167,7 @@ async fn ext4_da_write_begin(kt: &Kthread, inode: InodeId, pos: u64, len: u64) -
 
 /// Which get_block a write_begin uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum GetBlock {
+pub(super) enum GetBlock {
     /// `ext4_da_get_block_prep`.
     DaPrep,
     /// `ext4_get_block`.
@@ -225,10 +227,15 @@ async fn begin_with_handle(
                 return Ok(page);
             };
             kt.with(|w| unlock_page(w, page));
+            let extended = pos + len > kt.with(|w| w.sizes.at(inode).i_size);
+            if extended && get_block != GetBlock::DaPrep {
+                // A crash before the truncate must not leave the blocks; its error is dropped.
+                let _ = ext4_orphan_add(kt, inode).await;
+            }
             step(kt, get_block, Step::Fail).await;
             // The error at hand is the one to report; the handle's own would be a second one.
             let _ = ext4_journal_stop(kt).await;
-            if pos + len > kt.with(|w| w.sizes.at(inode).i_size) {
+            if extended {
                 Box::pin(ext4_truncate_failed_write(kt, inode)).await;
             }
             if errno == Errno::ENOSPC && ext4_should_retry_alloc(kt, &mut retries).await {
@@ -303,45 +310,76 @@ async fn ext4_block_write_begin(
     len: u64,
     get_block: GetBlock,
 ) -> Result<(), Errno> {
-    call!(kt, &site::EXT4_BLOCK_WRITE_BEGIN, &[pos, len], async {
-        let from = pos % PAGE_SIZE;
-        let to = from + len;
-        let heads: Vec<BhId> = kt.with(|w| {
-            if w.pages.at(page).nr_bhs == 0 {
-                create_empty_buffers(w, page);
-            }
-            w.page_bhs(page).collect()
-        });
-        let first = kt.with(|w| (pos / PAGE_SIZE * PAGE_SIZE) >> w.sb().block_bits) as u32;
-        let mut waits = Vec::new();
-        let mut failed = None;
-        for (n, &bh) in heads.iter().enumerate() {
-            let block = first + n as u32;
-            match begin_buffer(kt, inode, page, bh, block, from, to, get_block).await {
-                Ok(true) => waits.push(bh),
-                Ok(false) => {}
-                Err(errno) => {
-                    failed = Some(errno);
-                    break;
-                }
-            }
-        }
-        for &bh in &waits {
-            wait_on_buffer(kt, bh).await;
-            let uptodate = kt.with(|w| w.bhs.at(bh).flags.contains(BhFlags::UPTODATE));
-            if !uptodate {
-                failed = Some(Errno::EIO);
-            }
-            probe!(kt, EBWB_WAIT, err = failed.map_or(0, Errno::as_ret)).await;
-        }
-        if let Some(errno) = failed {
-            kt.with(|w| page_zero_new_buffers(w, page, from, to));
-            probe!(kt, EBWB_FAIL, err = errno).await;
-            return Err(errno);
-        }
-        Ok(())
+    call!(kt, &site::EXT4_BLOCK_WRITE_BEGIN, &[pos, len], map_and_read_buffers(kt, inode, page, pos, len, get_block))
+        .await
+}
+
+/// `__block_write_begin_int()`, fs/buffer.c:1973: the same walk, for a page that
+/// is about to be stored to through a mapping.
+///
+/// # Errors
+/// What get_block gives, or `EIO` for a failed read.
+pub(super) async fn block_write_begin_int(
+    kt: &Kthread,
+    inode: InodeId,
+    page: PageId,
+    pos: u64,
+    len: u64,
+    get_block: GetBlock,
+) -> Result<(), Errno> {
+    call!(kt, &site::BLOCK_WRITE_BEGIN_INT, &[pos % PAGE_SIZE, len], async {
+        let done = map_and_read_buffers(kt, inode, page, pos, len, get_block).await;
+        probe!(kt, BWB_MAPPED, err = done).await;
+        done
     })
     .await
+}
+
+/// The walk over a page's buffers that write_begin and page_mkwrite share.
+async fn map_and_read_buffers(
+    kt: &Kthread,
+    inode: InodeId,
+    page: PageId,
+    pos: u64,
+    len: u64,
+    get_block: GetBlock,
+) -> Result<(), Errno> {
+    let from = pos % PAGE_SIZE;
+    let to = from + len;
+    let heads: Vec<BhId> = kt.with(|w| {
+        if w.pages.at(page).nr_bhs == 0 {
+            create_empty_buffers(w, page);
+        }
+        w.page_bhs(page).collect()
+    });
+    let first = kt.with(|w| (pos / PAGE_SIZE * PAGE_SIZE) >> w.sb().block_bits) as u32;
+    let mut waits = Vec::new();
+    let mut failed = None;
+    for (n, &bh) in heads.iter().enumerate() {
+        let block = first + n as u32;
+        match begin_buffer(kt, inode, page, bh, block, from, to, get_block).await {
+            Ok(true) => waits.push(bh),
+            Ok(false) => {}
+            Err(errno) => {
+                failed = Some(errno);
+                break;
+            }
+        }
+    }
+    for &bh in &waits {
+        wait_on_buffer(kt, bh).await;
+        let uptodate = kt.with(|w| w.bhs.at(bh).flags.contains(BhFlags::UPTODATE));
+        if !uptodate {
+            failed = Some(Errno::EIO);
+        }
+        probe!(kt, EBWB_WAIT, err = failed.map_or(0, Errno::as_ret)).await;
+    }
+    if let Some(errno) = failed {
+        kt.with(|w| page_zero_new_buffers(w, page, from, to));
+        probe!(kt, EBWB_FAIL, err = errno).await;
+        return Err(errno);
+    }
+    Ok(())
 }
 
 /// One buffer of [`ext4_block_write_begin`]: true if a read was submitted.
@@ -524,9 +562,21 @@ async fn da_reserve_hole(kt: &Kthread, inode: InodeId, iblock: u32) -> Result<Op
             }
         }
     }
+    // ext4_insert_delayed_block(): with clusters, one reservation for all blocks of a cluster
+    let mut allocated = false;
+    let mut reserve = true;
+    if kt.with(|w| w.sb().cluster_bits > 0) {
+        reserve = !kt.with(|w| es_scan_clu(w, inode, iblock, false));
+        if reserve {
+            allocated = kt.with(|w| es_scan_clu(w, inode, iblock, true)) || ext4_clu_mapped(kt, inode, iblock).await?;
+            reserve = !allocated;
+        }
+    }
     kt.with(|w| {
-        ext4_da_reserve_space(w, inode)?;
-        es_insert_delayed_block(w, inode, iblock, false);
+        if reserve {
+            ext4_da_reserve_space(w, inode)?;
+        }
+        es_insert_delayed_block(w, inode, iblock, allocated);
         Ok(None)
     })
 }
@@ -690,9 +740,6 @@ pub fn block_commit_write(w: &mut World, page: PageId, from: u64, to: u64) {
 }
 
 /// `ext4_write_end()`, fs/ext4/inode.c:1306.
-///
-/// Not modelled yet: the orphan list around a short copy past the end; see
-/// docs/omissions.md#ext4.
 async fn ext4_write_end(
     kt: &Kthread,
     inode: InodeId,
@@ -737,6 +784,10 @@ async fn ext4_write_end(
             kt.with(|w| pagecache_isize_extended(w, inode, old_size, pos));
         }
         let marked = if changed { ext4_mark_inode_dirty(kt, inode).await } else { Ok(()) };
+        if pos + len > kt.with(|w| w.sizes.at(inode).i_size) {
+            // A short copy left blocks behind the end; the kernel drops this error.
+            let _ = ext4_orphan_add(kt, inode).await;
+        }
         let stopped = ext4_journal_stop(kt).await;
         probe!(kt, WE_STOP).await;
         if pos + len > kt.with(|w| w.sizes.at(inode).i_size) {
