@@ -7,7 +7,7 @@
 use sched::Kthread;
 use world::{Errno, IovIter, Iovec, IterId, PAGE_SIZE, PageId, TaskId, World};
 
-use crate::mm::memory::{FaultIp, TASK_SIZE_MAX, handle_read_fault, present, readable_now};
+use crate::mm::memory::{FaultIp, TASK_SIZE_MAX, fault_in_user_page, handle_read_fault, present, readable_now};
 use crate::probe;
 use crate::site;
 use crate::trace::{call, traced};
@@ -155,30 +155,33 @@ fn copyin(w: &mut World, process: u8, base: u64, page: PageId, offset: u64, len:
 /// `iov_iter_advance()`, lib/iov_iter.c:1063: a segment used up gives way to
 /// the next; an empty current one is stepped over even by 0 bytes.
 pub fn iov_iter_advance(w: &mut World, task: TaskId, bytes: u64) {
-    traced(w, &site::IOV_ITER_ADVANCE, &[bytes], |w| {
-        let id = iter_of(task);
-        let mut iter = *w.iters.at(id);
-        if iter.count == 0 {
-            return;
+    traced(w, &site::IOV_ITER_ADVANCE, &[bytes], |w| advance(w, task, bytes));
+}
+
+/// The same where no trace follows it.
+fn advance(w: &mut World, task: TaskId, bytes: u64) {
+    let id = iter_of(task);
+    let mut iter = *w.iters.at(id);
+    if iter.count == 0 {
+        return;
+    }
+    let mut left = bytes.min(iter.count);
+    iter.count -= left;
+    loop {
+        let here = segment(w, id, iter.seg).len - iter.iov_offset;
+        if left < here {
+            iter.iov_offset += left;
+            break;
         }
-        let mut left = bytes.min(iter.count);
-        iter.count -= left;
-        loop {
-            let here = segment(w, id, iter.seg).len - iter.iov_offset;
-            if left < here {
-                iter.iov_offset += left;
-                break;
-            }
-            left -= here;
-            iter.iov_offset = 0;
-            iter.seg += 1;
-            iter.nr_segs -= 1;
-            if left == 0 {
-                break;
-            }
+        left -= here;
+        iter.iov_offset = 0;
+        iter.seg += 1;
+        iter.nr_segs -= 1;
+        if left == 0 {
+            break;
         }
-        *w.iter_mut(id) = iter;
-    });
+    }
+    *w.iter_mut(id) = iter;
 }
 
 /// `iov_iter_single_seg_count()`, lib/iov_iter.c:1148: bytes left in the
@@ -189,4 +192,48 @@ pub fn iov_iter_single_seg_count(w: &mut World, task: TaskId) -> u64 {
         let iter = *w.iters.at(id);
         if iter.nr_segs <= 1 { iter.count } else { iter.count.min(segment(w, id, iter.seg).len - iter.iov_offset) }
     })
+}
+
+/// `iov_iter_alignment()`, lib/iov_iter.c: all addresses and lengths, or-ed.
+#[must_use]
+pub fn iov_iter_alignment(w: &World, task: TaskId) -> u64 {
+    let count = w.iters.at(iter_of(task)).count;
+    pieces(w, task, count).into_iter().fold(0, |bits, (_, base, len)| bits | base | len)
+}
+
+/// `bio_iov_iter_get_pages()`, block/bio.c: the bytes of at most `pages` source
+/// pages and `bytes` bytes, by which the iterator moves. Pages that are not
+/// there are made present, without an exception.
+///
+/// # Errors
+/// `EFAULT` if the first page cannot be read.
+pub async fn iov_iter_get_pages(kt: &Kthread, bytes: u64, pages: usize) -> Result<Vec<u8>, Errno> {
+    let (process, pieces) = kt.with(|w| (w.tasks.at(kt.task).process, pieces(w, kt.task, bytes)));
+    let mut out = Vec::new();
+    let mut used = 0;
+    'all: for (_, base, len) in pieces {
+        let mut done = 0;
+        while done < len && used < pages {
+            let address = base.wrapping_add(done);
+            if !kt.with(|w| readable_now(w, process, address)) {
+                let got = fault_in_user_page(kt, process, address).await;
+                if got.is_err() && out.is_empty() {
+                    return Err(Errno::EFAULT);
+                }
+                if got.is_err() {
+                    break 'all;
+                }
+            }
+            let piece = (PAGE_SIZE - address % PAGE_SIZE).min(len - done);
+            kt.with(|w| {
+                let from = present(w, process, address).expect("the page was just made present");
+                let at = (address % PAGE_SIZE) as usize;
+                out.extend_from_slice(&w.contents.get(from)[at..at + piece as usize]);
+            });
+            done += piece;
+            used += 1;
+        }
+    }
+    kt.with(|w| advance(w, kt.task, out.len() as u64));
+    Ok(out)
 }

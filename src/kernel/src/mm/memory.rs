@@ -291,11 +291,20 @@ pub fn readable_now(w: &World, process: u8, address: u64) -> bool {
 /// `EFAULT` where nothing is mapped, reads are not allowed, or the file behind
 /// the mapping ends before the page.
 pub async fn handle_read_fault(kt: &Kthread, process: u8, address: u64, ip: FaultIp) -> Result<(), Errno> {
-    let found = kt.with(|w| {
+    kt.with(|w| {
         let (buf, off) = buffer_of(address).map_or((u64::from(u16::MAX), address), |(b, o)| (u64::from(b), o));
         write(w, TraceEvent::Fault, 0, &[buf, off, 0, ip as u64]);
-        find_vma(w, process, address)
     });
+    fault_in_user_page(kt, process, address).await
+}
+
+/// `handle_mm_fault()` for a read, as `get_user_pages()` calls it too: makes the
+/// page present.
+///
+/// # Errors
+/// As [`handle_read_fault`].
+pub async fn fault_in_user_page(kt: &Kthread, process: u8, address: u64) -> Result<(), Errno> {
+    let found = kt.with(|w| find_vma(w, process, address));
     let Some((_, vma)) = found.filter(|(_, vma)| vma.readable) else {
         return Err(Errno::EFAULT);
     };

@@ -301,8 +301,13 @@ pub async fn invalidate_inode_pages2_range(kt: &Kthread, inode: InodeId, from: u
 /// Drops all clean, unused pages of an inode (`invalidate_mapping_pages()`), as
 /// at umount and for an empty cache before a test.
 pub fn invalidate_mapping_pages(w: &mut World, inode: InodeId) {
+    invalidate_mapping_pages_range(w, inode, 0, u32::MAX);
+}
+
+/// The same for pages `from..=to`.
+pub fn invalidate_mapping_pages_range(w: &mut World, inode: InodeId, from: u32, to: u32) {
     let busy = PageFlags::DIRTY | PageFlags::WRITEBACK | PageFlags::LOCKED;
-    for page in cached_pages(w, inode, 0, u64::from(u32::MAX) + 1, usize::MAX) {
+    for page in cached_pages(w, inode, from.into(), u64::from(to) + 1, usize::MAX) {
         let head = *w.pages.at(page);
         let buffers = w.page_bhs(page).any(|bh| w.bhs.at(bh).flags.intersects(BhFlags::DIRTY | BhFlags::JBDDIRTY));
         let users = 1 + u16::from(head.nr_bhs > 0);

@@ -409,6 +409,23 @@ sites! {
         FMM_OPS :763 Statement "file_accessed(file); vma->vm_ops = &ext4_file_vm_ops";
     }
 
+    // ---- past the cache: fs/ext4/file.c, fs/iomap/direct-io.c ----
+    fn EXT4_DIO_WRITE_ITER = "ext4_dio_write_iter" "fs/ext4/file.c":440 Entry (pos: Bytes) {
+        DIO_LOCK :467 Statement "inode_lock_shared(inode), or inode_lock(inode) if unaligned or extending";
+        DIO_CHECKS :490 Statement "ret = ext4_dio_write_checks(iocb, from, &ilock_shared, &extend)";
+        DIO_ORPHAN :523 Statement "if (extend) ext4_orphan_add(handle, inode)";
+        DIO_UNLOCK :557 Statement "inode_unlock(inode)";
+        DIO_BUFFERED :562 Statement "if (iov_iter_count(from)) the rest through the cache, written and dropped";
+    }
+    fn IOMAP_DIO_RW = "iomap_dio_rw" "fs/iomap/direct-io.c":423 Writeback traced 0 -> Decimal (pos: Bytes) {
+        IDR_INVALIDATE :505 Statement "filemap_write_and_wait_range(); invalidate_inode_pages2_range()";
+        IDR_ALLOC :3474 Statement "ext4_iomap_alloc(inode, &map, flags)";
+        IDR_SUBMIT :318 Statement "iomap_dio_submit_bio(dio, iomap, bio, pos)";
+        IDR_WAIT :591 Statement "wait until all requests are done";
+        IDR_CONVERT :361 Statement "ext4_convert_unwritten_extents(NULL, inode, pos, size)";
+        IDR_EXTEND :282 Statement "ext4_handle_inode_extension(): i_size, i_disksize, off the orphan list";
+    }
+
     // ---- where data lies: fs/iomap, fs/ext4/inode.c ----
     fn EXT4_IOMAP_BEGIN_REPORT = "ext4_iomap_begin_report" "fs/ext4/inode.c":3622 Entry (offset: Bytes, lblk: Count, len: Count) {
         IBR_MAP :3665 Statement "ret = ext4_map_blocks(NULL, inode, &map, 0)";

@@ -72,7 +72,6 @@ pub(super) fn buffer_names(scenario: &Scenario) -> Vec<String> {
 /// True if the engine runs this operation.
 pub(super) fn is_modelled(op: &Op) -> bool {
     match op {
-        Op::Open { flags, .. } => !flags.split(',').any(|word| word == "DIRECT"),
         Op::Fadvise { advice, .. } => matches!(advice, Advice::Willneed | Advice::Normal),
         Op::Rename { .. } | Op::Pipe { .. } | Op::Splice { .. } => false,
         _ => true,

@@ -4,6 +4,7 @@ use bitflags::bitflags;
 use sched::{Kthread, RwSem, down_write, up_write};
 use world::{Errno, FileId, InodeBits, World};
 
+use crate::fs::ext4::dio::ext4_dio_write_iter;
 use crate::fs::inode::file_modified;
 use crate::fs::open::OpenFlags;
 use crate::fs::sync::generic_write_sync;
@@ -49,8 +50,7 @@ const SIGXFSZ: u64 = 25;
 
 /// `ext4_file_write_iter()`, fs/ext4/file.c:648.
 ///
-/// Not modelled yet: the DAX and DIRECT bodies; both give `EOPNOTSUPP`, see
-/// docs/omissions.md#dio.
+/// Not modelled: DAX (`EOPNOTSUPP`), see docs/omissions.md#other-features-of-ext4.
 ///
 /// # Errors
 /// `EIO` after a shutdown, or what the chosen way gives.
@@ -71,7 +71,7 @@ pub async fn ext4_file_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64,
         }
         if iocb.flags.contains(Iocb::DIRECT) {
             probe!(kt, FWI_DIRECT).await;
-            return Err(Errno::EOPNOTSUPP);
+            return Box::pin(ext4_dio_write_iter(kt, iocb)).await;
         }
         probe!(kt, FWI_BUFFERED).await;
         ext4_buffered_write_iter(kt, iocb).await
@@ -83,7 +83,7 @@ pub async fn ext4_file_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64,
 ///
 /// # Errors
 /// `EOPNOTSUPP` with NOWAIT; what the checks, the first page or the sync give.
-async fn ext4_buffered_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
+pub(super) async fn ext4_buffered_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
     let (pos, count) = (iocb.pos, kt.with(|w| iov_iter_count(w, kt.task)));
     call!(kt, &site::EXT4_BUFFERED_WRITE_ITER, &[pos, count], async {
         if iocb.flags.contains(Iocb::NOWAIT) {
@@ -142,7 +142,7 @@ async fn ext4_write_checks(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno>
 }
 
 /// `ext4_generic_write_checks()`, fs/ext4/file.c:212.
-async fn ext4_generic_write_checks(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
+pub(super) async fn ext4_generic_write_checks(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
     let (pos, count) = (iocb.pos, kt.with(|w| iov_iter_count(w, kt.task)));
     call!(kt, &site::EXT4_GENERIC_WRITE_CHECKS, &[pos, count], async {
         let inode = kt.with(|w| w.files.at(iocb.file).inode);

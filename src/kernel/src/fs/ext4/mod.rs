@@ -1,6 +1,7 @@
 //! ext4, one module per file of fs/ext4.
 
 pub mod balloc;
+pub mod dio;
 pub mod dir;
 pub mod ext4_jbd2;
 pub mod extents;

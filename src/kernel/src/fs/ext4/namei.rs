@@ -892,6 +892,12 @@ async fn orphan_before(kt: &Kthread, ino: u32) -> Result<Option<Before>, Errno> 
     Err(Errno::EUCLEAN) // the list goes round in a circle
 }
 
+/// `!list_empty(&EXT4_I(inode)->i_orphan)`.
+pub async fn ext4_is_orphan(kt: &Kthread, inode: InodeId) -> bool {
+    let ino = kt.with(|w| w.inodes.at(inode).ino);
+    orphan_before(kt, ino).await.is_ok_and(|before| before.is_some())
+}
+
 /// `ext4_orphan_del()`, fs/ext4/namei.c:3127: takes an inode off the list, if it
 /// is there.
 ///

@@ -124,6 +124,31 @@ fn others(t: &Words, probe: &str) -> Option<Said> {
             format!("One kind of extent goes on for {} from here.", crate::moment::count(t.v("len"), "block")),
             "The caller is told of holes, of blocks, and of data that waits for blocks.",
         ),
+        "DIO_LOCK" => say(
+            "The inode's lock is held for a direct write.",
+            "Writers that touch whole, allocated blocks inside the file may share it.",
+        ),
+        "DIO_CHECKS" => say("Position and length have been checked.", ""),
+        "DIO_ORPHAN" => say(
+            "The inode is on the orphan list while it grows.",
+            "Blocks behind the size are freed by the next mount if this is interrupted.",
+        ),
+        "DIO_UNLOCK" => say("The inode's lock is free.", ""),
+        "DIO_BUFFERED" => say(
+            "The rest was written through the cache, and dropped from it.",
+            "Some blocks cannot be written around the cache.",
+        ),
+        "IDR_INVALIDATE" => say(
+            "Cached pages of the range have been written and dropped.",
+            "Otherwise a later read would find old bytes in the cache.",
+        ),
+        "IDR_ALLOC" => {
+            say("The extent has its blocks.", "Inside the file they stay unwritten until the data is there.")
+        }
+        "IDR_SUBMIT" => say("A request with the user's own pages has been submitted.", "No page of the cache is used."),
+        "IDR_WAIT" => say("All requests are done.", "The caller sleeps until the device has the data."),
+        "IDR_CONVERT" => say("The blocks are written extents now.", "Only now may a read see them."),
+        "IDR_EXTEND" => say("The size follows the data.", "With it the inode leaves the orphan list."),
         "SHD_FLAG" => say(
             "The file system is shut down: every call on it fails with −EIO.",
             "Nothing more may reach the device through it.",
