@@ -38,16 +38,33 @@ const LINK_EVERY_MS: f64 = 340.0;
 /// Where the theme is kept.
 const THEME_KEY: &str = "writepath.theme";
 
+/// The player of the address's link, with its first steps computed.
+pub fn player() -> Player {
+    let mut link = link::parse(&window().location().hash().unwrap_or_default());
+    if link.theme.is_none() {
+        link.theme = LocalStorage::get::<String>(THEME_KEY).ok();
+    }
+    Player::new(machine::engine(), link)
+}
+
+/// Props of [`App`].
+#[derive(Properties)]
+pub struct AppProps {
+    /// What it starts with.
+    pub player: Player,
+}
+
+impl PartialEq for AppProps {
+    /// The page starts once.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 /// The page.
 #[component]
-pub fn App() -> Html {
-    let player = use_reducer(|| {
-        let mut link = link::parse(&window().location().hash().unwrap_or_default());
-        if link.theme.is_none() {
-            link.theme = LocalStorage::get::<String>(THEME_KEY).ok();
-        }
-        Player::new(machine::engine(), link)
-    });
+pub fn App(props: &AppProps) -> Html {
+    let player = use_reducer(|| props.player.clone());
     let send = (*use_memo((), |()| Send::from(player.dispatcher()))).clone();
 
     use_effect_with(player.theme, |theme| show_theme(*theme));

@@ -129,8 +129,6 @@ pub struct OwnWrite {
     pub bytes: Rc<Vec<u8>>,
     /// Lengths of the segments for `writev` and `pwritev`; they add up to the bytes.
     pub segments: Vec<u64>,
-    /// End with `sync` and unmount, so that the image can be read back.
-    pub unmount: bool,
 }
 
 impl Default for OwnWrite {
@@ -143,7 +141,6 @@ impl Default for OwnWrite {
             offset: 0,
             bytes: Rc::new(b"Hello, page cache!\n".to_vec()),
             segments: Vec::new(),
-            unmount: true,
         }
     }
 }

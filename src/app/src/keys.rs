@@ -57,10 +57,14 @@ pub fn is_taken(target: &Element, key: &str) -> bool {
         return true;
     }
     let arrows = key.starts_with("Arrow") || key == "Home" || key == "End";
+    // Up and down choose in a list or a row of radio buttons; left and right step there too, or whoever has just
+    // picked a scenario and wants to step through it picks another.
+    let sideways = key == "ArrowLeft" || key == "ArrowRight";
     match target.tag_name().to_ascii_lowercase().as_str() {
-        "textarea" | "select" => true,
+        "textarea" => true,
+        "select" => !sideways,
         "input" => match target.get_attribute("type").as_deref() {
-            Some("radio") => arrows || key == " ",
+            Some("radio") => matches!(key, "ArrowUp" | "ArrowDown" | " "),
             Some("checkbox" | "button") => key == " ",
             _ => true,
         },

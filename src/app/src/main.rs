@@ -13,9 +13,11 @@ mod link;
 mod machine;
 mod player;
 
+use gloo::timers::future::TimeoutFuture;
 use gloo::utils::{document, window};
 use js_sys::{Object, Reflect};
 use view::text::{Labels, Lang, labels};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{CustomEvent, CustomEventInit};
 
 /// The words of the page.
@@ -44,7 +46,12 @@ fn main() {
     }
     std::panic::set_hook(Box::new(tell_panic));
     let root = document().get_element_by_id("app").expect("index.html has #app");
-    // What was painted before the wasm arrived makes room.
-    root.set_text_content(None);
-    yew::Renderer::<app::App>::with_root(root).render();
+    // First the run, then the screen: together they would hold the browser up for too long.
+    spawn_local(async move {
+        let player = app::player();
+        TimeoutFuture::new(0).await;
+        // What was painted before the wasm arrived makes room.
+        root.set_text_content(None);
+        yew::Renderer::<app::App>::with_root_and_props(root, app::AppProps { player }).render();
+    });
 }

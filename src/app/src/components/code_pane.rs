@@ -66,7 +66,8 @@ pub fn CodePane(props: &CodePaneProps) -> Html {
         move |_: MouseEvent| tab.set(each)
     };
     let caption = match (*tab, &props.source) {
-        (Tab::Outline, _) if !props.code.function.is_empty() => format!("{} · {}", props.code.function, props.code.at),
+        (Tab::Outline, _) if props.code.at.is_empty() => props.code.function.clone(),
+        (Tab::Outline, _) => format!("{} · {}", props.code.function, props.code.at),
         (Tab::Engine, Some(at)) => format!("{}:{}", at.file, at.line),
         _ => String::new(),
     };
@@ -101,22 +102,25 @@ struct OutlineProps {
 
 #[component]
 fn Outline(props: &OutlineProps) -> Html {
-    let now = props.code.lines.iter().position(|line| line.state == LineState::Now);
+    let now = props.code.lines.iter().rposition(|line| line.state == LineState::Now);
     use_effect_with((now, props.code.function.clone()), |_| show_line(".lines .now"));
     if props.code.lines.is_empty() {
         return html! { <p class="none">{ t().no_code }</p> };
     }
-    html! { <ol class="lines" data-testid="outline">{ for props.code.lines.iter().map(|line| outline_line(line)) }</ol> }
+    // A line and a line inside it are both under way; the step is the inner one.
+    let step = props.code.lines.iter().rposition(|line| line.state == LineState::Now);
+    let lines = props.code.lines.iter().enumerate().map(|(i, line)| outline_line(line, Some(i) == step));
+    html! { <ol class="lines" data-testid="outline">{ for lines }</ol> }
 }
 
-fn outline_line(line: &CodeLine) -> Html {
+fn outline_line(line: &CodeLine, now: bool) -> Html {
     let (state, word) = match line.state {
         LineState::Done => ("done", t().line_done),
-        LineState::Now => ("now", t().line_now),
+        LineState::Now if now => ("now", t().line_now),
+        LineState::Now => ("in", t().line_now),
         LineState::Ahead => ("todo", t().line_ahead),
     };
     let place = if line.file.is_empty() { String::new() } else { format!("{}:{}", base_name(&line.file), line.line) };
-    let now = line.state == LineState::Now;
     html! {
         <li class={classes!("ln", "ph", phase_class(line.phase), state, line.sub.then_some("sub"))} aria-current={now.then_some("step")}>
             <span class="gut"></span>

@@ -189,7 +189,7 @@ pub fn OwnWriteForm(props: &OwnWriteFormProps) -> Html {
                 <fieldset>
                     <legend>{ t().own_bytes }</legend>
                     <label class="wide-field"><span>{ t().own_text }</span>
-                        <textarea rows="3" {ondrop} {ondragover} placeholder={t().own_placeholder} oninput={ontext} spellcheck="false" value={text} /></label>
+                        <textarea rows="3" autofocus={true} {ondrop} {ondragover} placeholder={t().own_placeholder} oninput={ontext} spellcheck="false" value={text} /></label>
                     <label><span>{ t().own_file_bytes }</span><input type="file" onchange={onfile} /></label>
                     <p class="hint" role="status">{ size }</p>
                 </fieldset>
@@ -222,7 +222,7 @@ pub fn OwnWriteForm(props: &OwnWriteFormProps) -> Html {
                         { flag("O_APPEND", form.flags.append, change(|form, event| form.flags.append = checked(event))) }
                         { flag("O_TRUNC", form.flags.truncate, change(|form, event| form.flags.truncate = checked(event))) }
                     </div>
-                    <label class="check"><input type="checkbox" checked={form.unmount} onchange={change(|form, event| form.unmount = checked(event))} />{ t().own_unmount }</label>
+                    <p class="hint all">{ t().own_unmount }</p>
                 </fieldset>
                 { image_fields(form, props.image.as_deref(), change, onimage) }
                 <p class="problem" role="alert">{ &*problem }</p>

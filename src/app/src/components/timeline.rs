@@ -7,7 +7,7 @@ use wasm_bindgen::JsCast;
 use web_sys::Element;
 use yew::prelude::*;
 
-use crate::draw::{fits, grouped, pct, phase_class, share, to_f64, to_u64};
+use crate::draw::{fits, grouped, pct, phase_class, plate, share, to_f64, to_u64};
 use crate::player::{Command, use_send};
 use crate::t;
 
@@ -337,39 +337,71 @@ fn events(run: &Run, view: View) -> Html {
 }
 
 fn counters(run: &Run, view: View) -> Html {
+    let curves = || run.counters.iter().take(3).enumerate().map(|(lane, counter)| Curve::new(counter, lane, view));
+    // Each is named where it first moves, unless an earlier name is in the way.
+    let mut free = 0.0;
+    let mut named: Vec<(f64, String)> = run
+        .counters
+        .iter()
+        .zip(curves())
+        .filter_map(|(counter, curve)| curve.moves.map(|(at, now)| (at, format!("{} {}", counter.name, grouped(now)))))
+        .collect();
+    named.sort_by(|a, b| a.0.total_cmp(&b.0));
+    named.retain(|(at, text)| {
+        let chars = to_f64(u64::try_from(text.chars().count()).unwrap_or(0));
+        let end = at + 100.0 * (6.7 * chars + 18.0) / LANES_PX.0;
+        let fits = *at >= free && end <= 100.0;
+        if fits {
+            free = end;
+        }
+        fits
+    });
     html! {
-        <svg class="opt" width="100%" height="20">{ for run.counters.iter().take(3).enumerate().map(|(i, counter)| curve(counter, i, view)) }</svg>
+        <svg class="opt" width="100%" height="20">
+            { for curves().map(|curve| curve.html) }
+            for (at, text) in named {
+                <g transform="translate(8 0)">
+                    { plate(&text, at, "4", "12", false, "") }
+                    <text x={pct(at)} y="13.5">{ text }</text>
+                </g>
+            }
+        </svg>
     }
 }
 
-fn curve(counter: &Counter, lane: usize, view: View) -> Html {
-    let top = to_f64(counter.points.iter().map(|point| point.1).max().unwrap_or(0).max(1));
-    let (low, high) = ([18.0, 18.5, 17.5][lane], [3.0, 9.5, 6.0][lane]);
-    let y = |value: u64| low - (low - high) * to_f64(value) / top;
-    let before = counter.points.partition_point(|point| point.0 <= view.from);
-    let mut value = before.checked_sub(1).and_then(|i| counter.points.get(i)).map_or(0, |point| point.1);
-    let (mut x, mut lines, mut told) = (0.0, Vec::new(), None);
-    for &(step, next) in counter.points[before..].iter().take_while(|point| point.0 <= view.to) {
-        let to = view.x(step);
-        lines.extend([(x, to, y(value), y(value)), (to, to, y(value), y(next))]);
-        if next != value {
-            told.get_or_insert((to, y(next), next));
-        }
-        (x, value) = (to, next);
-    }
-    lines.push((x, 100.0, y(value), y(value)));
-    let class = ["ctr d", "ctr r", "ctr w"][lane];
-    let first = lane == 0;
-    html! {
-        <g>
-            { for lines.into_iter().map(|(x1, x2, y1, y2)| html! {
-                <line {class} x1={pct(x1)} x2={pct(x2)} y1={format!("{y1:.1}")} y2={format!("{y2:.1}")} />
-            }) }
-            if let Some((at, height, now)) = told {
-                <text class="halo" x={pct(at)} dx={if first { "-6" } else { "6" }} y={format!("{:.1}", if first { height + 5.0 } else { 19.5 })}
-                    text-anchor={if first { "end" } else { "start" }}>{ format!("{} {}", counter.name, grouped(now)) }</text>
+/// One counter's steps.
+struct Curve {
+    html: Html,
+    /// Where it first moves in the view, and to which value.
+    moves: Option<(f64, u64)>,
+}
+
+impl Curve {
+    fn new(counter: &Counter, lane: usize, view: View) -> Self {
+        let top = to_f64(counter.points.iter().map(|point| point.1).max().unwrap_or(0).max(1));
+        let (low, high) = ([18.0, 18.5, 17.5][lane], [3.0, 9.5, 6.0][lane]);
+        let y = |value: u64| low - (low - high) * to_f64(value) / top;
+        let before = counter.points.partition_point(|point| point.0 <= view.from);
+        let mut value = before.checked_sub(1).and_then(|i| counter.points.get(i)).map_or(0, |point| point.1);
+        let (mut x, mut lines, mut moves) = (0.0, Vec::new(), None);
+        for &(step, next) in counter.points[before..].iter().take_while(|point| point.0 <= view.to) {
+            let to = view.x(step);
+            lines.extend([(x, to, y(value), y(value)), (to, to, y(value), y(next))]);
+            if next != value {
+                moves.get_or_insert((to, next));
             }
-        </g>
+            (x, value) = (to, next);
+        }
+        lines.push((x, 100.0, y(value), y(value)));
+        let class = ["ctr d", "ctr r", "ctr w"][lane];
+        let html = html! {
+            <g>
+                { for lines.into_iter().map(|(x1, x2, y1, y2)| html! {
+                    <line {class} x1={pct(x1)} x2={pct(x2)} y1={format!("{y1:.1}")} y2={format!("{y2:.1}")} />
+                }) }
+            </g>
+        };
+        Self { html, moves }
     }
 }
 

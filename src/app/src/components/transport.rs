@@ -113,7 +113,7 @@ pub fn Transport(props: &TransportProps) -> Html {
                 { act("SIGKILL", t().sigkill_long, Intervention::Sigkill) }
             </div>
             <span class="sp"></span>
-            <span class="lbl opt">{ format!("{} {}", props.changes, t().changes_count) }</span>
+            <span class="lbl opt">{ format!("{} {}", t().changes_short, props.changes) }</span>
             <fieldset class="segd opt"><legend class="vh">{ t().grain }</legend>{ for Grain::ALL.into_iter().map(grain) }</fieldset>
         </div>
     }

@@ -76,11 +76,16 @@ pub fn UserMemory(props: &UserMemoryProps) -> Html {
         from += each.len;
     }
     let next = |i: usize| row.probes.get(i + 1).map_or(100.0, |probe| axis.at(probe.at));
+    // A probe's words stay within its cell.
+    let room = |i: usize, at: u64| {
+        let cell = row.residency.iter().find(|cell| (cell.from..cell.to).contains(&at));
+        next(i).min(cell.map_or(100.0, |cell| axis.at(cell.to)))
+    };
     html! {
         <svg class="mem" width="100%" height="70" role="img" aria-label={row.label.clone()} data-testid="user-memory">
             { for segments }
-            { for row.residency.iter().map(|cell| residency(cell, axis)) }
-            { for row.probes.iter().enumerate().map(|(i, each)| probe(each, axis, next(i))) }
+            { for row.residency.iter().map(|cell| residency(cell, axis, row.probes.iter().any(|probe| probe.at == cell.from))) }
+            { for row.probes.iter().enumerate().map(|(i, each)| probe(each, axis, room(i, each.at))) }
             if let Some(byte) = row.caret { { caret(axis.at(byte)) } }
             if let Some(each) = &row.bracket { { bracket(each, axis) } }
             if row.before > 0 { <text class="q" x="0" y="66">{ format!("← {}", row.before) }</text> }
@@ -108,14 +113,18 @@ fn segment(segment: &Segment, axis: &Axis, from: u64) -> Html {
     }
 }
 
-fn residency(cell: &Residency, axis: &Axis) -> Html {
+fn residency(cell: &Residency, axis: &Axis, probed: bool) -> Html {
     let (x, end) = (axis.at(cell.from), axis.at(cell.to));
     let class = match cell.state {
         Resident::Resident => "res",
         Resident::Faults => "res f",
         Resident::Unmapped => "res x",
     };
-    let note = fits(&format!("{}   ", cell.note), (end - x) / 2.0, PATH_PX).filter(|_| !cell.note.is_empty());
+    // A narrow cell's letter makes room for the dot of a probe.
+    let narrow = probed && fits("R      ", end - x, PATH_PX) != Some("");
+    let letter = if narrow { x + 0.72 * (end - x) } else { f64::midpoint(x, end) };
+    // Beside the letter in the middle.
+    let note = fits(&format!("{}     ", cell.note), (end - x) / 2.0, PATH_PX).filter(|_| !cell.note.is_empty());
     html! {
         <g>
             <rect {class} x={pct(x)} y="29" width={pct(end - x)} height="16" rx="1" />
@@ -124,7 +133,7 @@ fn residency(cell: &Residency, axis: &Axis) -> Html {
                 <circle class="chgdot" cx={pct(end)} cy="29" r="4" transform="translate(-3 0)" />
             }
             if fits("R", end - x, PATH_PX).is_some() {
-                <text class="b" x={pct(f64::midpoint(x, end))} y="41" text-anchor="middle">{ cell.state.letter() }</text>
+                <text class="b" x={pct(letter)} y="41" text-anchor="middle">{ cell.state.letter() }</text>
             }
             if let Some(class) = note {
                 <text class={classes!("q", class)} x={pct(end)} dx="-8" y="41" text-anchor="end">{ &cell.note }</text>
@@ -135,7 +144,8 @@ fn residency(cell: &Residency, axis: &Axis) -> Html {
 
 fn probe(probe: &Probe, axis: &Axis, next: f64) -> Html {
     let x = axis.at(probe.at);
-    let note = fits(&format!("{}   ", probe.note), (next - x) / 2.0, PATH_PX).filter(|_| !probe.note.is_empty());
+    // Behind the dot, and before the cell's letter.
+    let note = fits(&format!("{}      ", probe.note), (next - x) / 2.0, PATH_PX).filter(|_| !probe.note.is_empty());
     let transform = if x > 98.0 { "translate(-8 0)" } else { "translate(8 0)" };
     html! {
         <g>

@@ -43,7 +43,6 @@ pub struct Labels {
     pub call_stack: &'static str,
     pub changed_now: &'static str,
     pub changes: &'static str,
-    pub changes_count: &'static str,
     pub changes_short: &'static str,
     pub clear: &'static str,
     pub close: &'static str,
