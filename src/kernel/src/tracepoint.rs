@@ -92,6 +92,7 @@ points! {
     EXT4_DA_WRITE_END = "ext4_da_write_end": "dev D ino {} pos {} len {} copied {}";
     EXT4_WRITE_BEGIN = "ext4_write_begin": "dev D ino {} pos {} len {} flags {}";
     EXT4_WRITE_END = "ext4_write_end": "dev D ino {} pos {} len {} copied {}";
+    EXT4_JOURNALLED_WRITE_END = "ext4_journalled_write_end": "dev D ino {} pos {} len {} copied {}";
     EXT4_SYNC_FILE_ENTER = "ext4_sync_file_enter": "dev D ino {} parent {} datasync {}";
     EXT4_SYNC_FILE_EXIT = "ext4_sync_file_exit": "dev D ino {} ret {i}";
     EXT4_WRITEPAGES = "ext4_writepages": "dev D ino {} nr_to_write {i} pages_skipped {i} range_start {i} range_end {i} sync_mode {} for_kupdate {} range_cyclic {} writeback_index {}";

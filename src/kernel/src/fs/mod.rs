@@ -9,5 +9,6 @@ pub mod iomap;
 pub mod jbd2;
 pub mod open;
 pub mod read_write;
+pub mod splice;
 pub mod sync;
 pub mod writeback_inodes;

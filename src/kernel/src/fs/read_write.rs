@@ -38,7 +38,8 @@ bitflags! {
 }
 
 /// `iocb_flags()`, include/linux/fs.h:3402.
-fn iocb_flags(w: &World, file: FileId) -> Iocb {
+#[must_use]
+pub fn iocb_flags(w: &World, file: FileId) -> Iocb {
     let f = w.files.at(file);
     let open = OpenFlags::from_bits_retain(f.f_flags);
     let mut flags = Iocb::empty();

@@ -17,6 +17,7 @@ use world::{
 };
 
 use crate::fs::ext4::inode::mkwrite::{VmFault, ext4_page_mkwrite};
+use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::readpage::filemap_fault;
 use crate::fs::sync::vfs_fsync_range;
 use crate::mm::filemap;
@@ -112,6 +113,10 @@ pub async fn mmap_file(kt: &Kthread, file: FileId, vma: Vma, offset: u64) -> Res
     let head = kt.with(|w| *w.files.at(file));
     if !offset.is_multiple_of(PAGE_SIZE) || vma.len == 0 {
         return Err(Errno::EINVAL);
+    }
+    // Not modelled: stores through a mapping in data=journal, see docs/omissions.md#mmap.
+    if vma.shared && vma.writable && kt.with(|w| ext4_should_journal_data(w, head.inode)) {
+        return Err(Errno::ENODEV);
     }
     if !head.readable || vma.shared && vma.writable && !head.writable {
         return Err(Errno::EACCES);

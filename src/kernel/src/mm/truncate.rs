@@ -7,8 +7,12 @@ use sched::Kthread;
 use world::{BhFlags, InodeId, PAGE_SIZE, PageFlags, PageId, Pte, World};
 
 use crate::fs::buffer::{block_size, drop_buffers};
+use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::page_io::wait_on_page_writeback;
+use crate::fs::jbd2::transaction::jbd2_journal_forget;
+use crate::fs::splice::FIRST_PIPE;
 use crate::mm::filemap::{delete_from_page_cache, get_page, lock_page, put_page, trylock_page, unlock_page};
+use crate::mm::memory::buffer_address;
 use crate::mm::page_writeback::{account_page_cleaned, ino_of};
 use crate::mm::writeback::{page_mkclean, set_page_dirty_buffers};
 use crate::trace::call;
@@ -69,6 +73,29 @@ pub fn ext4_invalidatepage(w: &mut World, page: PageId, offset: u64, length: u64
     block_invalidatepage(w, page, offset, length);
 }
 
+/// `ext4_journalled_invalidatepage()`, fs/ext4/inode.c:3357: the journal forgets
+/// the buffers that lie wholly inside.
+fn ext4_journalled_invalidatepage(w: &mut World, page: PageId, offset: u64, length: u64) {
+    let head = *w.pages.at(page);
+    point!(w, EXT4_JOURNALLED_INVALIDATEPAGE, ino_of(w, head.mapping), head.index, offset, length);
+    if length == PAGE_SIZE {
+        w.page_mut(page).flags.remove(PageFlags::CHECKED);
+    }
+    for bh in w.page_bhs(page) {
+        let head = *w.bhs.at(bh);
+        let (start, end) = (u64::from(head.offset), u64::from(head.offset) + u64::from(head.size));
+        if start < offset || end > offset + length {
+            continue;
+        }
+        jbd2_journal_forget(w, bh);
+        w.bh_mut(bh).flags.remove(BhFlags::MAPPED | BhFlags::NEW | BhFlags::DELAY | BhFlags::UNWRITTEN);
+    }
+    if length == PAGE_SIZE {
+        drop_buffers(w, page);
+        cancel_dirty_page(w, page);
+    }
+}
+
 /// `ext4_releasepage()`, fs/ext4/inode.c:3367: true if the page's buffers are gone.
 pub fn ext4_releasepage(w: &mut World, page: PageId) -> bool {
     let head = *w.pages.at(page);
@@ -105,6 +132,8 @@ fn truncate_cleanup_page(w: &mut World, page: PageId) {
 fn invalidate(w: &mut World, page: PageId, offset: u64, length: u64) {
     if w.pages.at(page).mapping == InodeId::BDEV {
         block_invalidatepage(w, page, offset, length);
+    } else if ext4_should_journal_data(w, w.pages.at(page).mapping) {
+        ext4_journalled_invalidatepage(w, page, offset, length);
     } else {
         ext4_invalidatepage(w, page, offset, length);
     }
@@ -124,6 +153,7 @@ pub fn unmap_mapping_pages(w: &mut World, inode: InodeId, from: u32, to: u32) {
             let head = w.pages.at(page);
             head.mapping == inode && (from..=to).contains(&head.index)
         })
+        .filter(|&((_, number), _)| number < buffer_address(FIRST_PIPE, 0) / PAGE_SIZE) // a pipe keeps its pages
         .collect();
     for (key, page) in gone {
         w.pte_set(key, None);

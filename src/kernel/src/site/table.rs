@@ -212,6 +212,10 @@ sites! {
         WE_ISIZE :1341 Statement "i_size_changed = ext4_update_inode_size(inode, pos + copied)";
         WE_STOP :1365 Statement "unlock_page; mark the inode dirty; ext4_journal_stop(handle)";
     }
+    fn EXT4_JOURNALLED_WRITE_END_FN = "ext4_journalled_write_end" "fs/ext4/inode.c":1417 WriteEnd traced 6 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, private: Bool, ret: Status) {
+        JWE_WALK :1455 Statement "ext4_walk_page_buffers(handle, bhs, from, from + copied, write_end_fn)";
+        JWE_STOP :1480 Statement "unlock_page; mark the inode dirty; ext4_journal_stop(handle)";
+    }
     fn BLOCK_WRITE_END = "block_write_end" "fs/buffer.c":2132 WriteEnd traced 5 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool) {
     }
     fn PAGE_ZERO_NEW_BUFFERS = "page_zero_new_buffers" "fs/buffer.c":1881 WriteEnd traced 2 -> Void (from: Bytes, to: Bytes) {
@@ -424,6 +428,14 @@ sites! {
         IDR_WAIT :591 Statement "wait until all requests are done";
         IDR_CONVERT :361 Statement "ext4_convert_unwritten_extents(NULL, inode, pos, size)";
         IDR_EXTEND :282 Statement "ext4_handle_inode_extension(): i_size, i_disksize, off the orphan list";
+    }
+
+    // ---- through a pipe: fs/splice.c ----
+    fn GENERIC_FILE_SPLICE_READ = "generic_file_splice_read" "fs/splice.c":298 Entry (pos: Bytes, len: Bytes) {
+        GSR_PAGES :307 Statement "ret = call_read_iter(in, &kiocb, &to): pages of the cache go into the pipe";
+    }
+    fn ITER_FILE_SPLICE_WRITE = "iter_file_splice_write" "fs/splice.c":618 Entry traced 0 -> Decimal () {
+        IFS_WRITE :686 Statement "ret = vfs_iter_write(out, &from, &sd.pos, 0)";
     }
 
     // ---- where data lies: fs/iomap, fs/ext4/inode.c ----

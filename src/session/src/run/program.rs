@@ -12,6 +12,7 @@ use kernel::fs::ext4::super_::{MountOptions, drop_caches, ext4_mount, ext4_shutd
 use kernel::fs::iomap::{fiemap, seek_hole_data};
 use kernel::fs::open::{OpenFlags, do_link, do_mkdir, do_sys_open, do_unlink, filp_close, vfs_fallocate};
 use kernel::fs::read_write::{Rwf, do_pwritev, do_writev, fdget, ksys_pwrite64, ksys_write, llseek};
+use kernel::fs::splice::{Pipe, create_pipe, free_pipe, splice_read, splice_write};
 use kernel::fs::sync::{ksys_sync, vfs_fsync_range};
 use kernel::mm::filemap_read::ext4_file_read_iter;
 use kernel::mm::memory::{
@@ -48,8 +49,16 @@ pub(super) struct Shared {
     ignored_signals: u64,
     /// Files that a buffer is a mapping of; each holds a reference.
     mapped: Vec<(u16, FileId)>,
+    pipes: Vec<PipeEnds>,
     /// A helper thread, and whether its moment has come.
     race: Option<Race>,
+}
+
+/// A pipe, by the names of its ends; a closed end has none.
+struct PipeEnds {
+    read: Option<String>,
+    write: Option<String>,
+    pipe: Pipe,
 }
 
 struct Race {
@@ -73,7 +82,7 @@ pub(super) fn buffer_names(scenario: &Scenario) -> Vec<String> {
 pub(super) fn is_modelled(op: &Op) -> bool {
     match op {
         Op::Fadvise { advice, .. } => matches!(advice, Advice::Willneed | Advice::Normal),
-        Op::Rename { .. } | Op::Pipe { .. } | Op::Splice { .. } => false,
+        Op::Rename { .. } => false,
         _ => true,
     }
 }
@@ -227,6 +236,10 @@ impl Program {
     }
 
     async fn close_all(&self, kt: &Kthread) {
+        for ends in &mut self.shared.borrow_mut().pipes {
+            (ends.read, ends.write) = (None, None);
+            kt.with(|w| free_pipe(w, PROCESS, &mut ends.pipe));
+        }
         let mapped = std::mem::take(&mut self.shared.borrow_mut().mapped);
         for (buf, file) in mapped {
             self.unmap_file(kt, buf);
@@ -272,6 +285,72 @@ impl Program {
         let mut bytes = buffer.fill.bytes(buffer.len).unwrap_or_default();
         bytes.resize(buffer.len as usize, 0);
         kt.with(|w| map_buffer(w, PROCESS, self.buffer(&buffer.name), kind, &bytes));
+    }
+
+    /// splice(2) between a file and a pipe.
+    async fn splice(&self, kt: &Kthread, from: (&str, Option<u64>), to: (&str, Option<u64>), len: u64) -> Ret {
+        let end = |name: &str, read: bool| {
+            let shared = self.shared.borrow();
+            let of = |ends: &PipeEnds| if read { ends.read.clone() } else { ends.write.clone() };
+            shared.pipes.iter().position(|ends| of(ends).as_deref() == Some(name))
+        };
+        if len == 0 {
+            return Ok(0);
+        }
+        let (source, target) = (end(from.0, true), end(to.0, false));
+        match (source, target) {
+            (None, Some(pipe)) => {
+                let file = self.file(kt, from.0)?;
+                if to.1.is_some() {
+                    return Err(Errno::ESPIPE);
+                }
+                let pos = from.1.unwrap_or_else(|| kt.with(|w| w.files.at(file).f_pos));
+                let mut taken = std::mem::take(&mut self.shared.borrow_mut().pipes[pipe].pipe);
+                let read = splice_read(kt, PROCESS, file, pos, len, &mut taken).await;
+                self.shared.borrow_mut().pipes[pipe].pipe = taken;
+                if let (Ok(read), None) = (read, from.1) {
+                    kt.with(|w| w.file_mut(file).f_pos = pos + read);
+                }
+                read
+            }
+            (Some(pipe), None) => {
+                let file = self.file(kt, to.0)?;
+                if from.1.is_some() {
+                    return Err(Errno::ESPIPE);
+                }
+                let mut pos = to.1.unwrap_or_else(|| kt.with(|w| w.files.at(file).f_pos));
+                let mut taken = std::mem::take(&mut self.shared.borrow_mut().pipes[pipe].pipe);
+                let written = splice_write(kt, PROCESS, &mut taken, file, &mut pos, len).await;
+                self.shared.borrow_mut().pipes[pipe].pipe = taken;
+                if written.is_ok() && to.1.is_none() {
+                    kt.with(|w| w.file_mut(file).f_pos = pos);
+                }
+                written
+            }
+            // Not modelled: from pipe to pipe.
+            (Some(_), Some(_)) => Err(Errno::ENOSYS),
+            (None, None) => {
+                self.file(kt, from.0)?;
+                self.file(kt, to.0)?;
+                Err(Errno::EINVAL)
+            }
+        }
+    }
+
+    /// Closes an end of a pipe; false if the descriptor is none.
+    fn close_pipe(&self, kt: &Kthread, fd: &str) -> bool {
+        let mut shared = self.shared.borrow_mut();
+        let is = |end: &Option<String>| end.as_deref() == Some(fd);
+        let Some(ends) = shared.pipes.iter_mut().find(|ends| is(&ends.read) || is(&ends.write)) else { return false };
+        if is(&ends.read) {
+            ends.read = None;
+        } else {
+            ends.write = None;
+        }
+        if ends.read.is_none() && ends.write.is_none() {
+            kt.with(|w| free_pipe(w, PROCESS, &mut ends.pipe));
+        }
+        true
     }
 
     /// A file of this file system as a buffer.
@@ -359,6 +438,7 @@ impl Program {
             }
             Op::Load { buf, off, len } => user_load(kt, PROCESS, self.address(buf, *off), *len).await.map(|()| 0),
             Op::Open { fd, path, flags, mode } => self.open(kt, fd, path, flags, mode.as_deref()).await,
+            Op::Close { fd } if self.close_pipe(kt, fd) => Ok(0),
             Op::Close { fd } => {
                 let file = self.file(kt, fd)?;
                 kt.with(|w| w.fd_set((PROCESS, self.fd(fd)), None));
@@ -405,6 +485,16 @@ impl Program {
                     force_page_cache_ra(kt, inode, first as u32, (end - first) as u32).await;
                 }
                 Ok(0)
+            }
+            Op::Pipe { rfd, wfd } => {
+                let n = self.shared.borrow().pipes.len() as u16;
+                let pipe = kt.with(|w| create_pipe(w, PROCESS, n));
+                let ends = PipeEnds { read: Some(rfd.clone()), write: Some(wfd.clone()), pipe };
+                self.shared.borrow_mut().pipes.push(ends);
+                Ok(0)
+            }
+            Op::Splice { from, inoff, to, outoff, len } => {
+                Box::pin(self.splice(kt, (from, *inoff), (to, *outoff), *len)).await
             }
             Op::Shutdown { fd, how } => {
                 self.file(kt, fd)?;

@@ -25,6 +25,7 @@ use crate::fs::ext4::file::{EXT4_EXTENTS_FL, Iocb, Kiocb, ext4_buffered_write_it
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, MapFlags, ext4_map_blocks};
 use crate::fs::ext4::inode::truncate::ext4_truncate_failed_write;
+use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::namei::{ext4_is_orphan, ext4_orphan_add, ext4_orphan_del};
 use crate::fs::ext4::super_::ext4_meta_trans_blocks;
 use crate::fs::inode::file_modified;
@@ -76,12 +77,17 @@ pub async fn ext4_dio_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, 
     let inode = kt.with(|w| w.files.at(iocb.file).inode);
     let (unaligned, beyond) = kt.with(|w| {
         let bits = iov_iter_alignment(w, kt.task) | iocb.pos;
-        (bits % block_size(w) != 0, iocb.pos + iov_iter_count(w, kt.task) > w.sizes.at(inode).i_size)
+        (!bits.is_multiple_of(block_size(w)), iocb.pos + iov_iter_count(w, kt.task) > w.sizes.at(inode).i_size)
     });
     call!(kt, &site::EXT4_DIO_WRITE_ITER, &[iocb.pos], async {
         let mut lock = if unaligned || beyond { Lock::Exclusive } else { Lock::Shared };
         take(kt, inode, lock).await;
         probe!(kt, DIO_LOCK).await;
+        if kt.with(|w| ext4_should_journal_data(w, inode)) {
+            // !ext4_should_use_dio()
+            give(kt, inode, lock);
+            return Box::pin(ext4_buffered_write_iter(kt, iocb)).await;
+        }
         let checked = Box::pin(ext4_dio_write_checks(kt, iocb, inode, &mut lock)).await;
         probe!(kt, DIO_CHECKS).await;
         let (count, extend) = match checked {
@@ -279,14 +285,14 @@ async fn dio_extent(
     let behind = (u64::from(map.lblk) + u64::from(map.len)) * block;
     let length = len.min(behind - pos);
     let align = kt.with(|w| iov_iter_alignment(w, kt.task));
-    if (pos | length | align) % LOGICAL_BLOCK != 0 {
+    if !(pos | length | align).is_multiple_of(LOGICAL_BLOCK) {
         return Err(Errno::EINVAL);
     }
     let unwritten = map.flags.contains(MapFlags::UNWRITTEN);
     dio.unwritten |= unwritten;
     let zero_edges = unwritten || map.flags.contains(MapFlags::NEW);
     let on_device = |at: u64| (map.pblk - u64::from(map.lblk)) * block + at;
-    if zero_edges && pos % block > 0 {
+    if zero_edges && !pos.is_multiple_of(block) {
         let pad = pos % block;
         kt.with(|w| submit(w, inode, on_device(pos - pad), &vec![0; pad as usize], dio));
     }
@@ -308,7 +314,7 @@ async fn dio_extent(
     }
     dio.size += done;
     let end = pos + done;
-    if (zero_edges || end >= kt.with(|w| w.sizes.at(inode).i_size)) && end % block > 0 {
+    if (zero_edges || end >= kt.with(|w| w.sizes.at(inode).i_size)) && !end.is_multiple_of(block) {
         let pad = block - end % block;
         kt.with(|w| submit(w, inode, on_device(end), &vec![0; pad as usize], dio));
     }

@@ -6,12 +6,13 @@
 //! ```
 //!
 //! Not modelled: fast commit (the feature is off: every request is refused, and
-//! counted), data=journal, the device's volatile cache: a flush does nothing
+//! counted), the device's volatile cache: a flush does nothing
 //! and prints nothing; see docs/omissions.md#jbd2.
 
 use sched::Kthread;
 use world::{Counter, Errno, FileId, InodeId};
 
+use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::super_::has_journal;
 use crate::fs::inode::is_regular;
 use crate::fs::jbd2::commit::{ext4_force_commit, jbd2_complete_transaction};
@@ -75,7 +76,7 @@ async fn sync_data_and_journal(
     if !kt.with(|w| has_journal(w)) {
         return ext4_fsync_nojournal(kt).await;
     }
-    if !kt.with(|w| is_regular(w.inodes.at(inode).mode)) {
+    if kt.with(|w| !is_regular(w.inodes.at(inode).mode) || ext4_should_journal_data(w, inode)) {
         probe!(kt, ESF_JDATA).await;
         ext4_force_commit(kt).await;
         return Ok(());

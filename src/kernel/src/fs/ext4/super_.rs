@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Not modelled: replay of a log, orphans left by a crash, quota, remount,
-//! `data=journal`, `dax`: a mount that needs one is refused by name, see
+//! `dax`: a mount that needs it is refused by name, see
 //! docs/omissions.md#jbd2.
 
 use bitflags::bitflags;
@@ -443,9 +443,6 @@ async fn fill_super(kt: &Kthread, options: MountOptions) -> Result<(), MountErro
         *w.sb_mut() = super_info(&es, opts, options.read_only);
         Ok::<(), MountRefusal>(())
     })?;
-    if opts.contains(MountOpts::DATA_JOURNAL) {
-        return Err(MountError::NotModelled { what: "data=journal" });
-    }
     if opts.contains(MountOpts::DAX) {
         return Err(MountError::NotModelled { what: "dax" });
     }

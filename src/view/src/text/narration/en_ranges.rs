@@ -149,6 +149,19 @@ fn others(t: &Words, probe: &str) -> Option<Said> {
         "IDR_WAIT" => say("All requests are done.", "The caller sleeps until the device has the data."),
         "IDR_CONVERT" => say("The blocks are written extents now.", "Only now may a read see them."),
         "IDR_EXTEND" => say("The size follows the data.", "With it the inode leaves the orphan list."),
+        "GSR_PAGES" => say(
+            "The file's pages are in the pipe.",
+            "The pipe takes references, not copies: the bytes stay where they are.",
+        ),
+        "IFS_WRITE" => say(
+            "The pipe's pages are the source of a write.",
+            "Kernel pages are always present, so that no copy of this write is short.",
+        ),
+        "JWE_WALK" => say(
+            "The written buffers belong to the transaction, like metadata.",
+            "In data=journal the commit writes the data to the log, and only then makes its pages dirty.",
+        ),
+        "JWE_STOP" => say("The page is unlocked and the handle stopped.", ""),
         "SHD_FLAG" => say(
             "The file system is shut down: every call on it fails with −EIO.",
             "Nothing more may reach the device through it.",

@@ -9,7 +9,7 @@
 //!   insert      what follows moves to the right, a hole comes between
 //! ```
 //!
-//! Not modelled: block-mapped files, inline data, data=journal, DAX layouts,
+//! Not modelled: block-mapped files, inline data, DAX layouts,
 //! direct I/O in flight; see docs/omissions.md#ext4.
 
 use sched::{Kthread, RwSem, down_write, up_write};
@@ -30,9 +30,11 @@ use crate::fs::ext4::fsync::ext4_fc_commit;
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
 use crate::fs::ext4::inode::truncate::ext4_block_zero_page_range;
+use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::super_::{ext4_meta_trans_blocks, ext4_writepage_trans_blocks};
 use crate::fs::inode::{current_time, file_modified};
+use crate::fs::jbd2::commit::ext4_force_commit;
 use crate::fs::open::OpenFlags;
 use crate::mm::page_writeback::ino_of;
 use crate::mm::truncate::{truncate_pagecache, truncate_pagecache_range};
@@ -383,6 +385,9 @@ async fn ext4_zero_range(kt: &Kthread, file: FileId, offset: u64, len: u64, mode
             point!(w, EXT4_ZERO_RANGE, ino_of(w, inode), offset, len, mode);
             inode
         });
+        if kt.with(|w| ext4_should_journal_data(w, inode)) {
+            ext4_force_commit(kt).await;
+        }
         down_write(kt, RwSem::IRwsem(inode)).await;
         probe!(kt, EZR_LOCK).await;
         let ret = Box::pin(zero_locked(kt, file, inode, offset, len, mode)).await;
@@ -477,6 +482,9 @@ async fn ext4_collapse_range(kt: &Kthread, file: FileId, offset: u64, len: u64) 
     }
     call!(kt, &site::EXT4_COLLAPSE_RANGE_FN, &[offset, len], async {
         kt.with(|w| point!(w, EXT4_COLLAPSE_RANGE, ino_of(w, inode), offset, len));
+        if kt.with(|w| ext4_should_journal_data(w, inode)) {
+            ext4_force_commit(kt).await;
+        }
         down_write(kt, RwSem::IRwsem(inode)).await;
         probe!(kt, ECR_LOCK).await;
         let ret = Box::pin(collapse_locked(kt, file, inode, offset, len)).await;
@@ -555,6 +563,9 @@ async fn ext4_insert_range(kt: &Kthread, file: FileId, offset: u64, len: u64) ->
     }
     call!(kt, &site::EXT4_INSERT_RANGE_FN, &[offset, len], async {
         kt.with(|w| point!(w, EXT4_INSERT_RANGE, ino_of(w, inode), offset, len));
+        if kt.with(|w| ext4_should_journal_data(w, inode)) {
+            ext4_force_commit(kt).await;
+        }
         down_write(kt, RwSem::IRwsem(inode)).await;
         probe!(kt, EIR_LOCK).await;
         let ret = Box::pin(insert_locked(kt, file, inode, offset, len)).await;

@@ -351,7 +351,7 @@ async fn remove_blocks(
     if partial.state != PartialState::Initial && partial.pclu != pblk >> bits {
         partial.state = PartialState::Initial;
     }
-    if from % ratio != 0 && from == ex.block.0 {
+    if !from.is_multiple_of(ratio) && from == ex.block.0 {
         if partial.state == PartialState::Initial {
             *partial = Partial { pclu: pblk >> bits, lblk: from, state: PartialState::ToFree };
         }

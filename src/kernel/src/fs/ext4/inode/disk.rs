@@ -30,11 +30,14 @@ use crate::fs::ext4::ext4_jbd2::{
 use crate::fs::ext4::extents_status::{es_clear_inode, es_remove_extent};
 use crate::fs::ext4::ialloc::ext4_free_inode;
 use crate::fs::ext4::inode::truncate::ext4_truncate;
+use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::ext4_orphan_del;
 use crate::fs::ext4::super_::{self, MountOpts, group_desc, has_csum};
 use crate::fs::fs_writeback::{inode_io_list_del, mark_inode_dirty};
+use crate::fs::jbd2::commit::jbd2_complete_transaction;
 use crate::mm::truncate::truncate_inode_pages;
+use crate::mm::writeback::{LLONG_MAX, filemap_write_and_wait_range};
 use crate::site;
 use crate::trace::call;
 use crate::{point, probe};
@@ -207,7 +210,8 @@ fn read_inode(w: &mut World, ino: u32, bh: BhId, offset: usize) -> Result<InodeI
     };
     let inode = w.inodes.alloc(rec, head);
     ext4_set_inode_flags(w, inode);
-    let size = disk.size();
+    // ext4_isize(): the upper half counts for regular files only
+    let size = if kind == S_IFREG { disk.size() } else { disk.size() & u64::from(u32::MAX) };
     *w.size_mut(inode) =
         InodeSize { i_size: size, i_disksize: size, i_blocks: disk.blocks() << block_shift, reserved: 0, nrpages: 0 };
     *w.times_mut(inode) = InodeTimes {
@@ -405,6 +409,15 @@ pub async fn ext4_evict_inode(kt: &Kthread, inode: InodeId) -> Result<(), Errno>
                 point!(w, EXT4_BEGIN_ORDERED_TRUNCATE, head.ino, 0u64);
             }
         });
+        let journalled =
+            head.nlink > 0 && kt.with(|w| ext4_should_journal_data(w, inode) && w.sizes.at(inode).nrpages > 0);
+        if journalled {
+            // What the journal alone knows as changed becomes dirty with the commit.
+            let tid = kt.with(|w| w.syncs.at(inode).datasync_tid);
+            Box::pin(jbd2_complete_transaction(kt, tid)).await;
+            // Its error has nobody to go to.
+            let _ = Box::pin(filemap_write_and_wait_range(kt, inode, 0, LLONG_MAX)).await;
+        }
         truncate_inode_pages(kt, inode, 0).await;
         probe!(kt, EVICT_PAGES).await;
         let result = if head.nlink == 0 { delete_inode(kt, inode).await } else { Ok(()) };

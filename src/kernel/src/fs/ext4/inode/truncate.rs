@@ -17,10 +17,14 @@ use sched::{Kthread, RwSem, down_write, up_write};
 use world::{BhFlags, Errno, InodeBits, InodeId, InodeState, PAGE_SIZE, PageFlags};
 
 use crate::fs::buffer::{block_size, create_empty_buffers, mark_buffer_dirty, submit_bh_read, wait_on_buffer};
-use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_handle_sync, ext4_journal_start, ext4_journal_stop};
+use crate::fs::ext4::ext4_jbd2::{
+    HandleType, ext4_handle_dirty_metadata, ext4_handle_sync, ext4_journal_get_write_access, ext4_journal_start,
+    ext4_journal_stop,
+};
 use crate::fs::ext4::extents::ext4_ext_truncate;
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::ext4::inode::map::ext4_get_block_inlined;
+use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::{ext4_orphan_add, ext4_orphan_del};
 use crate::fs::ext4::super_::{MountOpts, ext4_writepage_trans_blocks};
@@ -271,12 +275,21 @@ pub async fn ext4_block_zero_page_range(kt: &Kthread, inode: InodeId, from: u64,
             kt.with(|w| submit_bh_read(w, bh, 0));
             wait_on_buffer(kt, bh).await;
         }
+        let journalled = kt.with(|w| ext4_should_journal_data(w, inode));
         if kt.with(|w| w.bhs.at(bh).flags.contains(BhFlags::UPTODATE)) {
+            if journalled {
+                ext4_journal_get_write_access(kt, bh).await?;
+            }
             kt.with(|w| {
                 let offset = (from % block) as usize;
                 w.bh_bytes_mut(bh, offset, length as usize).fill(0);
-                mark_buffer_dirty(w, bh);
+                if !journalled {
+                    mark_buffer_dirty(w, bh);
+                }
             });
+            if journalled {
+                ret = ext4_handle_dirty_metadata(kt, None, bh).await;
+            }
         } else {
             ret = Err(Errno::EIO);
         }

@@ -7,7 +7,7 @@
 //!   ext4_da_write_end ─ generic_write_end ─ bhs dirty, i_size ─ stop handle
 //! ```
 //!
-//! Not modelled yet: inline data, data=journal, fs-verity and encryption; see
+//! Not modelled yet: inline data, fs-verity and encryption; see
 //! docs/omissions.md#ext4.
 
 use sched::{Kthread, RwSem, down_read, down_write, up_read, up_write};
@@ -15,7 +15,10 @@ use world::{BhFlags, BhId, Counter, Errno, InodeId, InodeState, PAGE_SIZE, PageF
 
 use crate::fs::buffer::{create_empty_buffers, mark_buffer_dirty, submit_bh_read, wait_on_buffer};
 use crate::fs::ext4::balloc::{ext4_claim_free_clusters, ext4_should_retry_alloc};
-use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_stop};
+use crate::fs::ext4::ext4_jbd2::{
+    HandleType, ext4_handle_dirty_metadata, ext4_journal_current_handle, ext4_journal_get_write_access,
+    ext4_journal_start, ext4_journal_stop,
+};
 use crate::fs::ext4::extents::ext4_clu_mapped;
 use crate::fs::ext4::extents_status::{
     ES_DELAYED, ES_HOLE, ES_UNWRITTEN, ES_WRITTEN, es_insert_delayed_block, es_lookup_extent, es_scan_clu,
@@ -25,6 +28,7 @@ use crate::fs::ext4::inode::map::{
     MapBlocks, MapFlags, ext4_get_block, ext4_get_block_unwritten, ext4_map_query_blocks,
 };
 use crate::fs::ext4::inode::truncate::ext4_truncate_failed_write;
+use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::namei::ext4_orphan_add;
 use crate::fs::ext4::super_::{MountOpts, ext4_should_dioread_nolock, ext4_writepage_trans_blocks};
 use crate::fs::fs_writeback::mark_inode_dirty;
@@ -42,6 +46,8 @@ pub enum Aops {
     Delalloc,
     /// `ext4_aops`: blocks are allocated in write_begin.
     Plain,
+    /// `ext4_journalled_aops`: the data goes through the log too.
+    Journalled,
 }
 
 /// What write_begin tells write_end (`fsdata`).
@@ -56,8 +62,10 @@ pub enum Fsdata {
 
 /// The operations of an inode.
 #[must_use]
-pub fn a_ops(w: &World, _inode: InodeId) -> Aops {
-    if MountOpts::from_bits_retain(w.sb().mount_opts).contains(MountOpts::DELALLOC) {
+pub fn a_ops(w: &World, inode: InodeId) -> Aops {
+    if ext4_should_journal_data(w, inode) {
+        Aops::Journalled
+    } else if MountOpts::from_bits_retain(w.sb().mount_opts).contains(MountOpts::DELALLOC) {
         Aops::Delalloc
     } else {
         Aops::Plain
@@ -77,7 +85,7 @@ pub async fn write_begin(
 ) -> Result<(PageId, Fsdata), Errno> {
     match ops {
         Aops::Delalloc => ext4_da_write_begin(kt, inode, pos, len).await,
-        Aops::Plain => Ok((ext4_write_begin(kt, inode, pos, len).await?, Fsdata::None)),
+        Aops::Plain | Aops::Journalled => Ok((ext4_write_begin(kt, inode, pos, len).await?, Fsdata::None)),
     }
 }
 
@@ -99,6 +107,7 @@ pub async fn write_end(
     match ops {
         Aops::Delalloc => ext4_da_write_end(kt, inode, pos, len, copied, page, fsdata).await,
         Aops::Plain => ext4_write_end(kt, inode, pos, len, copied, page).await,
+        Aops::Journalled => ext4_journalled_write_end(kt, inode, pos, len, copied, page).await,
     }
 }
 
@@ -221,7 +230,10 @@ async fn begin_with_handle(
                 continue 'retry_grab;
             }
             wait_for_stable_page(kt, page).await;
-            let result = ext4_block_write_begin(kt, inode, page, pos, len, get_block).await;
+            let mut result = ext4_block_write_begin(kt, inode, page, pos, len, get_block).await;
+            if result.is_ok() && kt.with(|w| ext4_should_journal_data(w, inode)) {
+                result = journal_get_write_access(kt, page, pos % PAGE_SIZE, pos % PAGE_SIZE + len).await;
+            }
             step(kt, get_block, Step::Blocks).await;
             let Err(errno) = result else {
                 return Ok(page);
@@ -794,6 +806,128 @@ async fn ext4_write_end(
             Box::pin(ext4_truncate_failed_write(kt, inode)).await;
         }
         marked.and(stopped)?;
+        Ok(kept)
+    })
+    .await
+}
+
+/// Buffers of bytes `from..to` of a page.
+fn buffers_of(w: &World, page: PageId, from: u64, to: u64) -> Vec<BhId> {
+    w.page_bhs(page)
+        .filter(|&bh| {
+            let head = w.bhs.at(bh);
+            let start = u64::from(head.offset);
+            start < to && start + u64::from(head.size) > from
+        })
+        .collect()
+}
+
+/// `do_journal_get_write_access()`, fs/ext4/inode.c, for the buffers of a range:
+/// one that the last commit left dirty is the journal's again.
+///
+/// # Errors
+/// What the journal gives.
+async fn journal_get_write_access(kt: &Kthread, page: PageId, from: u64, to: u64) -> Result<(), Errno> {
+    for bh in kt.with(|w| buffers_of(w, page, from, to)) {
+        let flags = kt.with(|w| w.bhs.at(bh).flags);
+        if !flags.contains(BhFlags::MAPPED) {
+            continue;
+        }
+        if flags.contains(BhFlags::DIRTY) {
+            kt.with(|w| w.bh_mut(bh).flags.remove(BhFlags::DIRTY));
+        }
+        ext4_journal_get_write_access(kt, bh).await?;
+        if flags.contains(BhFlags::DIRTY) {
+            ext4_handle_dirty_metadata(kt, None, bh).await?;
+        }
+    }
+    Ok(())
+}
+
+/// `write_end_fn()`: the buffer is uptodate, and the journal's.
+async fn write_end_fn(kt: &Kthread, bh: BhId) -> Result<(), Errno> {
+    if !kt.with(|w| w.bhs.at(bh).flags.contains(BhFlags::MAPPED)) {
+        return Ok(());
+    }
+    kt.with(|w| w.bh_mut(bh).flags.insert(BhFlags::UPTODATE));
+    ext4_handle_dirty_metadata(kt, None, bh).await
+}
+
+/// `ext4_journalled_zero_new_buffers()`: as `page_zero_new_buffers()`, into the journal.
+async fn journalled_zero_new_buffers(kt: &Kthread, page: PageId, from: u64, to: u64) -> Result<(), Errno> {
+    let page_uptodate = kt.with(|w| w.pages.at(page).flags.contains(PageFlags::UPTODATE));
+    for bh in kt.with(|w| buffers_of(w, page, from, to)) {
+        let head = kt.with(|w| *w.bhs.at(bh));
+        if !head.flags.contains(BhFlags::NEW) {
+            continue;
+        }
+        if !page_uptodate {
+            let (start, end) = (u64::from(head.offset), u64::from(head.offset) + u64::from(head.size));
+            kt.with(|w| zero_segment(w, page, start.max(from), end.min(to)));
+            write_end_fn(kt, bh).await?;
+        }
+        kt.with(|w| w.bh_mut(bh).flags.remove(BhFlags::NEW));
+    }
+    Ok(())
+}
+
+/// `ext4_journalled_write_end()`, fs/ext4/inode.c:1417: the data joins the
+/// transaction; the commit, not this, makes page and buffers dirty.
+async fn ext4_journalled_write_end(
+    kt: &Kthread,
+    inode: InodeId,
+    pos: u64,
+    len: u64,
+    copied: u64,
+    page: PageId,
+) -> Result<u64, Errno> {
+    let [uptodate, dirty, private] = kt.with(|w| page_flag_args(w, page));
+    call!(kt, &site::EXT4_JOURNALLED_WRITE_END_FN, &[pos, len, copied, uptodate, dirty, private], async {
+        kt.with(|w| point!(w, EXT4_JOURNALLED_WRITE_END, ino_of(w, inode), pos, len, copied));
+        let (old_size, from) = (kt.with(|w| w.sizes.at(inode).i_size), pos % PAGE_SIZE);
+        let kept = if copied < len && uptodate == 0 { 0 } else { copied };
+        let mut ret = Ok(());
+        if copied < len {
+            ret = journalled_zero_new_buffers(kt, page, from + kept, from + len).await;
+        }
+        if kept > 0 || copied == len {
+            for bh in kt.with(|w| buffers_of(w, page, from, from + kept)) {
+                ret = ret.and(write_end_fn(kt, bh).await);
+            }
+            kt.with(|w| {
+                let whole = w.page_bhs(page).all(|bh| w.bhs.at(bh).flags.contains(BhFlags::UPTODATE));
+                if whole {
+                    w.page_mut(page).flags.insert(PageFlags::UPTODATE);
+                }
+            });
+        }
+        probe!(kt, JWE_WALK, copied = kept).await;
+        let changed = kt.with(|w| {
+            let tid = ext4_journal_current_handle(w, kt).map_or(0, |handle| handle.tid);
+            w.sync_mut(inode).datasync_tid = tid;
+            let size = w.size_mut(inode);
+            let changed = pos + kept > size.i_size || pos + kept > size.i_disksize;
+            size.i_size = size.i_size.max(pos + kept);
+            size.i_disksize = size.i_disksize.max(pos + kept);
+            unlock_page(w, page);
+            put_page(w, page);
+            if old_size < pos {
+                pagecache_isize_extended(w, inode, old_size, pos);
+            }
+            changed
+        });
+        let marked = if changed { ext4_mark_inode_dirty(kt, inode).await } else { Ok(()) };
+        let behind = pos + len > kt.with(|w| w.sizes.at(inode).i_size);
+        if behind {
+            // A short copy left blocks behind the end; the kernel drops this error.
+            let _ = ext4_orphan_add(kt, inode).await;
+        }
+        let stopped = ext4_journal_stop(kt).await;
+        probe!(kt, JWE_STOP, ret = ret).await;
+        if behind {
+            Box::pin(ext4_truncate_failed_write(kt, inode)).await;
+        }
+        ret.and(marked).and(stopped)?;
         Ok(kept)
     })
     .await

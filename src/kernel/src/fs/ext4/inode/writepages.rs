@@ -26,7 +26,7 @@ use crate::fs::ext4::page_io::{
     IoSubmit, ext4_alloc_io_end_vec, ext4_bio_write_page, ext4_init_io_end, ext4_io_submit, ext4_put_io_end,
     ext4_put_io_end_defer, io_end_vec_extend, wait_on_page_writeback,
 };
-use crate::fs::ext4::super_::{ext4_should_dioread_nolock, ext4_writepage_trans_blocks, has_journal};
+use crate::fs::ext4::super_::{MountOpts, ext4_should_dioread_nolock, ext4_writepage_trans_blocks, has_journal};
 use crate::fs::jbd2::commit::ext4_force_commit;
 use crate::mm::filemap::{lock_page, unlock_page};
 use crate::mm::page_writeback::{account_page_cleaned, ino_of};
@@ -83,10 +83,16 @@ enum Scan {
     Stop,
 }
 
-/// `ext4_should_journal_data()`: data=journal is not modelled yet.
+/// `ext4_should_journal_data()`, fs/ext4/ext4_jbd2.h: the file's data goes through the log.
 #[must_use]
-pub fn ext4_should_journal_data(_w: &World, _inode: InodeId) -> bool {
-    false
+pub fn ext4_should_journal_data(w: &World, inode: InodeId) -> bool {
+    const JOURNAL_DATA: u32 = 0x4000;
+    let opts = MountOpts::of(w);
+    let head = w.inodes.at(inode);
+    has_journal(w)
+        && crate::fs::inode::is_regular(head.mode)
+        && (opts.contains(MountOpts::DATA_JOURNAL)
+            || head.flags & JOURNAL_DATA != 0 && !opts.contains(MountOpts::DELALLOC))
 }
 
 fn blocks_per_page(w: &World) -> u32 {

@@ -337,9 +337,9 @@ fn damaged_images_are_refused_by_name() {
         MountError::UnknownOption { option: "frob".to_owned() }
     );
     let machine = machine_on(&image);
-    let options = MountOptions::parse("data=journal").unwrap();
+    let options = MountOptions::parse("dax").unwrap();
     let error = run(&machine, move |kt| async move { ext4_mount(&kt, options).await }).unwrap_err();
-    assert_eq!(error.to_string(), "not modelled: data=journal");
+    assert_eq!(error.to_string(), "not modelled: dax");
 }
 
 #[test]
