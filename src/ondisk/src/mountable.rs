@@ -55,7 +55,7 @@ const RO_COMPAT_NOT_MODELLED: RoCompat = RoCompat::GDT_CSUM.union(RoCompat::QUOT
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MountRefusal {
     /// No superblock, or one whose checksum is wrong.
-    #[error("superblock at byte 1024: {0}")]
+    #[error("{}superblock at byte 1024: {0}", not_ext4(.0))]
     Superblock(#[from] LayoutError),
     /// Not crc32c.
     #[error("superblock: checksum type {found} is not known (1 is crc32c)")]
@@ -244,6 +244,11 @@ fn check_groups(sb: &Superblock) -> Result<(), MountRefusal> {
     rule(fits, "s_inodes_count", inodes, "must be the groups times the inodes per group")
 }
 
+/// The plain words before a wrong magic number.
+fn not_ext4(error: &LayoutError) -> &'static str {
+    if matches!(error, LayoutError::BadMagic { .. }) { "not an ext4 file system: " } else { "" }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -277,6 +282,7 @@ mod tests {
 
     #[test]
     fn every_refusal_says_what_and_where() {
+        check(|sb| sb.s_magic.set(7), "not an ext4 file system: ");
         check(|sb| sb.s_magic.set(7), "magic is 0x7");
         check(|sb| sb.s_checksum_type = 2, "checksum type 2");
         check(|sb| sb.s_feature_compat.set(0x103c), "mounts");

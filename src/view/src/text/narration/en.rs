@@ -252,7 +252,11 @@ fn entry(t: &Words, probe: &str) -> Option<Said> {
         ),
         "OP_END" => say(
             format!("{} returns to {}.", t.call(), t.task()),
-            "What the call left in the page cache stays there; the disk may not know of it yet.",
+            if m.w.sb().mounted {
+                "What the call left in the page cache stays there; the disk may not know of it yet."
+            } else {
+                "The file system is unmounted: all of it is on the disk."
+            },
         ),
         "USER_ACT" => say(
             match (t.gone(), t.killed()) {

@@ -475,7 +475,7 @@ fn journal(t: &Words, probe: &str) -> Option<Said> {
         ),
         "JCT_REFILE" => say(
             format!("The buffers of transaction {} may go to their own places.", t.n("tid")),
-            "The log has them; if the machine dies now, a replay writes them.",
+            "In Linux they are in the log by now; this model writes no log yet, so their own places are the first.",
         ),
         "EMID_UPDATE" => say(
             format!("Inode {} is written to its buffer in the inode table.", t.n("ino")),
