@@ -55,7 +55,7 @@ const RO_COMPAT_NOT_MODELLED: RoCompat = RoCompat::GDT_CSUM.union(RoCompat::QUOT
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MountRefusal {
     /// No superblock, or one whose checksum is wrong.
-    #[error("{}superblock at byte 1024: {0}", not_ext4(.0))]
+    #[error("{prefix}superblock at byte 1024: {0}", prefix = not_ext4(.0))]
     Superblock(#[from] LayoutError),
     /// Not crc32c.
     #[error("superblock: checksum type {found} is not known (1 is crc32c)")]
