@@ -108,6 +108,20 @@ export function openImage(page, name, bytes) {
   return page.getByLabel("Open an ext4 image file").setInputFiles({ name, mimeType: "application/octet-stream", buffer: bytes });
 }
 
+/** Drops an image on the page, as a reader does from a folder. */
+export async function dropImage(page, name, bytes) {
+  const field = await page.evaluateHandle(() => Object.assign(document.createElement("input"), { type: "file" }));
+  await field.setInputFiles({ name, mimeType: "application/octet-stream", buffer: bytes });
+  await field.evaluate((input) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(input.files[0]);
+    const target = document.querySelector("main") ?? document.body;
+    for (const kind of ["dragover", "drop"]) {
+      target.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+    }
+  });
+}
+
 /** Runs one of the e2fsprogs. Debian keeps them where a user's PATH does not look. */
 export function tool(name, ...args) {
   const PATH = [process.env.PATH, "/usr/sbin", "/sbin"].join(delimiter);

@@ -75,6 +75,7 @@ pub fn App(props: &AppProps) -> Html {
         }
     });
     use_keys(&send);
+    use_drops(&send);
     use_frames(player.busy(), &send);
     use_link(player.link(), player.scenario.clone(), player.jumps, &send);
 
@@ -174,6 +175,35 @@ fn use_keys(send: &Send) {
             }
         });
         move || drop(listener)
+    });
+}
+
+/// An image dropped anywhere on the page is opened. A field that takes files of its own keeps what falls on it.
+#[hook]
+fn use_drops(send: &Send) {
+    let send = send.clone();
+    use_effect_with((), move |()| {
+        let listen = |kind: &'static str, on: Box<dyn FnMut(&web_sys::DragEvent)>| {
+            let mut on = on;
+            let options = EventListenerOptions::enable_prevent_default();
+            EventListener::new_with_options(&document(), kind, options, move |event| {
+                if let Some(event) = event.dyn_ref::<web_sys::DragEvent>().filter(|event| !event.default_prevented()) {
+                    event.prevent_default();
+                    on(event);
+                }
+            })
+        };
+        let over = listen("dragover", Box::new(|_| {}));
+        let dropped = listen(
+            "drop",
+            Box::new(move |event| {
+                if let Some(file) = event.data_transfer().and_then(|data| data.files()).and_then(|list| list.get(0)) {
+                    let send = send.clone();
+                    files::read(file, move |name, bytes| send.emit(Command::OpenImage(name, Rc::new(bytes))));
+                }
+            }),
+        );
+        move || drop((over, dropped))
     });
 }
 

@@ -50,7 +50,7 @@ const SIGXFSZ: u64 = 25;
 
 /// `ext4_file_write_iter()`, fs/ext4/file.c:648.
 ///
-/// Not modelled: DAX (`EOPNOTSUPP`), see docs/omissions.md#other-features-of-ext4.
+/// Not modelled: DAX (`EOPNOTSUPP`), see docs/omissions.md#ext4.
 ///
 /// # Errors
 /// `EIO` after a shutdown, or what the chosen way gives.

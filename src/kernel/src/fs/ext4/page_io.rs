@@ -14,7 +14,7 @@
 //! ([`ext4_end_io_rsv_work`]); while no task runs that work, whoever waits for
 //! the page does it ([`wait_on_page_writeback`]).
 //!
-//! Not modelled: encryption (bounce pages), see docs/omissions.md#other-features-of-ext4.
+//! Not modelled: encryption (bounce pages), see docs/omissions.md#ext4.
 
 use sched::{Kthread, wake_all};
 use world::{
