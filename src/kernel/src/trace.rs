@@ -63,19 +63,6 @@ macro_rules! call {
 
 pub use crate::call;
 
-/// [`call!`] for a function that cannot sleep.
-pub fn call_sync<T: Word + Copy>(
-    kt: &Kthread,
-    site: &'static FnSite,
-    args: &[u64],
-    body: impl FnOnce(&mut World) -> T,
-) -> T {
-    enter(kt, site, args);
-    let value = kt.with(body);
-    exit(kt, site, value.word());
-    value
-}
-
 /// The same inside a function that already has the World: the tracer sees it,
 /// the call stack does not.
 pub fn traced<T: Word + Copy>(

@@ -38,8 +38,6 @@ sites! {
         VW_MODE :589 Statement "if (!(file->f_mode & FMODE_WRITE)) return -EBADF";
         VW_ACCESS :593 Statement "if (!access_ok(buf, count)) return -EFAULT";
         VW_AREA :596 Statement "ret = rw_verify_area(WRITE, file, pos, count)";
-        VW_CAP :599 Statement "if (count > MAX_RW_COUNT) count = MAX_RW_COUNT";
-        VW_START :601 Statement "file_start_write(file)";
         VW_CALL :605 Statement "ret = new_sync_write(file, buf, count, pos)";
         VW_NOTIFY :609 Statement "if (ret > 0) fsnotify_modify(file), add_wchar()";
     }
@@ -48,7 +46,6 @@ sites! {
         VWV_START :937 Statement "file_start_write(file)";
         VWV_MODE :852 Statement "if (!(file->f_mode & FMODE_WRITE)) return -EBADF";
         VWV_ZERO :858 Statement "if (!tot_len) return 0";
-        VWV_AREA :861 Statement "ret = rw_verify_area(WRITE, file, pos, tot_len)";
         VWV_CALL :866 Statement "ret = do_iter_readv_writev(file, iter, pos, WRITE, flags)";
         VWV_NOTIFY :870 Statement "if (ret > 0) fsnotify_modify(file)";
     }
@@ -65,7 +62,6 @@ sites! {
         BWI_LOCK :263 Statement "inode_lock(inode)";
         BWI_CHECKS :264 Statement "ret = ext4_write_checks(iocb, from); if (ret <= 0) goto out";
         BWI_BDI :268 Statement "current->backing_dev_info = inode_to_bdi(inode)";
-        BWI_PERFORM :269 Statement "ret = generic_perform_write(file, from, iocb->ki_pos)";
         BWI_UNLOCK :273 Statement "inode_unlock(inode)";
         BWI_POS :274 Statement "if (ret > 0) iocb->ki_pos += ret";
         BWI_SYNC :276 Statement "ret = generic_write_sync(iocb, ret)";
@@ -92,7 +88,6 @@ sites! {
     }
     fn FILE_REMOVE_PRIVS = "file_remove_privs" "fs/inode.c":1977 Entry traced 0 -> Decimal (kill: Flags) {
         FRP_FAST :1990 Statement "if (IS_NOSEC(inode)) return 0";
-        FRP_NEED :1993 Statement "kill = dentry_needs_remove_privs(dentry)";
         FRP_KILL :1997 Statement "if (kill) notify_change(ATTR_KILL_SUID | ATTR_KILL_SGID)";
         FRP_NOSEC :1999 Statement "inode_has_no_xattr(inode)";
     }
@@ -123,14 +118,11 @@ sites! {
     fn GRAB_CACHE_PAGE_WRITE_BEGIN = "grab_cache_page_write_begin" "mm/filemap.c":3277 WriteBegin traced 2 -> Void (index: Count, flags: Flags, page: Count) {
         GRAB_LOOKUP :1797 Statement "page = find_get_entry(mapping, index)";
         GRAB_LOCK :1808 Statement "lock_page(page)";
-        GRAB_CREATE :1837 Statement "page = __page_cache_alloc(gfp | __GFP_WRITE)";
         GRAB_INSERT :1851 Statement "add_to_page_cache_lru(page, mapping, index)";
-        GRAB_STABLE :3289 Statement "wait_for_stable_page(page)";
     }
     fn IOV_ITER_FAULT_IN_READABLE = "iov_iter_fault_in_readable" "lib/iov_iter.c":431 FaultIn traced 1 -> Decimal (bytes: Bytes, seg: Count, address: Address) {
         FI_SEGMENT :440 Statement "for each segment of the chunk: fault_in_pages_readable(v.iov_base, v.iov_len)";
         FI_FAULT :738 Statement "__get_user(c, uaddr): the page is not there: page fault";
-        FI_PROBED :738 Statement "one byte of each source page was read";
     }
     fn IOV_ITER_COPY_FROM_USER_ATOMIC = "iov_iter_copy_from_user_atomic" "lib/iov_iter.c":985 Copy traced 2 -> Decimal (offset: Bytes, bytes: Bytes, copied: Bytes) {
         CP_ATOMIC :988 Statement "kaddr = kmap_atomic(page): page faults are off";
@@ -155,12 +147,10 @@ sites! {
     fn EXT4_DA_WRITE_BEGIN_FN = "ext4_da_write_begin" "fs/ext4/inode.c":3002 WriteBegin traced 3 -> Decimal (pos: Bytes, len: Bytes, flags: Flags, index: Count, page: Count, ret: Status) {
         DWB_SHUTDOWN :3012 Statement "if (ext4_forced_shutdown(sb)) return -EIO";
         DWB_NONDA :3017 Statement "if (ext4_nonda_switch(sb)) return ext4_write_begin()";
-        DWB_GRAB :3044 Statement "page = grab_cache_page_write_begin(mapping, index, flags)";
         DWB_UNLOCK :3047 Statement "unlock_page(page)";
         DWB_JOURNAL :3056 Statement "handle = ext4_journal_start(inode, EXT4_HT_WRITE_PAGE, credits)";
         DWB_RELOCK :3063 Statement "lock_page(page)";
         DWB_TRUNCATED :3064 Statement "if (page->mapping != mapping) goto retry_grab";
-        DWB_STABLE :3072 Statement "wait_for_stable_page(page)";
         DWB_BLOCKS :3075 Statement "ret = ext4_block_write_begin(page, pos, len, ext4_da_get_block_prep)";
         DWB_FAIL :3080 Statement "if (ret < 0): unlock, stop the handle, truncate what went past i_size";
         DWB_OK :3099 Statement "*pagep = page; return 0";
@@ -186,7 +176,6 @@ sites! {
     }
     fn EXT4_DA_WRITE_END_FN = "ext4_da_write_end" "fs/ext4/inode.c":3126 WriteEnd traced 6 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, private: Bool, ret: Status) {
         DWE_ISIZE :3161 Statement "if (copied && new_i_size > inode->i_size) maybe raise i_disksize";
-        DWE_GENERIC :3174 Statement "ret = generic_write_end(pos, len, copied, page)";
         DWE_STOP :3178 Statement "ext4_journal_stop(handle)";
     }
     fn GENERIC_WRITE_END = "generic_write_end" "fs/buffer.c":2168 WriteEnd traced 5 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, start: Bytes) {
@@ -226,7 +215,6 @@ sites! {
         WP_SHUTDOWN :2717 Statement "if (ext4_forced_shutdown(sb)) return -EIO";
         WP_EMPTY :2728 Statement "if (!nrpages || !mapping_tagged(DIRTY)) nothing to do";
         WP_JDATA :2731 Statement "if (ext4_should_journal_data(inode)) generic_writepages(mapping, wbc)";
-        WP_ABORT :2746 Statement "if (aborted) return -EROFS";
         WP_RANGE :2782 Statement "range_cyclic: go on at writeback_index; else the range asked for";
         WP_TAG :2797 Statement "if (WB_SYNC_ALL || tagged) tag_pages_for_writeback(first_page, last_page)";
         WP_PASS1 :2814 Phase "do_map = 0: write what needs no mapping, without a handle";
@@ -262,7 +250,6 @@ sites! {
     }
     fn EXT4_WRITEPAGE_FN = "ext4_writepage" "fs/ext4/inode.c":2026 Writeback (page: Count, len: Bytes, ret: Status) {
         EWP_UNMAPPED :2080 Statement "delayed or unwritten blocks: redirty the page";
-        EWP_CHECKED :2101 Statement "PageChecked in journal mode: __ext4_journalled_writepage(page)";
         EWP_BIO :2110 Statement "ext4_bio_write_page(page, len)";
     }
     fn EXT4_END_IO_END = "ext4_end_io_end" "fs/ext4/page-io.c":178 Writeback (offset: Bytes, size: Bytes, ret: Status) {
@@ -297,7 +284,6 @@ sites! {
         WSI_PAGES :1470 Statement "ret = do_writepages(mapping, wbc)";
         WSI_WAIT :1480 Statement "filemap_fdatawait(mapping)";
         WSI_CLEAR :1505 Statement "i_state &= ~I_DIRTY, unless pages are still tagged";
-        WSI_INODE :1527 Statement "write_inode(inode, wbc)";
     }
 
     // ---- reading ----

@@ -849,7 +849,7 @@ pub async fn ext4_orphan_add(kt: &Kthread, inode: InodeId) -> Result<(), Errno> 
         edit_raw_inode(w, ino, bh, offset, |disk| disk.i_dtime.set(next));
         ext4_do_update_inode(w, kt, inode, bh, offset);
     });
-    probe!(kt, ORPHAN_ADD, ino = ino).await;
+    call!(kt, &site::EXT4_ORPHANS, &[u64::from(ino)], async { probe!(kt, ORPHAN_ADD).await }).await;
     Ok(())
 }
 
@@ -933,6 +933,6 @@ pub async fn ext4_orphan_del(kt: &Kthread, inode: InodeId) -> Result<(), Errno> 
             break;
         }
     }
-    probe!(kt, ORPHAN_DEL, ino = ino).await;
+    call!(kt, &site::EXT4_ORPHANS, &[u64::from(ino)], async { probe!(kt, ORPHAN_DEL).await }).await;
     Ok(())
 }

@@ -322,15 +322,11 @@ fn entry(t: &Words, probe: &str) -> Option<Said> {
             "The buffer does not lie in user space: −EFAULT, bad address.",
             "Only the range is checked here; whether its pages are there shows at the fault-in.",
         ),
-        "VW_AREA" | "VWV_AREA" => say(
+        "VW_AREA" => say(
             format!("Position {} and {} fit a file.", t.n("pos"), t.b("count")),
             "Neither may be negative, nor their sum overflow.",
         ),
-        "VW_CAP" => say(
-            format!("The count is {}.", t.b("count")),
-            "One call writes at most 0x7ffff000 bytes, whatever it asks for.",
-        ),
-        "VW_START" | "VWV_START" => say(
+        "VWV_START" => say(
             "The write registers with the file system.",
             "A frozen file system would let it sleep here, before any lock of the file is taken.",
         ),
@@ -403,7 +399,6 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
             "The task notes which device it dirties.",
             "Reclaim, if this task gets into it, may write to this device even when it is congested.",
         ),
-        "BWI_PERFORM" => say("The write loop is next.", ""),
         "BWI_UNLOCK" => say(
             format!("i_rwsem of {} is given back; the loop gave {}.", t.inode(), t.result("ret")),
             "Another writer of this file may go on now.",
@@ -477,19 +472,6 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
             format!("{} has nothing to strip: S_NOSEC says so.", capital(&t.inode())),
             "An earlier write found neither set-id bits nor capabilities, and left this mark.",
         ),
-        "FRP_NEED" => {
-            if t.v("kill") == 0 {
-                say(
-                    "There are no set-id bits or capabilities to strip.",
-                    "Only a caller without CAP_FSETID loses them by writing.",
-                )
-            } else {
-                say(
-                    format!("The write will strip rights from the file, mask {:#x}.", t.v("kill")),
-                    "Set-id bits must not survive a change of the content.",
-                )
-            }
-        }
         "FRP_KILL" => say(
             "The file's mode loses its set-id bits.",
             "This is an attribute change of its own, with a handle of its own, before the first byte is written.",
@@ -687,7 +669,6 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
             format!("Reading {} took a page fault; now its page is there.", m.address(t.v("address"))),
             "The fault may read from disk or sleep: here that is allowed, for no page of the file is locked.",
         ),
-        "FI_PROBED" => say("One byte of each source page was read.", ""),
         _ => None,
     }
 }
@@ -710,14 +691,10 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
             format!("{} is locked.", capital(&t.page_in("page"))),
             "It was still the file's page when the lock came; a truncated one would be looked up again.",
         ),
-        "GRAB_CREATE" => say("A page of memory is allocated.", ""),
         "GRAB_INSERT" => say(
             format!("A new page {} is in the cache: locked, not uptodate, without buffers.", t.n("index")),
             "It is not marked accessed: only reads do that.",
         ),
-        "GRAB_STABLE" => {
-            say("The page may be changed while it is written back.", "This device does not ask for stable pages.")
-        }
         "DWB_SHUTDOWN" => say("The file system is shut down: −EIO.", ""),
         "DWB_NONDA" => say(
             format!(
@@ -732,7 +709,6 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
                 "Blocks are only reserved now; where they lie is decided at writeback."
             },
         ),
-        "DWB_GRAB" => say("The page is grabbed.", ""),
         "DWB_UNLOCK" | "WB_UNLOCK" => say(
             format!("{} is unlocked again for a moment.", capital(&t.page())),
             "Starting a handle may wait for a commit, and a commit may wait for this page: the handle comes first.",
@@ -759,7 +735,6 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
             "The page was truncated meanwhile: it is looked up again.",
             "It no longer belongs to the file, so the bytes would be lost in it.",
         ),
-        "DWB_STABLE" => say("The page may be changed while it is written back.", ""),
         "DWB_BLOCKS" | "WB_BLOCKS" => say(
             format!("Every buffer of {} that the write touches is mapped.", t.page()),
             "What a buffer needs besides the new bytes has been read or zeroed.",
@@ -889,7 +864,6 @@ fn write_end(t: &Words, probe: &str) -> Option<Said> {
                 )
             }
         }
-        "DWE_GENERIC" => say("generic_write_end does the work.", ""),
         "DWE_STOP" => say(
             format!("The handle is stopped; write_end gives {}.", t.result("ret")),
             "Every page has its own handle: opened in write_begin, stopped here.",

@@ -43,7 +43,6 @@ fn writepages(t: &Words, probe: &str) -> Option<Said> {
             "The xarray's tag is asked, not each page.",
         ),
         "WP_JDATA" => say("The file's data goes through the journal.", "Its pages are written one by one."),
-        "WP_ABORT" => say("The journal has been aborted: −EROFS.", ""),
         "WP_RANGE" => say(
             match t.v("nr_to_write") {
                 n if n < 1 << 40 => format!("Writeback of {} begins, for {}.", t.inode(), count(n, "page")),
@@ -144,7 +143,6 @@ fn writepages(t: &Words, probe: &str) -> Option<Said> {
             format!("{} has buffers without blocks: it is dirty again.", capital(&t.page_in("page"))),
             "Writing single pages must not allocate: writepages does that, with a handle.",
         ),
-        "EWP_CHECKED" => say("A page dirtied through a mapping goes through the journal.", ""),
         "EWP_BIO" => say(
             format!("{} is on its way to the device.", capital(&t.page_in("page"))),
             "It is under writeback until the request completes.",
@@ -203,10 +201,6 @@ fn sync(t: &Words, probe: &str) -> Option<Said> {
         "WSI_CLEAR" => say(
             format!("Inode {} counts as clean.", t.n("ino")),
             "Cleared before the inode is written: a change from here on marks it again. Pages still tagged keep it dirty.",
-        ),
-        "WSI_INODE" => say(
-            format!("write_inode has been asked for inode {}.", t.n("ino")),
-            "With a journal this only waits for the commit if it must.",
         ),
         "MID_STATE" => say(
             format!("{} is marked dirty.", capital(&t.inode())),
