@@ -637,6 +637,36 @@ pub struct Bio {
     pub error: u16,
 }
 
+/// Which requests a [`DeviceFault`] is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum FaultOf {
+    /// All.
+    #[default]
+    Any,
+    /// Those for the data of a file.
+    Data,
+    /// Those for the device's own page cache.
+    Metadata,
+}
+
+/// Requests that the device fails with `EIO`, as `fail_make_request` or a bad
+/// sector does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct DeviceFault {
+    /// Writes, else reads.
+    pub write: bool,
+    /// Which of them.
+    pub of: FaultOf,
+    /// They touch a sector from this one on,
+    pub first: u64,
+    /// to this one.
+    pub last: u64,
+    /// So many still go well.
+    pub skip: u32,
+    /// So many fail then; `u32::MAX` for all.
+    pub times: u32,
+}
+
 /// One piece of a bio.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct BioVec {
@@ -783,6 +813,8 @@ pub struct SuperInfo {
     pub mounted: bool,
     /// Read only.
     pub read_only: bool,
+    /// SB_I_STABLE_WRITES: a page under writeback is left alone.
+    pub stable_writes: bool,
     /// EXT4_FLAGS_SHUTDOWN.
     pub shutdown: bool,
     /// The journal was aborted: nothing is committed any more.
@@ -885,6 +917,8 @@ pub enum Counter {
     RatelimitPages,
     /// Latency of a device request, ns; 0 completes inside submit.
     DeviceLatency,
+    /// The device wants pages under writeback left alone, 1, or not, 0.
+    StableWrites,
     /// s_kbytes_written: sectors written since mount.
     SectorsWritten,
     /// Bytes written to the device.

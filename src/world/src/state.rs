@@ -246,6 +246,8 @@ world! {
         fds / fd_set: (u8, u32) => FileId;
         /// Extent status: inode and first logical block.
         es / es_set: (InodeId, u32) => ExtentStatus;
+        /// What the device fails, in the order asked for.
+        faults / fault_set: u32 => DeviceFault;
         /// Pieces of bios.
         bio_vecs / bio_vec_set: (BioId, u16) => BioVec;
         /// Byte ranges to convert: batch and number.

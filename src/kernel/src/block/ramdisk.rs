@@ -4,11 +4,16 @@
 //! completes on the modelled clock, any number in parallel. A write takes its
 //! bytes at submission; they reach the store at completion.
 //!
+//! [`World::faults`] says which requests fail with `EIO`; their bytes do not move.
+//!
 //! Not modelled: request queue, merging below the bio, partitions; see
 //! docs/omissions.md#block.
 
 use sched::{schedule, wake_all};
-use world::{Bio, BioId, BioVec, Counter, Event, InodeId, PAGE_SIZE, UnitId, WaitOn, World};
+use world::{
+    Bio, BioId, BioVec, Counter, DeviceFault, Errno, Event, FaultOf, InodeId, PAGE_SIZE, PageFlags, UnitId, WaitOn,
+    World,
+};
 
 use crate::fs::buffer;
 use crate::fs::ext4::page_io;
@@ -60,6 +65,7 @@ fn rwbs_word(bio: &Bio) -> u64 {
 /// `submit_bio()`, block/blk-core.c.
 pub fn submit_bio(w: &mut World, request: Request<'_>) -> BioId {
     let len = request.vecs.iter().map(|vec| vec.len).sum::<u32>();
+    let error = if should_fail(w, &request, u64::from(len)) { Errno::EIO as u16 } else { 0 };
     let bio = Bio {
         used: true,
         write: request.write,
@@ -69,7 +75,7 @@ pub fn submit_bio(w: &mut World, request: Request<'_>) -> BioId {
         nr_vecs: request.vecs.len() as u16,
         inode: request.inode,
         rwbs: request.rwbs,
-        error: 0,
+        error,
     };
     let rec = w.rec;
     let id = w.bios.alloc(rec, bio);
@@ -91,6 +97,54 @@ pub fn submit_bio(w: &mut World, request: Request<'_>) -> BioId {
         schedule(w, latency, Event::BioEnd(id));
     }
     id
+}
+
+/// `should_fail_request()`, block/blk-core.c: true if one of the device's
+/// faults is due. Each counts the requests that it is about.
+fn should_fail(w: &mut World, request: &Request<'_>, len: u64) -> bool {
+    let (first, last) = (request.offset_bytes / 512, (request.offset_bytes + len).saturating_sub(1) / 512);
+    let data = request.inode != InodeId::BDEV;
+    let about = |fault: &DeviceFault| {
+        let of = match fault.of {
+            FaultOf::Any => true,
+            FaultOf::Data => data,
+            FaultOf::Metadata => !data,
+        };
+        of && fault.write == request.write && fault.first <= last && first <= fault.last
+    };
+    let hit: Vec<(u32, DeviceFault)> =
+        w.faults.entries().iter().filter(|(_, fault)| about(fault)).map(|(&n, &fault)| (n, fault)).collect();
+    let mut fails = false;
+    for (n, fault) in hit {
+        let left = match fault {
+            DeviceFault { skip: 0, times, .. } => {
+                fails = true;
+                // All of them: the rule stays as it is.
+                (times != u32::MAX).then(|| DeviceFault { times: times - 1, ..fault })
+            }
+            DeviceFault { skip, .. } => Some(DeviceFault { skip: skip - 1, ..fault }),
+        };
+        if let Some(left) = left {
+            w.fault_set(n, (left.times > 0).then_some(left));
+        }
+    }
+    fails
+}
+
+/// Another fault of the device.
+pub fn add_fault(w: &mut World, fault: DeviceFault) {
+    let n = w.faults.entries().last_key_value().map_or(0, |(&n, _)| n + 1);
+    if fault.times > 0 {
+        w.fault_set(n, Some(fault));
+    }
+}
+
+/// The device is sound again; requests in flight fail if they were to.
+pub fn clear_faults(w: &mut World) {
+    let all: Vec<u32> = w.faults.entries().keys().copied().collect();
+    for n in all {
+        w.fault_set(n, None);
+    }
 }
 
 /// A request completes: bytes move, and whoever waits is told.
@@ -125,7 +179,13 @@ pub fn bio_endio(w: &mut World, id: BioId) {
         c if c == Completion::Buffers as u8 => buffer::end_buffers(w, &bio, &vecs),
         c if c == Completion::Pages as u8 => page_io::ext4_end_bio(w, &bio, &vecs),
         c if c == Completion::ReadPages as u8 => crate::mm::filemap::end_read_pages(w, &bio, &vecs),
-        _ => wake_all(w, WaitOn::Work(id.0)),
+        _ => {
+            if bio.error != 0 {
+                // The pages are the waiter's own: they tell it.
+                vecs.iter().for_each(|vec| w.page_mut(vec.page).flags.insert(PageFlags::ERROR));
+            }
+            wake_all(w, WaitOn::Work(id.0));
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::block::ramdisk::{Completion, Request, submit_bio};
 use crate::fs::fs_writeback::mark_inode_dirty_state;
 use crate::mm::filemap;
 use crate::mm::page_writeback::account_page_dirtied;
+use crate::mm::writeback::mapping_set_error;
 use crate::point;
 
 /// Bytes of a block of the mounted file system.
@@ -105,7 +106,7 @@ pub fn submit_bh_read(w: &mut World, bh: BhId, rwbs: u8) {
 pub fn submit_bh_write(w: &mut World, bh: BhId, rwbs: u8) {
     let head = *w.bhs.at(bh);
     let flags = &mut w.bh_mut(bh).flags;
-    flags.remove(BhFlags::DIRTY);
+    flags.remove(BhFlags::DIRTY | BhFlags::WRITE_EIO);
     flags.insert(BhFlags::LOCK);
     let vec = BioVec { page: head.page, offset: u32::from(head.offset), len: u32::from(head.size), content: None };
     let inode = w.pages.at(head.page).mapping;
@@ -133,13 +134,22 @@ pub fn end_buffers(w: &mut World, bio: &Bio, vecs: &[BioVec]) {
             }
             let flags = &mut w.bh_mut(bh).flags;
             flags.remove(BhFlags::LOCK);
-            if bio.error == 0 {
-                flags.insert(BhFlags::UPTODATE);
-            } else if bio.write {
-                flags.insert(BhFlags::WRITE_EIO);
+            flags.set(BhFlags::UPTODATE, bio.error == 0);
+            if bio.error != 0 && bio.write {
+                mark_buffer_write_io_error(w, bh);
             }
             wake_all(w, WaitOn::Buffer(bh));
         }
+    }
+}
+
+/// `mark_buffer_write_io_error()`, fs/buffer.c:1146: the buffer remembers, and
+/// whoever syncs its mapping is told.
+pub fn mark_buffer_write_io_error(w: &mut World, bh: BhId) {
+    w.bh_mut(bh).flags.insert(BhFlags::WRITE_EIO);
+    let mapping = w.pages.at(w.bhs.at(bh).page).mapping;
+    if mapping.is_some() {
+        mapping_set_error(w, mapping, Errno::EIO);
     }
 }
 
@@ -150,6 +160,16 @@ pub async fn wait_on_buffer(kt: &Kthread, bh: BhId) {
     }
 }
 
+/// `ext4_buffer_uptodate()`, fs/ext4/ext4.h: a buffer that could not be written
+/// still holds the newer bytes, so it is not read again.
+fn ext4_buffer_uptodate(w: &mut World, bh: BhId) -> BhFlags {
+    let flags = w.bhs.at(bh).flags;
+    if flags.contains(BhFlags::WRITE_EIO) && !flags.intersects(BhFlags::UPTODATE | BhFlags::LOCK) {
+        w.bh_mut(bh).flags.insert(BhFlags::UPTODATE);
+    }
+    w.bhs.at(bh).flags
+}
+
 /// `__bread()`: the buffer of a device block with its bytes.
 ///
 /// # Errors
@@ -157,7 +177,7 @@ pub async fn wait_on_buffer(kt: &Kthread, bh: BhId) {
 pub async fn bread(kt: &Kthread, block: u64, rwbs: u8) -> Result<BhId, Errno> {
     let bh = kt.with(|w| {
         let bh = getblk(w, block);
-        let flags = w.bhs.at(bh).flags;
+        let flags = ext4_buffer_uptodate(w, bh);
         if !flags.intersects(BhFlags::UPTODATE | BhFlags::LOCK) {
             submit_bh_read(w, bh, rwbs);
         }

@@ -177,6 +177,25 @@ pub fn clear_page_dirty_for_io(w: &mut World, page: PageId) -> bool {
     true
 }
 
+/// `wait_for_stable_page()`, mm/page-writeback.c:2866: a device that computes
+/// something of a page's bytes needs them to stay while it writes them.
+pub async fn wait_for_stable_page(kt: &Kthread, page: PageId) {
+    let busy = kt.with(|w| w.sb().stable_writes && w.pages.at(page).flags.contains(PageFlags::WRITEBACK));
+    if !busy {
+        return;
+    }
+    call!(
+        kt,
+        &site::WAIT_FOR_STABLE_PAGE,
+        &[u64::from(page.0)],
+        Box::pin(async {
+            probe!(kt, WSP_WAIT).await;
+            page_io::wait_on_page_writeback(kt, page).await;
+        }),
+    )
+    .await;
+}
+
 /// `redirty_page_for_writepage()`, mm/page-writeback.c:2557: the page stays
 /// dirty, and is not counted as newly dirtied.
 pub fn redirty_page_for_writepage(w: &mut World, wbc: &mut WritebackControl, page: PageId) {

@@ -248,6 +248,9 @@ sites! {
         WCP_WAIT :2258 Statement "wait_on_page_writeback(page)";
         WCP_WRITE :2264 Statement "if (clear_page_dirty_for_io(page)) error = writepage(page, wbc)";
     }
+    fn WAIT_FOR_STABLE_PAGE = "wait_for_stable_page" "mm/page-writeback.c":2866 WriteBegin (page: Count) {
+        WSP_WAIT :2870 Statement "if (sb->s_iflags & SB_I_STABLE_WRITES) wait_on_page_writeback(page)";
+    }
     fn EXT4_WRITEPAGE_FN = "ext4_writepage" "fs/ext4/inode.c":2026 Writeback (page: Count, len: Bytes, ret: Status) {
         EWP_UNMAPPED :2080 Statement "delayed or unwritten blocks: redirty the page";
         EWP_BIO :2110 Statement "ext4_bio_write_page(page, len)";

@@ -17,7 +17,7 @@ mod program;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use kernel::block::ramdisk::irq;
+use kernel::block::ramdisk::{add_fault, clear_faults, irq};
 use kernel::mm::memory::{buffer_address, madvise_dontneed};
 use kernel::mm::page_writeback::{IN_BYTES, domain_dirty_limits};
 use kernel::site;
@@ -248,6 +248,8 @@ impl Run {
                     madvise_dontneed(w, 1, buffer_address(index as u16, *off), *len);
                 }
             }
+            Act::Fault(fault) => add_fault(w, fault.rule()),
+            Act::Mend {} => clear_faults(w),
             Act::Sigkill { task } => {
                 let target = w.comms.iter().find(|(_, comm)| comm.as_str() == task).map(|(id, _)| id);
                 if let Some(target) = target {
@@ -356,6 +358,10 @@ fn boot(w: &mut World, scenario: &Scenario) {
         DeviceKind::Slow => u64::from(scenario.device.latency_ms) * 1_000_000,
         DeviceKind::Ram | DeviceKind::Pmem => 0,
     };
+    *w.counter_mut(Counter::StableWrites) = u64::from(scenario.device.stable_writes);
+    for fault in &scenario.device.faults {
+        add_fault(w, fault.rule());
+    }
 }
 
 /// True if the engine runs this operation.

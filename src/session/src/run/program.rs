@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use kernel::block::ramdisk::{add_fault, clear_faults};
 use kernel::fs::attr;
 use kernel::fs::ext4::extents::fallocate as falloc;
 use kernel::fs::ext4::fsync::ext4_sync_file;
@@ -530,6 +531,14 @@ impl Program {
                 Ok(0)
             }
             Op::Umount {} => self.unmount(kt).await.map(|()| 0),
+            Op::Fault(fault) => {
+                kt.with(|w| add_fault(w, fault.rule()));
+                Ok(0)
+            }
+            Op::Mend {} => {
+                kt.with(clear_faults);
+                Ok(0)
+            }
             Op::RaceDontneed { .. } | Op::RaceWrite { .. } | Op::RaceTruncate { .. } | Op::RaceKill {} => {
                 self.make_ready(kt, op);
                 Ok(0)

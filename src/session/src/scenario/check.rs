@@ -58,6 +58,9 @@ impl Scenario {
             (DeviceKind::Slow, _) => return fail("device.latency_ms", "at most 60000"),
             (_, _) => return fail("device.latency_ms", "only a slow device has a latency"),
         }
+        for (n, fault) in self.device.faults.iter().enumerate() {
+            fault.check(&format!("device.faults[{n}]"))?;
+        }
         if !(16..=65_536).contains(&self.memory_mib) {
             return fail("memory_mib", format!("{} MiB: must be 16 to 65536", self.memory_mib));
         }
@@ -83,6 +86,8 @@ impl Scenario {
             let path = format!("interventions[{n}].do");
             match &intervention.act {
                 Act::Evict { buf, off, len } => self.check_evict(buf, *off, *len, &format!("{path}.evict"))?,
+                Act::Fault(fault) => fault.check(&format!("{path}.fault"))?,
+                Act::Mend {} => {}
                 Act::Sigkill { task } => {
                     self.task_named(task, &format!("{path}.sigkill.task"))?;
                 }
@@ -479,7 +484,8 @@ impl Names {
                     fail(path, "no helper is ready")
                 }
             }
-            Op::Sync {} | Op::RlimitFsize { .. } | Op::Seteuid { .. } => Ok(()),
+            Op::Fault(fault) => fault.check(path),
+            Op::Mend {} | Op::Sync {} | Op::RlimitFsize { .. } | Op::Seteuid { .. } => Ok(()),
         }
     }
 }

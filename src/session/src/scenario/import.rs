@@ -39,9 +39,9 @@ pub fn from_golden(json: &str) -> Result<Scenario, ScenarioError> {
     mkfs.size_mib = case.image.size_mib;
     scenario.image = Image::Mkfs(mkfs);
     scenario.device = match case.device.as_str() {
-        "ram" => Device { kind: DeviceKind::Ram, latency_ms: 0 },
-        "slow" => Device { kind: DeviceKind::Slow, latency_ms: 20 },
-        "pmem" => Device { kind: DeviceKind::Pmem, latency_ms: 0 },
+        "ram" => Device { kind: DeviceKind::Ram, latency_ms: 0, ..Device::default() },
+        "slow" => Device { kind: DeviceKind::Slow, latency_ms: 20, ..Device::default() },
+        "pmem" => Device { kind: DeviceKind::Pmem, latency_ms: 0, ..Device::default() },
         other => return Err(ScenarioError::new("device", format!("`{other}` is none of ram, slow, pmem"))),
     };
     scenario.mount = case.mount;

@@ -23,12 +23,14 @@ use thiserror::Error;
 
 mod big;
 mod check;
+mod fault;
 mod import;
 pub mod ops;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tracked;
 
+pub use fault::{Fault, FaultIo, FaultOf};
 pub use import::from_golden;
 pub use ops::{Buffer, BufferKind, Fill, Op, Segment};
 
@@ -204,11 +206,17 @@ pub struct Device {
     /// How long a request takes, ms; only a slow device has one.
     #[serde(default, skip_serializing_if = "is_default")]
     pub latency_ms: u32,
+    /// A page is left alone while the device writes it, as one that computes checksums asks for.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub stable_writes: bool,
+    /// What it fails, from the mount on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
 }
 
 impl Default for Device {
     fn default() -> Self {
-        Device { kind: DeviceKind::Ram, latency_ms: 0 }
+        Device { kind: DeviceKind::Ram, latency_ms: 0, stable_writes: false, faults: Vec::new() }
     }
 }
 
@@ -328,6 +336,10 @@ pub enum Act {
         #[serde(with = "big")]
         len: u64,
     },
+    /// The device fails requests from now on.
+    Fault(Fault),
+    /// The device fails no more.
+    Mend {},
     /// Sends SIGKILL.
     Sigkill {
         /// To whom.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::{big, is_default};
+use super::{Fault, big, is_default};
 
 /// Memory of the program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -445,6 +445,10 @@ pub enum Op {
     Seteuid { uid: u32 },
     /// Writes a file under /proc/sys.
     Sysctl { path: String, value: String },
+    /// The device fails requests from now on: no call of the program's own.
+    Fault(Fault),
+    /// The device fails no more.
+    Mend {},
     /// Sleeps.
     Msleep { ms: u32 },
     /// Closes everything, unmounts, drops all caches, mounts.
@@ -520,6 +524,8 @@ impl Op {
             Op::RlimitFsize { .. } => "rlimit_fsize",
             Op::Seteuid { .. } => "seteuid",
             Op::Sysctl { .. } => "sysctl",
+            Op::Fault(_) => "fault",
+            Op::Mend {} => "mend",
             Op::Msleep { .. } => "msleep",
             Op::Remount {} => "remount",
             Op::Umount {} => "umount",
@@ -676,8 +682,9 @@ impl Op {
                 word(path);
                 word(value);
             }
+            Op::Fault(fault) => word(&fault.text()),
             Op::Msleep { ms } => word(ms),
-            Op::Sync {} | Op::Remount {} | Op::Umount {} | Op::RaceKill {} | Op::RaceWait {} => {}
+            Op::Mend {} | Op::Sync {} | Op::Remount {} | Op::Umount {} | Op::RaceKill {} | Op::RaceWait {} => {}
         }
         out
     }

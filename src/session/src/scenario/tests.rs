@@ -166,7 +166,7 @@ prop_compose! {
         scenario.text = text;
         scenario.image = Image::Mkfs(Mkfs { size_mib, block_size, label, ..Mkfs::default() });
         if let Some(latency) = slow {
-            scenario.device = Device { kind: DeviceKind::Slow, latency_ms: u32::from(latency) + 1 };
+            scenario.device = Device { kind: DeviceKind::Slow, latency_ms: u32::from(latency) + 1, ..Device::default() };
         }
         scenario.vm.dirty_bytes = vm.0;
         scenario.vm.dirty_expire_centisecs = vm.1;

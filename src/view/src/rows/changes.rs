@@ -133,6 +133,7 @@ fn one(m: &Moment, change: &Raw, groups: &mut Groups) {
         Raw::handles(..) | Raw::journal(..) => journal(m, change, groups),
         Raw::bios(..)
         | Raw::bio_vecs(..)
+        | Raw::faults(..)
         | Raw::io_ends(..)
         | Raw::io_end_vecs(..)
         | Raw::io_end_pieces(..)
@@ -641,6 +642,10 @@ fn io(m: &Moment, change: &Raw, groups: &mut Groups) {
             };
             groups.add(Key::Bio(bio.0), format!("bio {}", bio.0), maybe(&format!("piece {n}"), show(*old), show(now)));
         }
+        Raw::faults(n, old) => {
+            let show = |fault: Option<world::DeviceFault>| fault.map(crate::rows::device::fault_words);
+            groups.add(Key::Device, "device", maybe("fails", show(*old), show(w.faults.get(*n))));
+        }
         Raw::io_ends(id, old) => {
             let now = *w.io_ends.at(*id);
             fields!(groups, Key::Bio(1 << 20 | id.0), format!("io_end {}", id.0), *old, now,
@@ -728,7 +733,7 @@ fn space(m: &Moment, change: &Raw, groups: &mut Groups) {
             let before = groups.groups.len();
             fields!(groups, Key::Journal, "journal", *old, now, "running tx": running_tid, "next tx": next_tid);
             fields!(groups, Key::Space, "file system", *old, now,
-                "mounted": mounted => yes, "read only": read_only => yes, "shutdown": shutdown => yes,
+                "mounted": mounted => yes, "read only": read_only => yes, "stable writes": stable_writes => yes, "shutdown": shutdown => yes,
                 "mount options": mount_opts => |v: u32| format!("{v:#x}"), "reserved clusters": resv_clusters);
             if groups.groups.len() == before && *old != now {
                 groups.add(Key::Space, "file system", added("", "superblock words"));
@@ -745,7 +750,7 @@ fn space(m: &Moment, change: &Raw, groups: &mut Groups) {
 
 /// Counters by number: the kernel's names.
 fn counter_name(slot: u32) -> &'static str {
-    const NAMES: [(Counter, &str); 37] = [
+    const NAMES: [(Counter, &str); 38] = [
         (Counter::Clock, "clock"),
         (Counter::FilePages, "NR_FILE_PAGES"),
         (Counter::FileDirty, "NR_FILE_DIRTY"),
@@ -775,6 +780,7 @@ fn counter_name(slot: u32) -> &'static str {
         (Counter::DirtyLimit, "vm.dirty"),
         (Counter::RatelimitPages, "ratelimit_pages"),
         (Counter::DeviceLatency, "device latency"),
+        (Counter::StableWrites, "stable writes"),
         (Counter::SectorsWritten, "sectors written"),
         (Counter::DeviceBytesWritten, "bytes written to the device"),
         (Counter::DeviceBytesRead, "bytes read from the device"),

@@ -318,6 +318,25 @@ fn before(m: &Moment, block: u64, size: u64, cached: bool) -> Vec<u8> {
     }
 }
 
+/// What a fault of the device is about, in words.
+#[must_use]
+pub fn fault_words(fault: world::DeviceFault) -> String {
+    let of = match fault.of {
+        world::FaultOf::Any => "",
+        world::FaultOf::Data => " of data",
+        world::FaultOf::Metadata => " of metadata",
+    };
+    let what = if fault.write { "writes" } else { "reads" };
+    let times = if fault.times == u32::MAX { "all".to_owned() } else { number(u64::from(fault.times)) };
+    let skip = if fault.skip == 0 { String::new() } else { format!(" after {}", number(u64::from(fault.skip))) };
+    let place = if fault.last == u64::MAX {
+        String::new()
+    } else {
+        format!(" at sectors {}", span(fault.first, fault.last.saturating_add(1)))
+    };
+    format!("{times} {what}{of}{skip}{place}")
+}
+
 /// Where two equally long runs of bytes differ.
 #[must_use]
 pub fn ranges(old: &[u8], new: &[u8]) -> Vec<(u32, u32)> {

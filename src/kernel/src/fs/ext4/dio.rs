@@ -252,10 +252,17 @@ async fn iomap_dio_rw(kt: &Kthread, iocb: &mut Kiocb, inode: InodeId, overwrite:
                     kt.sleep_on(WaitOn::Work(bio.0)).await;
                 }
             }
-            kt.with(|w| dio.pages.drain(..).for_each(|page| put_page(w, page)));
+            let failed = kt.with(|w| {
+                let failed = dio.pages.iter().any(|&page| w.pages.at(page).flags.contains(PageFlags::ERROR));
+                dio.pages.drain(..).for_each(|page| put_page(w, page));
+                failed
+            });
             probe!(kt, IDR_WAIT).await;
             // iomap_dio_complete()
             error?;
+            if failed {
+                return Err(Errno::EIO);
+            }
             ext4_dio_write_end_io(kt, inode, start, &dio).await?;
             iocb.pos += dio.size;
             if dio.size > 0 && kt.with(|w| w.sizes.at(inode).nrpages > 0) {

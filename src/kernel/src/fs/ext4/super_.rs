@@ -440,7 +440,8 @@ async fn fill_super(kt: &Kthread, options: MountOptions) -> Result<(), MountErro
     kt.with(|w| {
         check_device(&es, w.device.len() as u64 * PAGE_SIZE / u64::from(es.block_size()))?;
         drop_inode_pages(w, InodeId::BDEV);
-        *w.sb_mut() = super_info(&es, opts, options.read_only);
+        let stable = w.counter(Counter::StableWrites) != 0;
+        *w.sb_mut() = super_info(&es, opts, options.read_only, stable);
         Ok::<(), MountRefusal>(())
     })?;
     if opts.contains(MountOpts::DAX) {
@@ -496,12 +497,13 @@ async fn fill_super(kt: &Kthread, options: MountOptions) -> Result<(), MountErro
 }
 
 /// The words of a mounted file system.
-fn super_info(es: &Superblock, opts: MountOpts, read_only: bool) -> SuperInfo {
+fn super_info(es: &Superblock, opts: MountOpts, read_only: bool, stable_writes: bool) -> SuperInfo {
     let flex = es.incompat().contains(Incompat::FLEX_BG);
     let clusters = es.blocks_count() / u64::from(es.cluster_ratio());
     SuperInfo {
         mounted: false,
         read_only,
+        stable_writes,
         shutdown: false,
         aborted: false,
         block_bits: es.block_size().trailing_zeros() as u8,

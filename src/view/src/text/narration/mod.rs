@@ -5,6 +5,7 @@
 //! that no probe is.
 
 mod en;
+mod en_faults;
 mod en_fs;
 mod en_ranges;
 

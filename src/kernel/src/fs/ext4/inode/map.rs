@@ -321,7 +321,7 @@ pub async fn ext4_da_update_reserve_space(kt: &Kthread, inode: InodeId, used: u3
 /// `ext4_issue_zeroout()`, fs/ext4/inode.c: writes zeros to the device, past any cache.
 ///
 /// # Errors
-/// None today: the model's device does not refuse a write.
+/// `EIO` if the device fails a write.
 pub async fn ext4_issue_zeroout(kt: &Kthread, inode: InodeId, pblk: u64, len: u32) -> Result<(), Errno> {
     /// Pages in one request (BIO_MAX_PAGES).
     const PIECES: usize = 256;
@@ -346,6 +346,9 @@ pub async fn ext4_issue_zeroout(kt: &Kthread, inode: InodeId, pblk: u64, len: u3
         at += bytes;
         left -= bytes;
     }
-    kt.with(|w| put_page(w, zeros));
-    Ok(())
+    kt.with(|w| {
+        let failed = w.pages.at(zeros).flags.contains(PageFlags::ERROR);
+        put_page(w, zeros);
+        if failed { Err(Errno::EIO) } else { Ok(()) }
+    })
 }

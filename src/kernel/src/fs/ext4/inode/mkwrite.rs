@@ -18,6 +18,7 @@ use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_st
 use crate::fs::ext4::super_::{MountOpts, ext4_should_dioread_nolock, ext4_writepage_trans_blocks};
 use crate::fs::inode::file_update_time;
 use crate::mm::filemap::{lock_page, unlock_page};
+use crate::mm::writeback::{set_page_dirty_buffers, wait_for_stable_page};
 use crate::trace::{Word, call};
 use crate::{probe, site};
 
@@ -101,6 +102,7 @@ async fn mkwrite(kt: &Kthread, inode: InodeId, page: PageId) -> VmFault {
             })
     });
     if mapped {
+        wait_for_stable_page(kt, page).await;
         probe!(kt, PMK_MAPPED, len = len).await;
         return VmFault::Locked;
     }
@@ -147,13 +149,12 @@ async fn block_page_mkwrite(kt: &Kthread, inode: InodeId, page: PageId, get_bloc
             begun.map(|()| kt.with(|w| block_commit_write(w, page, 0, len)))
         }
     };
-    kt.with(|w| {
-        if result.is_ok() {
-            // set_page_dirty(): all buffers, those behind i_size too
-            crate::mm::writeback::set_page_dirty_buffers(w, page);
-        } else {
-            unlock_page(w, page);
-        }
-    });
-    result
+    if result.is_err() {
+        kt.with(|w| unlock_page(w, page));
+        return result;
+    }
+    // set_page_dirty(): all buffers, those behind i_size too
+    kt.with(|w| set_page_dirty_buffers(w, page));
+    wait_for_stable_page(kt, page).await;
+    Ok(())
 }

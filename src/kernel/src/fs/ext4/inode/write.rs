@@ -32,9 +32,10 @@ use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::namei::ext4_orphan_add;
 use crate::fs::ext4::super_::{MountOpts, ext4_should_dioread_nolock, ext4_writepage_trans_blocks};
 use crate::fs::fs_writeback::mark_inode_dirty;
-use crate::mm::filemap::{grab_cache_page_write_begin, lock_page, put_page, unlock_page, wait_on_page_writeback};
+use crate::mm::filemap::{grab_cache_page_write_begin, lock_page, put_page, unlock_page};
 use crate::mm::page_writeback::ino_of;
 use crate::mm::truncate::pagecache_isize_extended;
+use crate::mm::writeback::wait_for_stable_page;
 use crate::site;
 use crate::trace::{call, traced};
 use crate::{point, probe};
@@ -118,17 +119,6 @@ struct Begun(PageId, Fsdata);
 impl crate::trace::Word for Begun {
     fn word(self) -> u64 {
         0
-    }
-}
-
-fn wait_for_stable_page_needed(_w: &World) -> bool {
-    // SB_I_STABLE_WRITES is clear: a RAM disk does not ask for stable pages.
-    false
-}
-
-async fn wait_for_stable_page(kt: &Kthread, page: PageId) {
-    if kt.with(|w| wait_for_stable_page_needed(w)) {
-        wait_on_page_writeback(kt, page).await;
     }
 }
 
