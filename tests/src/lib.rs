@@ -1,6 +1,8 @@
 //! What the tests share: runs of scenarios, and the real tools that judge the
 //! images they leave.
 
+pub mod branches;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -165,7 +167,7 @@ pub fn upload() -> Image {
 /// If it does not start or not end.
 #[must_use]
 pub fn run(scenario: &Scenario, image: Option<Vec<u8>>) -> Run {
-    let options = RunOptions { recording: false, trace: false, image };
+    let options = RunOptions { image, ..RunOptions::default() };
     let mut run = Run::new(scenario, options).unwrap_or_else(|error| panic!("the scenario does not start: {error}"));
     assert_eq!(run.finish(), Progress::Finished);
     run

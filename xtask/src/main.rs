@@ -27,6 +27,7 @@ cargo xtask COMMAND
   test [PHASE...]         all checks and tests, as CI runs them; or only the named phases
   tidy                    the arrows between the crates, docs per crate, licences, no machine's paths
   conform [DIR...]        the engine against what a real kernel did (tests/golden)
+  branches                which branches of the write path no scenario reaches (tests/branches.csv)
   bench                   native benches, then those in Chromium (benches/web)
   kernel-map TREE         the engine's table of sites against a v5.10.238 tree
   styles                  www/styles as one file (Trunk calls this)
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         "test" => test::test(rest),
         "tidy" => no_args(rest).and_then(|()| tidy::tidy()),
         "conform" => conform(rest),
+        "branches" => no_args(rest).and_then(|()| branches()),
         "bench" => no_args(rest).and_then(|()| bench()),
         "kernel-map" => match rest {
             [tree] => kernel_map::check(std::path::Path::new(tree)),
@@ -107,6 +109,13 @@ fn conform(dirs: &[String]) -> Result<(), Fault> {
         command.arg("tests/golden");
     }
     stream(command.args(dirs), "writepath conform")
+}
+
+/// Runs all scenarios with the calls and probes they hit recorded, against `tests/branches.csv`.
+fn branches() -> Result<(), Fault> {
+    let mut command = cargo();
+    command.args(["run", "--quiet", "--release", "-p", "writepath-tests", "--bin", "branches"]);
+    stream(&mut command, "branches")
 }
 
 /// `cargo bench`, then each script of `benches/web` in Chromium, on the engine as the page builds it.

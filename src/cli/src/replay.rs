@@ -108,7 +108,7 @@ pub struct Replay {
 /// See [`ReplayError`].
 pub fn replay(input: &Input, upload: Option<Vec<u8>>) -> Result<Replay, ReplayError> {
     let scenario = &input.scenario;
-    let mut run = Run::new(scenario, RunOptions { recording: false, trace: true, image: upload })?;
+    let mut run = Run::new(scenario, RunOptions { trace: true, image: upload, ..RunOptions::default() })?;
     let mut steps = 0;
     loop {
         match run.step(SLICE) {

@@ -77,7 +77,7 @@ pub async fn iov_iter_fault_in_readable(kt: &Kthread, bytes: u64) -> Result<(), 
     call!(kt, &site::IOV_ITER_FAULT_IN_READABLE, &[bytes], async {
         let (process, pieces) = kt.with(|w| (w.tasks.at(kt.task).process, pieces(w, kt.task, bytes)));
         for (n, base, len) in pieces {
-            probe!(kt, FI_SEGMENT, seg = n, address = base).await;
+            probe!(kt, FI_SEGMENT, seg = n, address = base, len = len).await;
             fault_in_pages_readable(kt, process, base, len).await?;
         }
         Ok(())

@@ -79,18 +79,22 @@ pub fn traced<T: Word + Copy>(
 
 /// The begin of [`call!`].
 pub fn enter(kt: &Kthread, site: &'static FnSite, args: &[u64]) {
-    if site.traced {
-        kt.with(|w| write(w, TraceEvent::Enter, site.id, args));
-    }
+    kt.with(|w| {
+        if site.traced || w.trace.all_calls {
+            write(w, TraceEvent::Enter, site.id, args);
+        }
+    });
     kt.push_frame(site.id, args);
 }
 
 /// The end of [`call!`].
 pub fn exit(kt: &Kthread, site: &'static FnSite, value: u64) {
     kt.pop_frame();
-    if site.traced {
-        kt.with(|w| write(w, TraceEvent::Exit, site.id, &[value]));
-    }
+    kt.with(|w| {
+        if site.traced || w.trace.all_calls {
+            write(w, TraceEvent::Exit, site.id, &[value]);
+        }
+    });
 }
 
 /// Writes a trace record of the current task.

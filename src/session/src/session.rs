@@ -232,6 +232,6 @@ impl Session {
 }
 
 fn start(scenario: &Scenario, image: Option<&Vec<u8>>) -> Result<Run, RunError> {
-    let options = RunOptions { recording: true, trace: false, image: image.cloned() };
+    let options = RunOptions { recording: true, image: image.cloned(), ..RunOptions::default() };
     Run::new(scenario, options)
 }

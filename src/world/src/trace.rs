@@ -41,6 +41,8 @@ pub struct TraceRecord {
 pub struct Tracer {
     /// Write records.
     pub on: bool,
+    /// Calls of every function are written, not only of those that recorded traces follow.
+    pub all_calls: bool,
     /// What was written.
     pub records: Vec<TraceRecord>,
 }

@@ -120,7 +120,7 @@ sites! {
         GRAB_LOCK :1808 Statement "lock_page(page)";
         GRAB_INSERT :1851 Statement "add_to_page_cache_lru(page, mapping, index)";
     }
-    fn IOV_ITER_FAULT_IN_READABLE = "iov_iter_fault_in_readable" "lib/iov_iter.c":431 FaultIn traced 1 -> Decimal (bytes: Bytes, seg: Count, address: Address) {
+    fn IOV_ITER_FAULT_IN_READABLE = "iov_iter_fault_in_readable" "lib/iov_iter.c":431 FaultIn traced 1 -> Decimal (bytes: Bytes, seg: Count, address: Address, len: Bytes) {
         FI_SEGMENT :440 Statement "for each segment of the chunk: fault_in_pages_readable(v.iov_base, v.iov_len)";
         FI_FAULT :738 Statement "__get_user(c, uaddr): the page is not there: page fault";
     }
@@ -178,7 +178,7 @@ sites! {
         DWE_ISIZE :3161 Statement "if (copied && new_i_size > inode->i_size) maybe raise i_disksize";
         DWE_STOP :3178 Statement "ext4_journal_stop(handle)";
     }
-    fn GENERIC_WRITE_END = "generic_write_end" "fs/buffer.c":2168 WriteEnd traced 5 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, start: Bytes) {
+    fn GENERIC_WRITE_END = "generic_write_end" "fs/buffer.c":2168 WriteEnd traced 5 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, start: Bytes, old_size: Bytes) {
         BWE_SHORT :2141 Statement "if (copied < len) …";
         BWE_DROP :2154 Statement "if (!PageUptodate(page)) copied = 0";
         BWE_ZERO :2157 Statement "page_zero_new_buffers(page, start + copied, start + len)";
@@ -201,7 +201,7 @@ sites! {
         WE_ISIZE :1341 Statement "i_size_changed = ext4_update_inode_size(inode, pos + copied)";
         WE_STOP :1365 Statement "unlock_page; mark the inode dirty; ext4_journal_stop(handle)";
     }
-    fn EXT4_JOURNALLED_WRITE_END_FN = "ext4_journalled_write_end" "fs/ext4/inode.c":1417 WriteEnd traced 6 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, private: Bool, ret: Status) {
+    fn EXT4_JOURNALLED_WRITE_END_FN = "ext4_journalled_write_end" "fs/ext4/inode.c":1417 WriteEnd traced 6 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, private: Bool, old_size: Bytes, ret: Status) {
         JWE_WALK :1455 Statement "ext4_walk_page_buffers(handle, bhs, from, from + copied, write_end_fn)";
         JWE_STOP :1480 Statement "unlock_page; mark the inode dirty; ext4_journal_stop(handle)";
     }
@@ -520,7 +520,7 @@ sites! {
     fn EXT4_FREE_BLOCKS_FN = "ext4_free_blocks" "fs/ext4/mballoc.c":5655 Writeback (block: Count, count: Count, flags: Flags) {
         FRB_BITS :5745 Statement "ext4_mb_clear_bb(): free on disk, to be allocated again after the commit";
     }
-    fn EXT4_SHOULD_RETRY_ALLOC = "ext4_should_retry_alloc" "fs/ext4/balloc.c":677 WriteBegin traced 0 -> Decimal () {
+    fn EXT4_SHOULD_RETRY_ALLOC = "ext4_should_retry_alloc" "fs/ext4/balloc.c":677 WriteBegin traced 0 -> Decimal (retries: Count) {
     }
 
     // ---- fs/fs-writeback.c: an inode becomes dirty ----

@@ -44,6 +44,8 @@ pub struct RunOptions {
     pub recording: bool,
     /// Keep what a tracer would print.
     pub trace: bool,
+    /// Calls of every function go into the trace, also of those that no recorded case follows.
+    pub all_calls: bool,
     /// The bytes of the uploaded image, if the scenario names one.
     pub image: Option<Vec<u8>>,
 }
@@ -138,6 +140,7 @@ impl Run {
         let mut world = World::default();
         let size_bytes = image::load(&mut world, scenario, options.image.as_deref())?;
         boot(&mut world, scenario);
+        world.trace.all_calls = options.all_calls;
         let machine = Machine::new(world, false);
         let buffers = program::buffer_names(scenario);
         let shared = Rc::new(RefCell::new(Shared::default()));

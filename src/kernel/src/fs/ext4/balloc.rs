@@ -408,7 +408,7 @@ pub fn claim_free_clusters(w: &mut World, count: u64, flags: MbFlags) -> bool {
 pub async fn ext4_should_retry_alloc(kt: &Kthread, retries: &mut u32) -> bool {
     *retries += 1;
     let tries = *retries;
-    trace::call!(kt, &site::EXT4_SHOULD_RETRY_ALLOC, &[], async {
+    trace::call!(kt, &site::EXT4_SHOULD_RETRY_ALLOC, &[u64::from(tries)], async {
         if tries > 3 || !kt.with(|w| has_journal(w)) {
             return false;
         }

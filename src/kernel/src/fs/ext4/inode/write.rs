@@ -661,7 +661,7 @@ async fn generic_write_end(kt: &Kthread, inode: InodeId, pos: u64, len: u64, cop
         if changed {
             kt.with(|w| w.size_mut(inode).i_size = pos + copied);
         }
-        probe!(kt, GWE_ISIZE, copied = copied).await;
+        probe!(kt, GWE_ISIZE, copied = copied, old_size = old_size).await;
         kt.with(|w| {
             unlock_page(w, page);
             put_page(w, page);
@@ -891,7 +891,7 @@ async fn ext4_journalled_write_end(
                 }
             });
         }
-        probe!(kt, JWE_WALK, copied = kept).await;
+        probe!(kt, JWE_WALK, copied = kept, old_size = old_size).await;
         let changed = kt.with(|w| {
             let tid = ext4_journal_current_handle(w, kt).map_or(0, |handle| handle.tid);
             w.sync_mut(inode).datasync_tid = tid;
