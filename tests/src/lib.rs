@@ -131,7 +131,9 @@ pub fn expected(writes: &[Write]) -> Vec<u8> {
     file
 }
 
-fn kernel_byte(i: u64) -> u8 {
+/// Byte `i` of a buffer that is filled from seed 3.
+#[must_use]
+pub fn kernel_byte(i: u64) -> u8 {
     (131 * 3 + 7 * i + 31 * (i >> 8) + 17 * (i >> 16)) as u8
 }
 

@@ -32,7 +32,7 @@ pub(crate) mod tracked;
 
 pub use fault::{Fault, FaultIo, FaultOf};
 pub use import::from_golden;
-pub use ops::{Buffer, BufferKind, Fill, Op, Segment};
+pub use ops::{Buffer, BufferKind, FallocateMode, Fill, Op, Segment};
 
 /// The version of the format that this program writes and reads.
 pub const VERSION: u32 = 1;

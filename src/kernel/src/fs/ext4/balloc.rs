@@ -130,7 +130,10 @@ pub fn ext4_inode_block_valid(w: &mut World, start: u64, count: u64) -> bool {
 fn desc_place(w: &mut World, group: u32) -> (BhId, usize) {
     let sb = w.sb();
     let per_block = u32::try_from(block_size(w) / u64::from(sb.desc_size.max(32))).expect("at most 2048");
-    let block = u64::from(sb.first_data_block) + 1 + u64::from(group / per_block);
+    // Behind the superblock, which lies in block 1 of 1 KiB blocks even where
+    // bigalloc counts its clusters from block 0 (`descriptor_loc()`).
+    let superblock = u64::from(sb.block_bits == 10);
+    let block = superblock + 1 + u64::from(group / per_block);
     (getblk(w, block), (group % per_block) as usize * usize::from(sb.desc_size))
 }
 

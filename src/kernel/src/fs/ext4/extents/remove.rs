@@ -136,7 +136,8 @@ async fn remove_space(kt: &Kthread, inode: InodeId, start: u32, end: u32) -> Res
             }
             split_extent_at(kt, inode, &mut path, end + 1, split_flags, flags).await?;
             probe!(kt, ERS_SPLIT).await;
-        } else if bits > 0 && end >= ex.block.0 && u64::from(end) < ex.end() && partial.state == PartialState::Initial {
+        } else if bits > 0 && u64::from(end) + 1 >= ex.end() {
+            // A cluster that the extent behind the hole shares has to stay.
             let (_, pblk) = path.search_right(kt, inode, u32::try_from(ex.end()).unwrap_or(EXT_MAX_BLOCKS)).await?;
             if pblk > 0 {
                 partial = Partial { pclu: pblk >> bits, lblk: 0, state: PartialState::NoFree };
