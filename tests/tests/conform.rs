@@ -24,6 +24,12 @@ fn state(report: &CaseReport) -> String {
     format!("result={} loop={}", word(&report.result), word(&report.loop_))
 }
 
+/// Whole percent of `graph.txt`, rounded down: what must not fall.
+fn graph(report: &CaseReport) -> Option<u32> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
+    report.graph.map(|percent| (percent + 1e-9) as u32)
+}
+
 /// The line of a case; what stands behind `#` is for readers.
 fn line(report: &CaseReport) -> String {
     let mut why = Vec::new();
@@ -36,7 +42,8 @@ fn line(report: &CaseReport) -> String {
         why.push(format!("lacks: {}", report.lacks.join(", ")));
     }
     let why = if why.is_empty() { String::new() } else { format!("  # {}", why.join("; ")) };
-    format!("{:<32} {}{why}", report.name, state(report))
+    let graph = graph(report).map_or("not-counted".to_owned(), |percent| percent.to_string());
+    format!("{:<32} {} graph={graph}{why}", report.name, state(report))
 }
 
 #[test]
@@ -54,19 +61,24 @@ fn recorded_cases_agree_as_written_down() {
         return;
     }
     let known = std::fs::read_to_string(&path).expect("agreement.txt is there; UPDATE_GOLDEN=1 writes it");
-    let known: BTreeMap<&str, String> = known
+    let known: BTreeMap<&str, (String, Option<u32>)> = known
         .lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| {
             let mut words = line.split_whitespace();
-            Some((words.next()?, words.take(2).collect::<Vec<_>>().join(" ")))
+            let name = words.next()?;
+            let state = words.by_ref().take(2).collect::<Vec<_>>().join(" ");
+            let graph = words.next().and_then(|word| word.strip_prefix("graph="));
+            Some((name, (state, graph.and_then(|percent| percent.parse().ok()))))
         })
         .collect();
     let mut changed = String::new();
     for report in &reports {
-        let was = known.get(report.name.as_str()).map_or("not listed", String::as_str);
-        if was != state(report) {
-            let _ = writeln!(changed, "  was {was}\n  now {}", line(report));
+        let (was, graph_was) =
+            known.get(report.name.as_str()).map_or(("not listed", None), |(state, graph)| (state.as_str(), *graph));
+        if was != state(report) || graph(report) < graph_was {
+            let graph_was = graph_was.map_or(String::new(), |percent| format!(" graph={percent}"));
+            let _ = writeln!(changed, "  was {was}{graph_was}\n  now {}", line(report));
         }
     }
     for name in known.keys().filter(|name| !reports.iter().any(|report| report.name == **name)) {

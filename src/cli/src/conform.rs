@@ -57,9 +57,11 @@ pub struct CaseReport {
 impl fmt::Display for CaseReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:<32} result {}  loop {}", self.name, self.result, self.loop_)?;
-        match self.events {
-            Some(percent) => write!(out, "  events {percent:.1}%")?,
-            None => write!(out, "  events not counted")?,
+        for (what, ratio) in [("events", self.events), ("graph", self.graph)] {
+            match ratio {
+                Some(percent) => write!(out, "  {what} {percent:.1}%")?,
+                None => write!(out, "  {what} not counted")?,
+            }
         }
         if !self.lacks.is_empty() {
             write!(out, "  lacks: {}", self.lacks.join(", "))?;
@@ -199,8 +201,8 @@ pub fn run_case(folder: &Path) -> CaseReport {
     });
     let events = events_want
         .map(|want| 100.0 * golden::ratio(&golden::event_lines(&want), &golden::event_lines(&replayed.events_text)));
-    // The engine's function graph is not written yet.
-    let graph = graph_want.map(|want| 100.0 * golden::ratio(&golden::graph_names(&want), &[]));
+    let graph = graph_want
+        .map(|want| 100.0 * golden::ratio(&golden::graph_names(&want), &golden::graph_names(&replayed.graph_text)));
     CaseReport { result, loop_, events, graph, lacks: replayed.lacks, ..report }
 }
 
@@ -268,6 +270,8 @@ mod tests {
         assert!(Totals::of(&reports[..1]).all_agree());
         assert!(!Totals::of(&[]).all_agree());
         let line = reports[1].to_string();
-        assert!(line.ends_with("result differs (ret 1, expected 2)  loop not counted  events 50.0%  lacks: splice"));
+        assert!(line.ends_with(
+            "result differs (ret 1, expected 2)  loop not counted  events 50.0%  graph 0.0%  lacks: splice"
+        ));
     }
 }

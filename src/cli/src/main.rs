@@ -14,8 +14,8 @@ writepath: a write(2) through the page cache and ext4, as Linux v5.10 does it
 
   writepath run SCENARIO --out DIR --image FILE [--upload FILE]
       Replays a scenario, of our own format or the scenario.json of a recorded
-      case. Writes loop.txt, events.txt and result.json into DIR, and the image
-      after the unmount to FILE. --upload: the image that the scenario names.
+      case. Writes loop.txt, events.txt, graph.txt and result.json into DIR, and
+      the image after the unmount to FILE. --upload: the image it names.
 
   writepath conform DIR...
       Replays every recorded case under DIR, prints a line for each and the
@@ -102,6 +102,7 @@ fn run(args: &[String]) -> Done {
         let files = [
             ("loop.txt", &replayed.loop_text),
             ("events.txt", &replayed.events_text),
+            ("graph.txt", &replayed.graph_text),
             ("result.json", &golden::emit_result(&replayed.result)),
         ];
         for (file, text) in files {

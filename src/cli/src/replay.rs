@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::Deserialize;
 use session::golden::{CaseResult, ProcessEnd, Syscall, errno_name};
+use session::graph_text;
 use session::loop_text::{self, Detail, Labels};
 use session::run::{Progress, Run, RunError, RunOptions};
 use session::scenario::{self, Op, Scenario, ScenarioError};
@@ -96,6 +97,8 @@ pub struct Replay {
     pub loop_text: String,
     /// `events.txt`.
     pub events_text: String,
+    /// `graph.txt`.
+    pub graph_text: String,
     /// The device after the unmount.
     pub image: Vec<u8>,
     /// What the engine does not model yet.
@@ -108,7 +111,8 @@ pub struct Replay {
 /// See [`ReplayError`].
 pub fn replay(input: &Input, upload: Option<Vec<u8>>) -> Result<Replay, ReplayError> {
     let scenario = &input.scenario;
-    let mut run = Run::new(scenario, RunOptions { trace: true, image: upload, ..RunOptions::default() })?;
+    let mut run =
+        Run::new(scenario, RunOptions { trace: true, all_calls: true, image: upload, ..RunOptions::default() })?;
     let mut steps = 0;
     loop {
         match run.step(SLICE) {
@@ -156,6 +160,7 @@ pub fn replay(input: &Input, upload: Option<Vec<u8>>) -> Result<Replay, ReplayEr
         result,
         loop_text: loop_text::text(&trace, &labels, first, Detail::Loop),
         events_text: loop_text::text(&trace, &labels, first, Detail::Events),
+        graph_text: graph_text::text(&trace, &labels, first),
         lacks: run.lacks(),
         image: bytes,
     })

@@ -10,6 +10,7 @@ use world::{Errno, IovIter, Iovec, IterId, PAGE_SIZE, PageId, TaskId, World};
 use crate::mm::memory::{FaultIp, TASK_SIZE_MAX, fault_in_user_page, handle_read_fault, present, readable_now};
 use crate::probe;
 use crate::site;
+use crate::trace::Graph as _;
 use crate::trace::{call, traced};
 
 /// The iterator of a task.
@@ -107,7 +108,11 @@ async fn get_user(kt: &Kthread, process: u8, address: u64) -> Result<(), Errno> 
     if kt.with(|w| readable_now(w, process, address)) {
         return Ok(());
     }
-    handle_read_fault(kt, process, address, FaultIp::FaultIn).await?;
+    let read = handle_read_fault(kt, process, address, FaultIp::FaultIn).await;
+    if read.is_err() {
+        kt.graph("fixup_exception");
+    }
+    read?;
     probe!(kt, FI_FAULT, address = address).await;
     Ok(())
 }
@@ -124,6 +129,8 @@ pub async fn iov_iter_copy_from_user_atomic(kt: &Kthread, page: PageId, offset: 
             let done = kt.with(|w| copyin(w, process, base, page, offset + copied, len));
             copied += done;
             if done < len {
+                // In the string copy, and again in its byte-wise tail.
+                kt.graph("fixup_exception fixup_exception");
                 probe!(kt, CP_SHORT, copied = copied).await;
                 break;
             }

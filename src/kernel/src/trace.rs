@@ -97,6 +97,30 @@ pub fn exit(kt: &Kthread, site: &'static FnSite, value: u64) {
     });
 }
 
+/// Calls of functions that have no frame of their own, see [`world::Tracer::graph`]: what a function graph of
+/// the kernel would show in between.
+pub trait Graph {
+    /// Notes `text`.
+    fn graph(self, text: &'static str);
+}
+
+impl Graph for &mut World {
+    #[inline]
+    fn graph(self, text: &'static str) {
+        let (step, task) = (self.rec.step, self.current.0);
+        self.trace.graph(step, task, text);
+    }
+}
+
+impl Graph for &Kthread {
+    #[inline]
+    fn graph(self, text: &'static str) {
+        if cfg!(not(target_arch = "wasm32")) {
+            self.with(|w| w.graph(text));
+        }
+    }
+}
+
 /// Writes a trace record of the current task.
 #[inline]
 pub fn write(w: &mut World, event: TraceEvent, site: u16, args: &[u64]) {

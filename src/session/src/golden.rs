@@ -352,7 +352,7 @@ fn without_fields(line: &str) -> String {
 pub fn graph_names(text: &str) -> Vec<String> {
     let names = text.lines().filter_map(|line| {
         let line = split_tag(line).1.trim();
-        if line.starts_with(['#', '}', '.', '!', '/']) {
+        if line.starts_with(['#', '}', '.', '!', '/', '-']) {
             return None;
         }
         let name = line.split(['(', ' ', ';', '{']).next().unwrap_or_default();

@@ -15,6 +15,7 @@
 
 pub mod digest;
 pub mod golden;
+pub mod graph_text;
 pub mod library;
 pub mod link;
 pub mod loop_text;

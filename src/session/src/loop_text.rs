@@ -44,16 +44,13 @@ pub struct Labels {
 }
 
 impl Labels {
-    fn task(&self, task: u32) -> &str {
+    pub(crate) fn task(&self, task: u32) -> &str {
         self.tasks.get(&task).map_or("?", String::as_str)
     }
 }
 
-/// The text of `records`. Only what lies between the begin of operation
-/// `first` and the end of the last one is printed.
-#[must_use]
-pub fn text(records: &[TraceRecord], labels: &Labels, first: u64, detail: Detail) -> String {
-    let mut printer = Printer { labels, lines: Vec::new(), open: BTreeMap::new() };
+/// Those of `records` that are printed: between the begin of operation `first` and the end of the last one.
+pub(crate) fn printed(records: &[TraceRecord], first: u64) -> &[TraceRecord] {
     let traced = records
         .iter()
         .position(|r| r.event == TraceEvent::OpBegin && r.args[0] >= first)
@@ -61,7 +58,15 @@ pub fn text(records: &[TraceRecord], labels: &Labels, first: u64, detail: Detail
     let end = traced.iter().rposition(|r| r.event == TraceEvent::OpEnd).map_or(0, |end| end + 1);
     // The operation in which the program dies has no end.
     let dying = traced[end..].iter().any(|r| r.event == TraceEvent::OpBegin);
-    for record in if dying { traced } else { &traced[..end] } {
+    if dying { traced } else { &traced[..end] }
+}
+
+/// The text of `records`. Only what lies between the begin of operation
+/// `first` and the end of the last one is printed.
+#[must_use]
+pub fn text(records: &[TraceRecord], labels: &Labels, first: u64, detail: Detail) -> String {
+    let mut printer = Printer { labels, lines: Vec::new(), open: BTreeMap::new() };
+    for record in printed(records, first) {
         if labels.tasks.contains_key(&record.task) {
             printer.record(record, detail);
         }
@@ -92,22 +97,17 @@ struct Printer<'a> {
 impl Printer<'_> {
     fn record(&mut self, r: &TraceRecord, detail: Detail) {
         match r.event {
-            TraceEvent::OpBegin => {
-                let op = usize::try_from(r.args[0]).ok().and_then(|n| self.labels.ops.get(n));
-                let text = format!("# op{} begin {}", r.args[0], op.map_or("?", String::as_str));
-                self.lines.push(Line { task: r.task, depth: 0, text });
-            }
-            TraceEvent::OpEnd => {
-                let text = format!("# op{} end ret={} errno={}", r.args[0], r.args[1].cast_signed(), r.args[2]);
-                self.lines.push(Line { task: r.task, depth: 0, text });
+            TraceEvent::OpBegin | TraceEvent::OpEnd => {
+                self.lines.push(Line { task: r.task, depth: 0, text: op_text(r, self.labels) });
             }
             TraceEvent::Enter => {
-                let Some(site) = function(r.site) else { return };
+                let Some(site) = function(r.site).filter(|site| site.traced) else { return };
                 let line = self.inner(r.task, call_text(site, &r.args));
                 self.open.entry(r.task).or_default().push(Open { line, site, leaf: true });
             }
             TraceEvent::Exit => self.exit(r),
             TraceEvent::Point if detail == Detail::Loop => {}
+            TraceEvent::Graph(_) => {}
             TraceEvent::Point => {
                 let Some(point) = POINTS.get(usize::from(r.site)) else { return };
                 let fields = point_text(point.format, &r.args).replace("[COMM]", self.comm(r.task));
@@ -191,7 +191,17 @@ impl Printer<'_> {
     }
 }
 
-fn function(site: u16) -> Option<&'static FnSite> {
+/// The line that begins or ends an operation.
+pub(crate) fn op_text(r: &TraceRecord, labels: &Labels) -> String {
+    let [number, ret, errno, ..] = r.args;
+    if r.event == TraceEvent::OpEnd {
+        return format!("# op{number} end ret={} errno={errno}", ret.cast_signed());
+    }
+    let op = usize::try_from(number).ok().and_then(|n| labels.ops.get(n));
+    format!("# op{number} begin {}", op.map_or("?", String::as_str))
+}
+
+pub(crate) fn function(site: u16) -> Option<&'static FnSite> {
     match kernel::site::SITES.get(usize::from(site)) {
         Some(kernel::site::Site::Function(function)) => Some(function),
         _ => None,

@@ -19,6 +19,7 @@ use crate::fs::buffer;
 use crate::fs::ext4::page_io;
 use crate::point;
 use crate::site::{BIO_END, IDLE};
+use crate::trace::Graph as _;
 
 /// Who is told when a request completes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,11 +92,19 @@ pub fn submit_bio(w: &mut World, request: Request<'_>) -> BioId {
         w.bio_vec_set((id, n as u16), Some(vec));
     }
     point!(w, BLOCK_BIO_QUEUE, rwbs_word(&bio), bio.sector, len / 512);
+    w.graph("submit_bio { submit_bio_noacct {");
     if latency == 0 {
+        w.graph("brd_submit_bio {");
+        for _ in request.vecs {
+            w.graph("brd_do_bvec { brd_lookup_page");
+            w.graph(if bio.write { "brd_lookup_page }" } else { "}" });
+        }
         bio_endio(w, id);
+        w.graph("}");
     } else {
         schedule(w, latency, Event::BioEnd(id));
     }
+    w.graph("} }");
     id
 }
 
@@ -175,6 +184,7 @@ pub fn bio_endio(w: &mut World, id: BioId) {
     }
     point!(w, BLOCK_BIO_COMPLETE, rwbs_word(&bio), bio.sector, bio.len / 512, u64::from(bio.error));
     w.bios.release(rec, id);
+    w.graph("bio_endio {");
     match bio.completion {
         c if c == Completion::Buffers as u8 => buffer::end_buffers(w, &bio, &vecs),
         c if c == Completion::Pages as u8 => page_io::ext4_end_bio(w, &bio, &vecs),
@@ -184,9 +194,11 @@ pub fn bio_endio(w: &mut World, id: BioId) {
                 // The pages are the waiter's own: they tell it.
                 vecs.iter().for_each(|vec| w.page_mut(vec.page).flags.insert(PageFlags::ERROR));
             }
+            w.graph("iomap_dio_bio_end_io");
             wake_all(w, WaitOn::Work(id.0));
         }
     }
+    w.graph("}");
 }
 
 /// The irq side of the machine: an event happens while no task runs.

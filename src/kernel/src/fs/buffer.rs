@@ -9,12 +9,13 @@ use world::{
     BhFlags, BhId, Bio, BioVec, BufferHead, Errno, InodeId, InodeState, PAGE_SIZE, PageFlags, PageId, WaitOn, World,
 };
 
-use crate::block::ramdisk::{Completion, Request, submit_bio};
+use crate::block::ramdisk::{Completion, REQ_META, Request, submit_bio};
 use crate::fs::fs_writeback::mark_inode_dirty_state;
 use crate::mm::filemap;
 use crate::mm::page_writeback::account_page_dirtied;
 use crate::mm::writeback::mapping_set_error;
 use crate::point;
+use crate::trace::Graph as _;
 
 /// Bytes of a block of the mounted file system.
 #[must_use]
@@ -25,6 +26,11 @@ pub fn block_size(w: &World) -> u64 {
 /// `create_empty_buffers()`, fs/buffer.c:1556: attaches buffer heads; they
 /// inherit uptodate and dirty from the page.
 pub fn create_empty_buffers(w: &mut World, page: PageId) {
+    w.graph("create_empty_buffers { alloc_page_buffers }");
+    attach_buffers(w, page);
+}
+
+fn attach_buffers(w: &mut World, page: PageId) {
     let size = block_size(w);
     let count = PAGE_SIZE / size;
     let flags = w.pages.at(page).flags;
@@ -57,22 +63,64 @@ pub fn drop_buffers(w: &mut World, page: PageId) {
     page.refs -= 1;
 }
 
+/// The buffer of a device block that the mount holds on to, so that nobody looks it up.
+pub fn held_block(w: &mut World, block: u64) -> BhId {
+    let quiet = std::mem::replace(&mut w.trace.quiet, true);
+    let bh = getblk(w, block);
+    w.trace.quiet = quiet;
+    bh
+}
+
 /// `__getblk()`: the buffer of a device block, its bytes maybe not yet read.
 /// Never fails: memory is not short of metadata pages.
 pub fn getblk(w: &mut World, block: u64) -> BhId {
     let size = block_size(w);
     let (index, n) = ((block * size / PAGE_SIZE) as u32, (block * size % PAGE_SIZE / size) as u32);
+    let known = w.find_page(InodeId::BDEV, index).filter(|page| w.pages.at(*page).nr_bhs > 0);
+    w.graph("__getblk_gfp {");
+    graph_find_get_block(w, block);
+    if known.is_none() {
+        w.trace.forget_buffer(block);
+        graph_find_get_block(w, block);
+        w.trace.forget_buffer(block);
+    }
+    let page = known.unwrap_or_else(|| grow_dev_page(w, index));
+    if known.is_none() {
+        graph_find_get_block(w, block);
+    }
+    w.graph("}");
+    page.bh(n)
+}
+
+/// `__find_get_block()`, fs/buffer.c: asks the CPU's list of recent buffers, then the page cache.
+pub fn graph_find_get_block(w: &mut World, block: u64) {
+    w.graph(if w.trace.is_recent(block) {
+        "__find_get_block"
+    } else {
+        "__find_get_block { pagecache_get_page { find_get_entry } }"
+    });
+    w.trace.touch_buffer(block);
+}
+
+/// `grow_dev_page()`: the page of a device block, with buffer heads.
+fn grow_dev_page(w: &mut World, index: u32) -> PageId {
+    let size = block_size(w);
+    w.graph("pagecache_get_page { find_get_entry");
     let page = match w.find_page(InodeId::BDEV, index) {
-        Some(page) => page,
+        Some(page) => {
+            w.graph("}");
+            page
+        }
         None => {
             let page = filemap::add_to_page_cache(w, InodeId::BDEV, index);
+            w.graph("} alloc_page_buffers");
             filemap::unlock_page(w, page);
             filemap::put_page(w, page);
             page
         }
     };
     if w.pages.at(page).nr_bhs == 0 {
-        create_empty_buffers(w, page);
+        attach_buffers(w, page);
         let first = u64::from(index) * (PAGE_SIZE / size);
         for (n, bh) in w.page_bhs(page).collect::<Vec<_>>().into_iter().enumerate() {
             let head = w.bh_mut(bh);
@@ -80,7 +128,7 @@ pub fn getblk(w: &mut World, block: u64) -> BhId {
             head.blocknr = first + n as u64;
         }
     }
-    page.bh(n)
+    page
 }
 
 /// Submits a read of one buffer, which is then locked until the read ends.
@@ -89,6 +137,7 @@ pub fn submit_bh_read(w: &mut World, bh: BhId, rwbs: u8) {
     w.bh_mut(bh).flags.insert(BhFlags::LOCK);
     let vec = BioVec { page: head.page, offset: u32::from(head.offset), len: u32::from(head.size), content: None };
     let inode = w.pages.at(head.page).mapping;
+    w.graph("submit_bh {");
     submit_bio(
         w,
         Request {
@@ -100,6 +149,7 @@ pub fn submit_bh_read(w: &mut World, bh: BhId, rwbs: u8) {
             inode,
         },
     );
+    w.graph("}");
 }
 
 /// Submits a write of one dirty buffer (`submit_bh`); dirty is cleared first.
@@ -110,6 +160,7 @@ pub fn submit_bh_write(w: &mut World, bh: BhId, rwbs: u8) {
     flags.insert(BhFlags::LOCK);
     let vec = BioVec { page: head.page, offset: u32::from(head.offset), len: u32::from(head.size), content: None };
     let inode = w.pages.at(head.page).mapping;
+    w.graph("submit_bh {");
     submit_bio(
         w,
         Request {
@@ -121,10 +172,16 @@ pub fn submit_bh_write(w: &mut World, bh: BhId, rwbs: u8) {
             inode,
         },
     );
+    w.graph("}");
 }
 
 /// `end_buffer_read_sync()` and `end_buffer_write_sync()`, fs/buffer.c:156.
 pub fn end_buffers(w: &mut World, bio: &Bio, vecs: &[BioVec]) {
+    w.graph(match (bio.write, bio.rwbs & REQ_META != 0) {
+        (true, _) => "end_buffer_write_sync",
+        (false, true) => "ext4_end_bitmap_read { unlock_buffer }",
+        (false, false) => "end_buffer_read_sync",
+    });
     for vec in vecs {
         for bh in w.page_bhs(vec.page).collect::<Vec<_>>() {
             let head = *w.bhs.at(bh);
@@ -191,15 +248,16 @@ pub async fn bread(kt: &Kthread, block: u64, rwbs: u8) -> Result<BhId, Errno> {
 /// its inode.
 pub fn mark_buffer_dirty(w: &mut World, bh: BhId) {
     let head = *w.bhs.at(bh);
+    w.graph("mark_buffer_dirty {");
     point!(w, BLOCK_DIRTY_BUFFER, head.blocknr, head.size);
-    if head.flags.contains(BhFlags::DIRTY) {
-        return;
+    if !head.flags.contains(BhFlags::DIRTY) {
+        w.bh_mut(bh).flags.insert(BhFlags::DIRTY);
+        if set_page_dirty_nobuffers(w, head.page) {
+            let mapping = w.pages.at(head.page).mapping;
+            mark_inode_dirty_state(w, mapping, InodeState::DIRTY_PAGES);
+        }
     }
-    w.bh_mut(bh).flags.insert(BhFlags::DIRTY);
-    if set_page_dirty_nobuffers(w, head.page) {
-        let mapping = w.pages.at(head.page).mapping;
-        mark_inode_dirty_state(w, mapping, InodeState::DIRTY_PAGES);
-    }
+    w.graph("}");
 }
 
 /// TestSetPageDirty and `__set_page_dirty()`, fs/buffer.c:600: true if the page was clean.
@@ -210,6 +268,7 @@ pub fn set_page_dirty_nobuffers(w: &mut World, page: PageId) -> bool {
     }
     w.page_mut(page).flags.insert(PageFlags::DIRTY);
     if mapping.is_some() {
+        w.graph("__set_page_dirty { account_page_dirtied }");
         account_page_dirtied(w, page);
         w.page_mut(page).flags.insert(PageFlags::TAG_DIRTY);
     }

@@ -6,6 +6,7 @@ use world::{Counter, Errno, FileId, InodeBits, InodeId, InodeState, World};
 use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::probe;
 use crate::site;
+use crate::trace::Graph as _;
 use crate::trace::call;
 
 const S_IFMT: u16 = 0o170_000;
@@ -59,8 +60,10 @@ async fn file_remove_privs(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
             probe!(kt, FRP_FAST).await;
             return Ok(());
         }
+        kt.graph("ext4_xattr_security_get { ext4_xattr_get { ext4_xattr_ibody_get } }");
         if kill != 0 {
             probe!(kt, FRP_KILL, kill = kill).await;
+            kt.graph("notify_change { current_time { timestamp_truncate }");
             call!(kt, &site::EXT4_SETATTR_MODE, &[], async {
                 kt.with(|w| {
                     let now = current_time(w);
@@ -71,6 +74,7 @@ async fn file_remove_privs(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
                 mark_inode_dirty(kt, inode, all).await;
             })
             .await;
+            kt.graph("}");
         }
         probe!(kt, FRP_NOSEC, kill = kill).await;
         kt.with(|w| w.inode_mut(inode).bits.insert(InodeBits::NOSEC));
@@ -100,6 +104,7 @@ fn should_remove_suid(w: &World, kt: &Kthread, mode: u16) -> u16 {
 pub async fn file_update_time(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     call!(kt, &site::FILE_UPDATE_TIME, &[], async {
         let (now, stale) = kt.with(|w| {
+            w.graph("current_time { timestamp_truncate }");
             let now = current_time(w);
             let times = w.times.at(inode);
             (now, times.mtime != now || times.ctime != now)
@@ -114,7 +119,9 @@ pub async fn file_update_time(kt: &Kthread, inode: InodeId) -> Result<(), Errno>
             times.mtime = now;
             times.ctime = now;
         });
+        kt.graph("generic_update_time {");
         mark_inode_dirty(kt, inode, InodeState::DIRTY_SYNC | InodeState::DIRTY_TIME).await;
+        kt.graph("}");
         Ok(())
     })
     .await

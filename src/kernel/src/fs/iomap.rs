@@ -16,6 +16,7 @@ use crate::fs::ext4::extents_status::{EXT_MAX_BLOCKS, es_find_extent_range_to};
 use crate::fs::ext4::file::{EXT4_EXTENTS_FL, bitmap_maxbytes, maxbytes};
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, MapFlags, ext4_map_blocks};
 use crate::mm::writeback::{LLONG_MAX, filemap_write_and_wait_range};
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{probe, site};
 
@@ -79,6 +80,7 @@ async fn ext4_iomap_begin_report(kt: &Kthread, inode: InodeId, offset: u64, leng
             (_, flags) if flags.contains(MapFlags::UNWRITTEN) => IomapType::Unwritten,
             _ => IomapType::Mapped,
         };
+        kt.graph("ext4_set_iomap { jbd2_transaction_committed }");
         probe!(kt, IBR_MAP, lblk = map.lblk, len = map.len).await;
         Ok(())
     })
@@ -115,8 +117,10 @@ async fn stretch(kt: &Kthread, inode: InodeId, offset: u64, length: u64) -> Resu
 /// `ENXIO` for an offset outside the file, or if no data follows.
 pub async fn seek_hole_data(kt: &Kthread, file: FileId, offset: i64, hole: bool) -> Result<u64, Errno> {
     let inode = kt.with(|w| w.files.at(file).inode);
+    kt.graph("ext4_llseek {");
     down_read(kt, RwSem::IRwsem(inode)).await;
     let found = iomap_seek(kt, inode, offset, hole).await;
+    kt.graph("}");
     kt.with(|w| up_read(w, RwSem::IRwsem(inode)));
     let found = found?;
     kt.with(|w| {
@@ -215,6 +219,13 @@ pub struct FiemapExtent {
 /// # Errors
 /// As the mapping, or the writing that FIEMAP_FLAG_SYNC asks for.
 pub async fn fiemap(kt: &Kthread, file: FileId, flags: u32) -> Result<Vec<FiemapExtent>, Errno> {
+    kt.graph("ext4_fiemap { ext4_fiemap_check_ranges");
+    let found = fiemap_extents(kt, file, flags).await;
+    kt.graph("}");
+    found
+}
+
+async fn fiemap_extents(kt: &Kthread, file: FileId, flags: u32) -> Result<Vec<FiemapExtent>, Errno> {
     if flags & !FIEMAP_FLAG_SYNC != 0 {
         return Err(Errno::EOPNOTSUPP);
     }

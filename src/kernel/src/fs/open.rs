@@ -24,6 +24,7 @@ use crate::fs::ext4::super_::{MountOpts, journal_super};
 use crate::mm::writeback::{filemap_flush, filemap_sample_wb_err};
 use crate::probe;
 use crate::site;
+use crate::trace::Graph as _;
 use crate::trace::call;
 
 bitflags! {
@@ -438,6 +439,7 @@ async fn ext4_release_file(kt: &Kthread, file: FileId) {
     if is_dir {
         return;
     }
+    kt.graph("ext4_release_file {");
     let inode = head.inode;
     if kt.with(|w| w.inodes.at(inode).bits.contains(InodeBits::DA_ALLOC_CLOSE)) {
         alloc_da_blocks(kt, inode).await;
@@ -449,6 +451,7 @@ async fn ext4_release_file(kt: &Kthread, file: FileId) {
         ext4_discard_preallocations(kt, inode).await;
         kt.with(|w| up_write(w, RwSem::IDataSem(inode)));
     }
+    kt.graph("}");
 }
 
 /// `ext4_alloc_da_blocks()`, fs/ext4/inode.c:3190: starts the writing of a file
@@ -639,5 +642,8 @@ pub async fn vfs_fallocate(kt: &Kthread, file: FileId, mode: u32, offset: u64, l
     if signed.checked_add(signed_len).is_none_or(|end| end.cast_unsigned() > max) {
         return Err(Errno::EFBIG);
     }
-    ext4_fallocate(kt, file, mode, offset, len).await
+    kt.graph("vfs_fallocate {");
+    let done = ext4_fallocate(kt, file, mode, offset, len).await;
+    kt.graph("}");
+    done
 }

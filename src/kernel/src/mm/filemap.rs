@@ -16,12 +16,14 @@ use crate::iov_iter::{
 };
 use crate::mm::page_writeback::{balance_dirty_pages_ratelimited, ino_of};
 use crate::site;
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe};
 
 /// `add_to_page_cache_lru()`: a new page, locked, not uptodate, with two
 /// references (the cache's and the caller's).
 pub fn add_to_page_cache(w: &mut World, inode: InodeId, index: u32) -> PageId {
+    w.graph("add_to_page_cache_lru { __add_to_page_cache_locked }");
     let rec = w.rec;
     let content = w.contents.alloc(rec);
     let page = w.pages.alloc(
@@ -98,12 +100,14 @@ pub fn trylock_page(w: &mut World, page: PageId) -> bool {
 /// If the page is not locked.
 pub fn unlock_page(w: &mut World, page: PageId) {
     assert!(w.pages.at(page).flags.contains(PageFlags::LOCKED), "VM_BUG_ON: unlock of an unlocked page");
+    w.graph("unlock_page");
     w.page_mut(page).flags.remove(PageFlags::LOCKED);
     wake_all(w, WaitOn::PageLock(page));
 }
 
 /// `wait_on_page_writeback()`.
 pub async fn wait_on_page_writeback(kt: &Kthread, page: PageId) {
+    kt.graph("wait_on_page_writeback");
     while kt.with(|w| w.pages.at(page).flags.contains(PageFlags::WRITEBACK)) {
         kt.sleep_on(WaitOn::PageWriteback(page)).await;
     }
@@ -111,6 +115,7 @@ pub async fn wait_on_page_writeback(kt: &Kthread, page: PageId) {
 
 /// `set_page_writeback()`: mm/page-writeback.c:2788.
 pub fn set_page_writeback(w: &mut World, page: PageId, keep_write: bool) {
+    w.graph("__test_set_page_writeback");
     let flags = &mut w.page_mut(page).flags;
     flags.insert(PageFlags::WRITEBACK | PageFlags::TAG_WRITEBACK);
     if !flags.contains(PageFlags::DIRTY) {
@@ -125,6 +130,7 @@ pub fn set_page_writeback(w: &mut World, page: PageId, keep_write: bool) {
 
 /// `end_page_writeback()`, mm/filemap.c:1477.
 pub fn end_page_writeback(w: &mut World, page: PageId) {
+    w.graph("end_page_writeback { test_clear_page_writeback }");
     w.page_mut(page).flags.remove(PageFlags::WRITEBACK | PageFlags::TAG_WRITEBACK);
     *w.counter_mut(Counter::Writeback) -= 1;
     *w.counter_mut(Counter::WbWriteback) -= 1;
@@ -135,6 +141,7 @@ pub fn end_page_writeback(w: &mut World, page: PageId) {
 
 /// `mpage_end_io()`: whole pages were read; each becomes uptodate and unlocked.
 pub fn end_read_pages(w: &mut World, bio: &Bio, vecs: &[BioVec]) {
+    w.graph("mpage_end_io { __read_end_io {");
     for vec in vecs {
         let flags = &mut w.page_mut(vec.page).flags;
         if bio.error == 0 {
@@ -144,6 +151,7 @@ pub fn end_read_pages(w: &mut World, bio: &Bio, vecs: &[BioVec]) {
         }
         unlock_page(w, vec.page);
     }
+    w.graph("} }");
 }
 
 /// `grab_cache_page_write_begin()`, mm/filemap.c:3277: the page at `index`,
@@ -157,14 +165,20 @@ pub async fn grab_cache_page_write_begin(kt: &Kthread, inode: InodeId, index: u3
         grabbed = loop {
             let found = kt.with(|w| {
                 let found = w.find_page(inode, index);
+                w.graph("pagecache_get_page { find_get_entry");
                 if let Some(page) = found {
                     get_page(w, page);
+                    w.graph("} wait_for_stable_page");
                 }
                 found
             });
             probe!(kt, GRAB_LOOKUP, page = found.unwrap_or(PageId::NONE)).await;
             let Some(page) = found else {
-                let page = kt.with(|w| add_to_page_cache(w, inode, index));
+                let page = kt.with(|w| {
+                    let page = add_to_page_cache(w, inode, index);
+                    w.graph("} wait_for_stable_page");
+                    page
+                });
                 probe!(kt, GRAB_INSERT, page = page).await;
                 break page;
             };

@@ -13,6 +13,7 @@ use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::fs::inode::current_time;
 use crate::mm::filemap::{add_to_page_cache, get_page, lock_page, put_page, trylock_page, unlock_page};
 use crate::mm::readahead::{RA_PAGES, do_page_cache_ra, page_cache_async_readahead, page_cache_sync_readahead};
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{probe, site};
 
@@ -79,13 +80,14 @@ pub fn block_is_partially_uptodate(w: &World, page: PageId, from: u64, count: u6
 /// # Errors
 /// `EIO` after a shutdown or a failed read, `EINTR` on a fatal signal.
 pub async fn ext4_file_read_iter(kt: &Kthread, file: FileId, pos: u64, count: u64) -> Result<Vec<u8>, Errno> {
-    if kt.with(|w| w.sb().shutdown) {
-        return Err(Errno::EIO);
+    if count == 0 || kt.with(|w| w.sb().shutdown) {
+        kt.graph("ext4_file_read_iter");
+        return if count > 0 { Err(Errno::EIO) } else { Ok(Vec::new()) };
     }
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    generic_file_buffered_read(kt, file, pos, count).await
+    kt.graph("ext4_file_read_iter { generic_file_read_iter {");
+    let read = generic_file_buffered_read(kt, file, pos, count).await;
+    kt.graph("} }");
+    read
 }
 
 /// `generic_file_buffered_read()`, mm/filemap.c:2189: up to `count` bytes from
@@ -167,6 +169,7 @@ async fn find_uptodate(
     count: u64,
 ) -> Result<PageId, Errno> {
     loop {
+        kt.graph("pagecache_get_page { find_get_entry }");
         let mut found = kt.with(|w| find_get_page(w, inode, index));
         if found.is_none() {
             probe!(kt, GFR_SYNC, index = index).await;

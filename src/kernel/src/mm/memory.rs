@@ -24,6 +24,7 @@ use crate::mm::filemap;
 use crate::mm::filemap_read::touch_atime;
 use crate::mm::page_writeback::balance_dirty_pages_ratelimited;
 use crate::mm::writeback::set_page_dirty_buffers;
+use crate::trace::Graph as _;
 use crate::trace::{call, write};
 use crate::{probe, site};
 
@@ -313,6 +314,13 @@ pub async fn fault_in_user_page(kt: &Kthread, process: u8, address: u64) -> Resu
     let Some((_, vma)) = found.filter(|(_, vma)| vma.readable) else {
         return Err(Errno::EFAULT);
     };
+    kt.graph("handle_mm_fault {");
+    let mapped = map_page(kt, process, address, vma).await;
+    kt.graph("}");
+    mapped
+}
+
+async fn map_page(kt: &Kthread, process: u8, address: u64, vma: Vma) -> Result<(), Errno> {
     match vma.kind {
         VmaKind::None => return Err(Errno::EFAULT),
         VmaKind::Anon => kt.with(|w| {
@@ -328,7 +336,9 @@ pub async fn fault_in_user_page(kt: &Kthread, process: u8, address: u64) -> Resu
                 return Ok(());
             }
             let index = vma.pgoff + ((address - vma.start) / PAGE_SIZE) as u32;
+            kt.graph("ext4_filemap_fault {");
             let page = filemap_fault(kt, vma.inode, index).await.map_err(|_| Errno::EFAULT)?;
+            kt.graph("}");
             kt.with(|w| w.pte_set((process, address / PAGE_SIZE), Some(Pte::Cache { page, writable: false })));
         }
     }
@@ -339,6 +349,7 @@ pub async fn fault_in_user_page(kt: &Kthread, process: u8, address: u64) -> Resu
 fn map_around(w: &mut World, process: u8, vma: &Vma, address: u64) {
     let from = (address / FAULT_AROUND * FAULT_AROUND).max(vma.start);
     let to = (address / FAULT_AROUND * FAULT_AROUND + FAULT_AROUND).min(vma.start + page_up(vma.len));
+    w.graph("filemap_map_pages {");
     for number in from / PAGE_SIZE..to / PAGE_SIZE {
         if w.ptes.get((process, number)).is_some() {
             continue;
@@ -360,9 +371,11 @@ fn map_around(w: &mut World, process: u8, vma: &Vma, address: u64) {
             filemap::get_page(w, page);
         }
         if entry.is_some() {
+            w.graph("unlock_page");
             w.pte_set((process, number), entry);
         }
     }
+    w.graph("}");
 }
 
 /// The program itself reads its memory, page by page.
@@ -419,6 +432,7 @@ async fn write_fault_on_file(kt: &Kthread, process: u8, vma: &Vma, address: u64)
         let (buf, off) = buffer_of(address).map_or((u64::from(u16::MAX), address), |(b, o)| (u64::from(b), o));
         let code = if present.is_some() { 7 } else { 6 };
         kt.with(|w| write(w, TraceEvent::Fault, 0, &[buf, off, code, FaultIp::User as u64]));
+        kt.graph("handle_mm_fault {");
         let done = call!(kt, &site::DO_SHARED_FAULT, &[address], async {
             // With an entry there, do_wp_page() has the page already.
             let page = match present {
@@ -426,14 +440,21 @@ async fn write_fault_on_file(kt: &Kthread, process: u8, vma: &Vma, address: u64)
                     kt.with(|w| filemap::get_page(w, page));
                     page
                 }
-                _ => filemap_fault(kt, vma.inode, index).await.map_err(|_| Errno::EFAULT)?,
+                _ => {
+                    kt.graph("ext4_filemap_fault {");
+                    let page = filemap_fault(kt, vma.inode, index).await.map_err(|_| Errno::EFAULT)?;
+                    kt.graph("} unlock_page");
+                    page
+                }
             };
             probe!(kt, DSF_PAGE, page = page).await;
             if !vma.shared {
                 kt.with(|w| copy_on_write(w, key, page));
                 return Ok(true);
             }
+            kt.graph("do_page_mkwrite {");
             let fault = ext4_page_mkwrite(kt, vma.inode, page).await;
+            kt.graph("}");
             match fault {
                 VmFault::Locked => {}
                 VmFault::Nopage => {
@@ -452,14 +473,17 @@ async fn write_fault_on_file(kt: &Kthread, process: u8, vma: &Vma, address: u64)
                 }
                 w.pte_set(key, Some(Pte::Cache { page, writable: true }));
                 // fault_dirty_shared_page()
+                w.graph("fault_dirty_shared_page {");
                 set_page_dirty_buffers(w, page);
                 filemap::unlock_page(w, page);
             });
             probe!(kt, DSF_DIRTY, page = page).await;
             balance_dirty_pages_ratelimited(kt).await;
+            kt.graph("}");
             Ok(true)
         })
         .await;
+        kt.graph("}");
         if done? {
             return Ok(());
         }

@@ -14,6 +14,7 @@ use world::{FileId, InodeId, PAGE_SIZE, PageFlags, PageId, World};
 
 use crate::fs::ext4::readpage::ext4_mpage_readpages;
 use crate::mm::filemap::add_to_page_cache;
+use crate::trace::Graph as _;
 
 /// `ra_pages`: 128 KiB.
 pub const RA_PAGES: u32 = 32;
@@ -38,6 +39,7 @@ pub async fn do_page_cache_ra(kt: &Kthread, inode: InodeId, index: u32, nr_to_re
 
 /// `page_cache_ra_unbounded()`, mm/readahead.c:174: a cached page ends a batch.
 async fn page_cache_ra_unbounded(kt: &Kthread, inode: InodeId, index: u32, nr_to_read: u32, lookahead: u32) {
+    kt.graph("page_cache_ra_unbounded {");
     let mut batch: Vec<PageId> = Vec::new();
     for i in 0..nr_to_read {
         let added = kt.with(|w| {
@@ -53,17 +55,30 @@ async fn page_cache_ra_unbounded(kt: &Kthread, inode: InodeId, index: u32, nr_to
         match added {
             Some(page) => batch.push(page),
             None => {
-                ext4_mpage_readpages(kt, inode, &batch, true).await;
+                read_pages(kt, inode, &batch).await;
                 batch.clear();
             }
         }
     }
-    ext4_mpage_readpages(kt, inode, &batch, true).await;
+    read_pages(kt, inode, &batch).await;
+    kt.graph("}");
+}
+
+/// `read_pages()`, mm/readahead.c:116.
+async fn read_pages(kt: &Kthread, inode: InodeId, batch: &[PageId]) {
+    if !batch.is_empty() {
+        kt.graph("read_pages { ext4_readahead {");
+    }
+    ext4_mpage_readpages(kt, inode, batch, true).await;
+    if !batch.is_empty() {
+        kt.graph("} }");
+    }
 }
 
 /// `force_page_cache_ra()`, mm/readahead.c:274: fadvise(WILLNEED), exactly the
 /// pages asked for, up to one window.
 pub async fn force_page_cache_ra(kt: &Kthread, inode: InodeId, mut index: u32, nr_to_read: u32) {
+    kt.graph("force_page_cache_ra {");
     let mut left = nr_to_read.min(RA_PAGES);
     while left > 0 {
         let chunk = left.min(FORCED_CHUNK);
@@ -71,6 +86,7 @@ pub async fn force_page_cache_ra(kt: &Kthread, inode: InodeId, mut index: u32, n
         index += chunk;
         left -= chunk;
     }
+    kt.graph("}");
 }
 
 /// `get_init_ra_size()`, mm/readahead.c:309.

@@ -15,6 +15,7 @@ use crate::mm::filemap::{delete_from_page_cache, get_page, lock_page, put_page, 
 use crate::mm::memory::buffer_address;
 use crate::mm::page_writeback::{account_page_cleaned, ino_of};
 use crate::mm::writeback::{page_mkclean, set_page_dirty_buffers};
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe, site};
 
@@ -25,6 +26,7 @@ const PAGEVEC_SIZE: usize = 15;
 /// to `to`; the page that held the old end must fault again before a store
 /// through a mapping, so that its new blocks get a reservation.
 pub fn pagecache_isize_extended(w: &mut World, inode: InodeId, from: u64, to: u64) {
+    w.graph("pagecache_isize_extended");
     let block = block_size(w);
     if from >= to || block == PAGE_SIZE {
         return;
@@ -45,6 +47,12 @@ pub fn pagecache_isize_extended(w: &mut World, inode: InodeId, from: u64, to: u6
 /// `block_invalidatepage()`, fs/buffer.c:1501: buffers that lie wholly inside
 /// forget their block; a whole page loses its buffers.
 pub fn block_invalidatepage(w: &mut World, page: PageId, offset: u64, length: u64) {
+    w.graph("block_invalidatepage {");
+    forget_buffers(w, page, offset, length);
+    w.graph("}");
+}
+
+fn forget_buffers(w: &mut World, page: PageId, offset: u64, length: u64) {
     if w.pages.at(page).nr_bhs == 0 {
         return;
     }
@@ -69,8 +77,10 @@ pub fn block_invalidatepage(w: &mut World, page: PageId, offset: u64, length: u6
 /// `ext4_invalidatepage()`, fs/ext4/inode.c:3331.
 pub fn ext4_invalidatepage(w: &mut World, page: PageId, offset: u64, length: u64) {
     let head = *w.pages.at(page);
+    w.graph("ext4_invalidatepage {");
     point!(w, EXT4_INVALIDATEPAGE, ino_of(w, head.mapping), head.index, offset, length);
     block_invalidatepage(w, page, offset, length);
+    w.graph("}");
 }
 
 /// `ext4_journalled_invalidatepage()`, fs/ext4/inode.c:3357: the journal forgets
@@ -99,6 +109,9 @@ fn ext4_journalled_invalidatepage(w: &mut World, page: PageId, offset: u64, leng
 /// `ext4_releasepage()`, fs/ext4/inode.c:3367: true if the page's buffers are gone.
 pub fn ext4_releasepage(w: &mut World, page: PageId) -> bool {
     let head = *w.pages.at(page);
+    w.graph("ext4_releasepage { jbd2_journal_try_to_free_buffers {");
+    (0..head.nr_bhs).for_each(|_| w.graph("jbd2_journal_grab_journal_head"));
+    w.graph("try_to_free_buffers } }");
     point!(w, EXT4_RELEASEPAGE, ino_of(w, head.mapping), head.index);
     if head.flags.contains(PageFlags::CHECKED) {
         return false;
@@ -243,6 +256,7 @@ fn drop_batch(w: &mut World, inode: InodeId, pages: &[PageId]) {
     for &page in &locked {
         truncate_cleanup_page(w, page);
     }
+    w.graph("delete_from_page_cache_batch");
     for &page in &locked {
         delete_from_page_cache(w, page);
     }
@@ -283,31 +297,44 @@ pub async fn truncate_inode_pages(kt: &Kthread, inode: InodeId, lstart: u64) {
 /// tables again (a private copy may have been made meanwhile).
 pub async fn truncate_pagecache(kt: &Kthread, inode: InodeId, newsize: u64) {
     let hole = u32::try_from(newsize.div_ceil(PAGE_SIZE)).unwrap_or(u32::MAX);
-    kt.with(|w| unmap_mapping_pages(w, inode, hole, u32::MAX));
+    let unmap_mapping_range = |w: &mut World| {
+        w.graph("unmap_mapping_range { unmap_mapping_pages }");
+        unmap_mapping_pages(w, inode, hole, u32::MAX);
+    };
+    kt.graph("truncate_pagecache {");
+    kt.with(unmap_mapping_range);
     truncate_inode_pages(kt, inode, newsize).await;
-    kt.with(|w| unmap_mapping_pages(w, inode, hole, u32::MAX));
+    kt.with(unmap_mapping_range);
+    kt.graph("}");
 }
 
 /// `truncate_pagecache_range()`, mm/truncate.c:929: bytes `start..end`, whole
 /// pages with their page table entries.
 pub async fn truncate_pagecache_range(kt: &Kthread, inode: InodeId, start: u64, end: u64) {
     let (first, behind) = (start.div_ceil(PAGE_SIZE), end / PAGE_SIZE);
+    kt.graph("truncate_pagecache_range {");
     if behind > first {
         let index = |at: u64| u32::try_from(at).unwrap_or(u32::MAX);
-        kt.with(|w| unmap_mapping_pages(w, inode, index(first), index(behind - 1)));
+        kt.with(|w| {
+            w.graph("unmap_mapping_range { unmap_mapping_pages }");
+            unmap_mapping_pages(w, inode, index(first), index(behind - 1));
+        });
     }
     truncate_inode_pages_range(kt, inode, start, Some(end)).await;
+    kt.graph("}");
 }
 
 /// `invalidate_inode_pages2_range()`, mm/truncate.c:680: drops clean pages
 /// `from..=to`; false if one of them could not go.
 pub async fn invalidate_inode_pages2_range(kt: &Kthread, inode: InodeId, from: u32, to: u32) -> bool {
     let mut all = true;
+    kt.graph("invalidate_inode_pages2_range {");
     let pages = kt.with(|w| cached_pages(w, inode, u64::from(from), u64::from(to) + 1, usize::MAX));
     for page in pages {
         kt.with(|w| get_page(w, page));
         lock_page(kt, page).await;
         if kt.with(|w| w.pages.at(page).mapping == inode) {
+            kt.graph("wait_on_page_writeback");
             wait_on_page_writeback(kt, page).await;
             kt.with(|w| {
                 let index = w.pages.at(page).index;
@@ -325,6 +352,7 @@ pub async fn invalidate_inode_pages2_range(kt: &Kthread, inode: InodeId, from: u
             put_page(w, page);
         });
     }
+    kt.graph("}");
     all
 }
 

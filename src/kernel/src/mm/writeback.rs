@@ -21,6 +21,7 @@ use crate::fs::ext4::page_io;
 use crate::fs::fs_writeback::mark_inode_dirty_state;
 use crate::mm::filemap::{lock_page, unlock_page};
 use crate::mm::page_writeback::account_page_cleaned;
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe, site};
 
@@ -109,6 +110,7 @@ pub fn mapping_tagged(w: &World, inode: InodeId, tags: PageFlags) -> bool {
 
 /// `tag_pages_for_writeback()`, mm/page-writeback.c:2137: DIRTY becomes TOWRITE too.
 pub fn tag_pages_for_writeback(w: &mut World, inode: InodeId, from: u32, to: u32) {
+    w.graph("tag_pages_for_writeback");
     if from > to {
         return;
     }
@@ -147,6 +149,7 @@ pub fn page_mkclean(w: &mut World, page: PageId) -> bool {
 /// `__set_page_dirty_buffers()`, fs/buffer.c:641: all buffers and the page;
 /// true if the page was clean.
 pub fn set_page_dirty_buffers(w: &mut World, page: PageId) -> bool {
+    w.graph("set_page_dirty { ext4_set_page_dirty { __set_page_dirty_buffers {");
     for bh in w.page_bhs(page) {
         w.bh_mut(bh).flags.insert(BhFlags::DIRTY);
     }
@@ -155,6 +158,7 @@ pub fn set_page_dirty_buffers(w: &mut World, page: PageId) -> bool {
     if newly && mapping.is_some() {
         mark_inode_dirty_state(w, mapping, InodeState::DIRTY_PAGES);
     }
+    w.graph("} } }");
     newly
 }
 
@@ -166,9 +170,11 @@ pub fn set_page_dirty_buffers(w: &mut World, page: PageId) -> bool {
 /// If the page is not locked.
 pub fn clear_page_dirty_for_io(w: &mut World, page: PageId) -> bool {
     assert!(w.pages.at(page).flags.contains(PageFlags::LOCKED), "BUG_ON: the page is locked");
+    w.graph("clear_page_dirty_for_io {");
     if page_mkclean(w, page) {
         set_page_dirty_buffers(w, page);
     }
+    w.graph("}");
     if !w.pages.at(page).flags.contains(PageFlags::DIRTY) {
         return false;
     }
@@ -182,6 +188,7 @@ pub fn clear_page_dirty_for_io(w: &mut World, page: PageId) -> bool {
 pub async fn wait_for_stable_page(kt: &Kthread, page: PageId) {
     let busy = kt.with(|w| w.sb().stable_writes && w.pages.at(page).flags.contains(PageFlags::WRITEBACK));
     if !busy {
+        kt.graph("wait_for_stable_page");
         return;
     }
     call!(
@@ -230,7 +237,10 @@ pub fn do_writepages<'a>(kt: &'a Kthread, inode: InodeId, wbc: &'a mut Writeback
         if wbc.nr_to_write <= 0 {
             return Ok(());
         }
-        ext4_writepages(kt, inode, wbc).await
+        kt.graph("do_writepages {");
+        let written = ext4_writepages(kt, inode, wbc).await;
+        kt.graph("}");
+        written
     })
 }
 
@@ -246,9 +256,13 @@ pub async fn filemap_fdatawrite_range(
     sync_mode: SyncMode,
 ) -> Result<(), Errno> {
     if !kt.with(|w| mapping_tagged(w, inode, PageFlags::TAG_DIRTY)) {
+        kt.graph("__filemap_fdatawrite_range");
         return Ok(());
     }
-    do_writepages(kt, inode, &mut WritebackControl::range(sync_mode, start, end)).await
+    kt.graph("__filemap_fdatawrite_range {");
+    let written = do_writepages(kt, inode, &mut WritebackControl::range(sync_mode, start, end)).await;
+    kt.graph("}");
+    written
 }
 
 /// `filemap_flush()`, mm/filemap.c:455: starts writing the whole file, waits for nothing.
@@ -268,6 +282,7 @@ pub async fn filemap_fdatawait_range_keep_errors(kt: &Kthread, inode: InodeId, s
     let (mut index, last) = (page_index(start), page_index(end));
     let found = |index| kt.with(|w| find_tagged(w, inode, index, last, PageFlags::TAG_WRITEBACK));
     if found(index).is_none() {
+        kt.graph("__filemap_fdatawait_range { pagevec_lookup_range_tag { find_get_pages_range_tag } }");
         return;
     }
     call!(
@@ -275,7 +290,9 @@ pub async fn filemap_fdatawait_range_keep_errors(kt: &Kthread, inode: InodeId, s
         &site::FDATAWAIT_RANGE,
         &[start, end],
         Box::pin(async {
+            kt.graph("pagevec_lookup_range_tag { find_get_pages_range_tag }");
             while let Some(page) = found(index) {
+                kt.graph("wait_on_page_writeback");
                 probe!(kt, FWR_WAIT, page = page).await;
                 page_io::wait_on_page_writeback(kt, page).await;
                 index = kt.with(|w| {
@@ -308,8 +325,10 @@ pub async fn filemap_fdatawait_range(kt: &Kthread, inode: InodeId, start: u64, e
 /// The first error of writing or waiting.
 pub async fn filemap_write_and_wait_range(kt: &Kthread, inode: InodeId, start: u64, end: u64) -> Result<(), Errno> {
     if kt.with(|w| w.sizes.at(inode).nrpages == 0) {
+        kt.graph("filemap_write_and_wait_range");
         return kt.with(|w| filemap_check_errors(w, inode));
     }
+    kt.graph("filemap_write_and_wait_range {");
     let written = filemap_fdatawrite_range(kt, inode, start, end, SyncMode::All).await;
     if written == Err(Errno::EIO) {
         // The worst: waiting could be for ever. The old error bits go too.
@@ -317,6 +336,7 @@ pub async fn filemap_write_and_wait_range(kt: &Kthread, inode: InodeId, start: u
         return written;
     }
     let waited = filemap_fdatawait_range(kt, inode, start, end).await;
+    kt.graph("}");
     written.and(waited)
 }
 
@@ -328,13 +348,17 @@ pub async fn filemap_write_and_wait_range(kt: &Kthread, inode: InodeId, start: u
 pub async fn file_write_and_wait_range(kt: &Kthread, file: FileId, start: u64, end: u64) -> Result<(), Errno> {
     let inode = kt.with(|w| w.files.at(file).inode);
     let mut written = Ok(());
+    kt.graph("file_write_and_wait_range {");
     if kt.with(|w| w.sizes.at(inode).nrpages > 0) {
         written = filemap_fdatawrite_range(kt, inode, start, end, SyncMode::All).await;
         if written != Err(Errno::EIO) {
             filemap_fdatawait_range_keep_errors(kt, inode, start, end).await;
         }
     }
-    let seen = kt.with(|w| file_check_and_advance_wb_err(w, file));
+    let seen = kt.with(|w| {
+        w.graph("file_check_and_advance_wb_err }");
+        file_check_and_advance_wb_err(w, file)
+    });
     written.and(seen)
 }
 

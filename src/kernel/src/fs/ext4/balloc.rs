@@ -17,10 +17,11 @@ use sched::Kthread;
 use world::{BhFlags, BhId, Counter, Errno, GroupId, HandleId, InodeId, InodeState, World};
 
 use crate::block::ramdisk::{REQ_META, REQ_RAHEAD};
-use crate::fs::buffer::{block_size, getblk, submit_bh_read, wait_on_buffer};
+use crate::fs::buffer::{block_size, getblk, held_block, submit_bh_read, wait_on_buffer};
 use crate::fs::ext4::mballoc::{AllocationRequest, MbFlags, ext4_mb_new_blocks};
 use crate::fs::ext4::super_::has_journal;
 use crate::fs::fs_writeback::mark_inode_dirty;
+use crate::trace::Graph as _;
 use crate::{point, site, trace};
 
 /// `flex_size` from which the first group of a flex is kept for directories.
@@ -134,7 +135,7 @@ fn desc_place(w: &mut World, group: u32) -> (BhId, usize) {
     // bigalloc counts its clusters from block 0 (`descriptor_loc()`).
     let superblock = u64::from(sb.block_bits == 10);
     let block = superblock + 1 + u64::from(group / per_block);
-    (getblk(w, block), (group % per_block) as usize * usize::from(sb.desc_size))
+    (held_block(w, block), (group % per_block) as usize * usize::from(sb.desc_size))
 }
 
 /// `ext4_get_group_desc()`: the descriptor, and the buffer that holds it.
@@ -173,7 +174,7 @@ pub fn ext4_put_group_desc(w: &mut World, group: u32, mut desc: GroupDesc) -> Re
 /// The superblock as it lies in the device's page cache.
 fn cached_superblock(w: &mut World) -> Option<Superblock> {
     let (block, at) = if block_size(w) == 1024 { (1, 0) } else { (0, 1024) };
-    let bh = getblk(w, block);
+    let bh = held_block(w, block);
     if !w.bhs.at(bh).flags.contains(BhFlags::UPTODATE) {
         return None;
     }
@@ -230,6 +231,13 @@ pub fn ext4_free_clusters_after_init(w: &mut World, group: u32, desc: &GroupDesc
 /// # Errors
 /// `EUCLEAN`, `EFSBADCRC` for a damaged descriptor or bitmap.
 pub fn read_block_bitmap_nowait(w: &mut World, group: u32, prefetch: bool) -> Result<Option<BhId>, Errno> {
+    w.graph("ext4_read_block_bitmap_nowait {");
+    let started = start_block_bitmap_read(w, group, prefetch);
+    w.graph("}");
+    started
+}
+
+fn start_block_bitmap_read(w: &mut World, group: u32, prefetch: bool) -> Result<Option<BhId>, Errno> {
     let (desc, _) = ext4_get_group_desc(w, group).map_err(|_| Errno::EUCLEAN)?;
     let block = desc.block_bitmap_nr();
     if !block_range_valid(w, block, 1) {
@@ -242,6 +250,11 @@ pub fn read_block_bitmap_nowait(w: &mut World, group: u32, prefetch: bool) -> Re
         return Ok(if prefetch { None } else { Some(bh) });
     }
     if flags.contains(BhFlags::UPTODATE) {
+        w.graph(if w.bhs.at(bh).flags.contains(BhFlags::VERIFIED) {
+            "ext4_validate_block_bitmap { ext4_get_group_info }"
+        } else {
+            "ext4_validate_block_bitmap { ext4_get_group_info ext4_block_bitmap_csum_verify num_clusters_in_group }"
+        });
         validate_block_bitmap(w, group, bh)?;
         return Ok(Some(bh));
     }
@@ -258,7 +271,9 @@ pub fn read_block_bitmap_nowait(w: &mut World, group: u32, prefetch: bool) -> Re
         return Ok(Some(bh));
     }
     point!(w, EXT4_READ_BLOCK_BITMAP_LOAD, group, prefetch);
+    w.graph("ext4_read_bh_nowait {");
     submit_bh_read(w, bh, if prefetch { REQ_META | REQ_RAHEAD } else { REQ_META });
+    w.graph("}");
     Ok(Some(bh))
 }
 
@@ -282,7 +297,9 @@ pub async fn wait_block_bitmap(kt: &Kthread, group: u32, bh: BhId) -> Result<(),
 /// # Errors
 /// As [`wait_block_bitmap`].
 pub async fn ext4_read_block_bitmap(kt: &Kthread, group: u32) -> Result<BhId, Errno> {
+    kt.graph("ext4_read_block_bitmap {");
     let bh = kt.with(|w| read_block_bitmap_nowait(w, group, false))?.expect("only a prefetch gives up");
+    kt.graph("}");
     wait_block_bitmap(kt, group, bh).await?;
     Ok(bh)
 }
@@ -399,6 +416,7 @@ pub fn ext4_claim_free_clusters(w: &mut World, count: u64) -> bool {
 
 /// The same with the allocation's flags.
 pub fn claim_free_clusters(w: &mut World, count: u64, flags: MbFlags) -> bool {
+    w.graph("ext4_claim_free_clusters { ext4_has_free_clusters }");
     let free = ext4_has_free_clusters(w, count, flags);
     if free {
         dirtyclusters_add(w, count.cast_signed());

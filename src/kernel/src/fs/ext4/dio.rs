@@ -34,6 +34,7 @@ use crate::iov_iter::{iov_iter_alignment, iov_iter_count, iov_iter_get_pages};
 use crate::mm::filemap::put_page;
 use crate::mm::truncate::{invalidate_inode_pages2_range, invalidate_mapping_pages_range};
 use crate::mm::writeback::{filemap_write_and_wait_range, page_index};
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{probe, site};
 
@@ -80,6 +81,7 @@ pub async fn ext4_dio_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, 
         (!bits.is_multiple_of(block_size(w)), iocb.pos + iov_iter_count(w, kt.task) > w.sizes.at(inode).i_size)
     });
     call!(kt, &site::EXT4_DIO_WRITE_ITER, &[iocb.pos], async {
+        kt.graph("ext4_dio_supported { ext4_inode_journal_mode }");
         let mut lock = if unaligned || beyond { Lock::Exclusive } else { Lock::Shared };
         take(kt, inode, lock).await;
         probe!(kt, DIO_LOCK).await;
@@ -189,7 +191,7 @@ async fn write_locked(kt: &Kthread, iocb: &mut Kiocb, inode: InodeId, lock: Lock
     let ret = iomap_dio_rw(kt, iocb, inode, lock == Lock::Shared).await;
     let ret = if ret == Err(NOT_BLOCK) { Ok(0) } else { ret };
     if extend {
-        // ext4_inode_extension_cleanup()
+        kt.graph("ext4_inode_extension_cleanup");
         if ret.is_err() {
             Box::pin(ext4_truncate_failed_write(kt, inode)).await;
         } else if kt.with(|w| w.inodes.at(inode).nlink > 0) && ext4_is_orphan(kt, inode).await {
@@ -225,6 +227,7 @@ async fn iomap_dio_rw(kt: &Kthread, iocb: &mut Kiocb, inode: InodeId, overwrite:
             if iocb.flags.contains(Iocb::NOWAIT) && cached() {
                 return Err(Errno::EAGAIN);
             }
+            kt.graph("__iomap_dio_rw {");
             filemap_write_and_wait_range(kt, inode, start, end).await?;
             if !invalidate_inode_pages2_range(kt, inode, first, last).await {
                 return Err(NOT_BLOCK);
@@ -259,11 +262,13 @@ async fn iomap_dio_rw(kt: &Kthread, iocb: &mut Kiocb, inode: InodeId, overwrite:
             });
             probe!(kt, IDR_WAIT).await;
             // iomap_dio_complete()
+            kt.graph("} iomap_dio_complete { ext4_dio_write_end_io {");
             error?;
             if failed {
                 return Err(Errno::EIO);
             }
             ext4_dio_write_end_io(kt, inode, start, &dio).await?;
+            kt.graph("}");
             iocb.pos += dio.size;
             if dio.size > 0 && kt.with(|w| w.sizes.at(inode).nrpages > 0) {
                 invalidate_inode_pages2_range(kt, inode, first, page_index(start + dio.size - 1)).await;
@@ -287,7 +292,18 @@ async fn dio_extent(
     overwrite: bool,
     dio: &mut Dio,
 ) -> Result<u64, Errno> {
+    kt.graph(if overwrite {
+        "iomap_apply { ext4_iomap_overwrite_begin { ext4_iomap_begin {"
+    } else {
+        "iomap_apply { ext4_iomap_begin {"
+    });
     let map = ext4_iomap_begin(kt, inode, pos, len, overwrite).await?;
+    kt.graph("ext4_set_iomap { jbd2_transaction_committed } }");
+    kt.graph(if overwrite {
+        "} iomap_dio_actor { iomap_dio_bio_actor {"
+    } else {
+        "iomap_dio_actor { iomap_dio_bio_actor {"
+    });
     let block = kt.with(|w| block_size(w));
     let behind = (u64::from(map.lblk) + u64::from(map.len)) * block;
     let length = len.min(behind - pos);
@@ -325,6 +341,7 @@ async fn dio_extent(
         let pad = block - end % block;
         kt.with(|w| submit(w, inode, on_device(end), &vec![0; pad as usize], dio));
     }
+    kt.graph("} } ext4_iomap_end }");
     match failed {
         Some(errno) if done == 0 => Err(errno),
         _ if done == 0 => Err(NOT_BLOCK), // ext4_iomap_end()
@@ -359,6 +376,7 @@ async fn ext4_iomap_begin(
 /// at once, inside it they stay unwritten until the data is there.
 async fn ext4_iomap_alloc(kt: &Kthread, inode: InodeId, map: &mut MapBlocks) -> Result<(), Errno> {
     map.len = map.len.min(DIO_MAX_BLOCKS);
+    kt.graph("ext4_meta_trans_blocks { ext4_ext_index_trans_blocks }");
     let credits = kt.with(|w| ext4_meta_trans_blocks(w, inode, map.len, 1));
     let mut retries = 0;
     loop {
@@ -401,7 +419,9 @@ fn submit(w: &mut World, inode: InodeId, offset: u64, bytes: &[u8], dio: &mut Di
     }
     let completion = Completion::Waiter;
     let request = Request { write: true, offset_bytes: offset, vecs: &vecs, completion, rwbs: REQ_SYNC, inode };
+    w.graph("iomap_dio_submit_bio {");
     let bio = submit_bio(w, request);
+    w.graph("}");
     if w.bios.at(bio).used {
         dio.bios.push(bio);
     }
@@ -418,7 +438,7 @@ async fn ext4_dio_write_end_io(kt: &Kthread, inode: InodeId, pos: u64, dio: &Dio
     if end <= size.i_disksize && end <= size.i_size {
         return Ok(());
     }
-    // ext4_handle_inode_extension()
+    kt.graph("ext4_handle_inode_extension {");
     ext4_journal_start(kt, HandleType::Inode, 2).await?;
     kt.with(|w| {
         let size = w.size_mut(inode);
@@ -432,6 +452,7 @@ async fn ext4_dio_write_end_io(kt: &Kthread, inode: InodeId, pos: u64, dio: &Dio
     }
     // The kernel drops the error of stopping.
     let _ = ext4_journal_stop(kt).await;
+    kt.graph("}");
     probe!(kt, IDR_EXTEND).await;
     marked
 }

@@ -10,6 +10,7 @@ use crate::fs::buffer::mark_buffer_dirty;
 use crate::fs::ext4::super_;
 use crate::fs::jbd2::transaction as jbd2;
 use crate::point;
+use crate::trace::Graph as _;
 
 /// EXT4_HT_ handle types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +77,14 @@ pub async fn ext4_journal_start_with_reserve(
     reserved: u32,
 ) -> Result<(), Errno> {
     kt.with(|w| {
+        w.graph("__ext4_journal_start_sb {");
         point!(w, EXT4_JOURNAL_START, credits, reserved);
         check_start(w)
     })?;
-    jbd2::jbd2_journal_start(kt, kind as u8, credits).await
+    kt.graph("jbd2__journal_start {");
+    let started = jbd2::jbd2_journal_start(kt, kind as u8, credits).await;
+    kt.graph("} }");
+    started
 }
 
 /// `__ext4_journal_start_reserved()`, fs/ext4/ext4_jbd2.c:136: opens the handle
@@ -89,20 +94,26 @@ pub async fn ext4_journal_start_with_reserve(
 /// As [`ext4_journal_start`].
 pub async fn ext4_journal_start_reserved(kt: &Kthread, credits: u32) -> Result<(), Errno> {
     kt.with(|w| {
+        w.graph("__ext4_journal_start_reserved {");
         point!(w, EXT4_JOURNAL_START_RESERVED, credits);
         check_start(w)
     })?;
+    kt.graph("jbd2_journal_start_reserved {");
     // The reserved part already counts the block for revokes.
-    jbd2::jbd2_journal_start(kt, HandleType::ExtConvert as u8, credits.saturating_sub(1)).await
+    let started = jbd2::jbd2_journal_start(kt, HandleType::ExtConvert as u8, credits.saturating_sub(1)).await;
+    kt.graph("} }");
+    started
 }
 
 /// `ext4_journal_check_start()`, fs/ext4/ext4_jbd2.c:64.
-fn check_start(w: &World) -> Result<(), Errno> {
+fn check_start(w: &mut World) -> Result<(), Errno> {
+    w.graph("ext4_journal_check_start");
     let sb = w.sb();
-    if sb.shutdown {
-        return Err(Errno::EIO);
+    let refused = if sb.shutdown { Some(Errno::EIO) } else { sb.read_only.then_some(Errno::EROFS) };
+    if refused.is_some() {
+        w.graph("}");
     }
-    if sb.read_only { Err(Errno::EROFS) } else { Ok(()) }
+    refused.map_or(Ok(()), Err)
 }
 
 /// `ext4_journal_stop()`: closes this task's handle, or leaves the nesting.
@@ -110,7 +121,10 @@ fn check_start(w: &World) -> Result<(), Errno> {
 /// # Errors
 /// What went wrong inside the handle.
 pub async fn ext4_journal_stop(kt: &Kthread) -> Result<(), Errno> {
-    jbd2::jbd2_journal_stop(kt).await
+    kt.graph("__ext4_journal_stop {");
+    let stopped = jbd2::jbd2_journal_stop(kt).await;
+    kt.graph("}");
+    stopped
 }
 
 /// `ext4_handle_sync()`: the outermost stop of the task's handle waits for the commit.
@@ -127,7 +141,9 @@ pub fn ext4_handle_sync(w: &mut World, kt: &Kthread) {
 /// None today: the model's journal does not abort.
 pub async fn ext4_journal_get_write_access(kt: &Kthread, bh: BhId) -> Result<(), Errno> {
     if kt.with(|w| super_::has_journal(w)) {
+        kt.graph("__ext4_journal_get_write_access {");
         jbd2::jbd2_journal_get_write_access(kt, bh).await;
+        kt.graph("}");
     }
     Ok(())
 }
@@ -143,11 +159,13 @@ pub async fn ext4_handle_dirty_metadata(kt: &Kthread, _inode: Option<InodeId>, b
 
 /// The same where the World is at hand.
 pub fn handle_dirty_metadata(w: &mut World, kt: &Kthread, bh: BhId) {
+    w.graph("__ext4_handle_dirty_metadata {");
     if super_::has_journal(w) {
         jbd2::jbd2_journal_dirty_metadata(w, kt.task, bh);
     } else {
         mark_buffer_dirty(w, bh);
     }
+    w.graph("}");
 }
 
 /// `ext4_forget()`, fs/ext4/ext4_jbd2.c:253: a metadata block was freed.

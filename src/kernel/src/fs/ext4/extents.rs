@@ -54,6 +54,7 @@ use crate::fs::ext4::mballoc::{
 };
 use crate::fs::ext4::super_::ext4_meta_trans_blocks;
 use crate::mm::page_writeback::ino_of;
+use crate::trace::Graph as _;
 use crate::{point, probe, site, trace};
 
 /// EXT4_GET_BLOCKS_IO_CONVERT_EXT: after I/O.
@@ -259,6 +260,12 @@ fn determine_insert_hole(w: &mut World, inode: InodeId, path: &ExtPath, lblk: u3
     len - (lblk - start)
 }
 
+/// What `ext4_ext_find_goal()` calls.
+fn graph_goal(w: &mut World, inode: InodeId, path: &ExtPath) {
+    let empty = path.extent(w, inode).is_none() && path.leaf().bh.is_none();
+    w.graph(if empty { "ext4_ext_find_goal { ext4_inode_to_goal_block }" } else { "ext4_ext_find_goal" });
+}
+
 /// `ext4_ext_find_goal()`: as if the file were laid out in one run.
 fn find_goal(w: &World, inode: InodeId, path: &ExtPath, block: u32) -> u64 {
     if let Some(ex) = path.extent(w, inode) {
@@ -326,6 +333,7 @@ async fn allocate(
     let (mut newblock, mut clusters, mut len) = (map.pblk, 0, map.len);
     if !implied {
         let (lleft, pleft) = kt.with(|w| path.search_left(w, inode, map.lblk))?;
+        kt.graph("ext4_ext_search_right");
         let (lright, pright) = path.search_right(kt, inode, map.lblk).await?;
         if bits > 0 && pright > 0 {
             // Of the extent to the right only its begin matters here.
@@ -336,13 +344,23 @@ async fn allocate(
             (newblock, len) = (map.pblk, map.len);
         } else {
             map.len = map.len.min(u32::from(if unwritten { UNWRITTEN_LEN_MAX } else { WRITTEN_LEN_MAX }));
-            let allocated = kt.with(|w| path.check_overlap(w, inode, map.lblk, map.len));
+            let allocated = kt.with(|w| {
+                if path.extent(w, inode).is_some_and(|ex| ex.block.0 < map.lblk) {
+                    w.graph("ext4_ext_next_allocated_block");
+                }
+                path.check_overlap(w, inode, map.lblk, map.len)
+            });
             // A cluster's blocks stand in it as they do in the file's own clusters.
             let mut ar = AllocationRequest {
                 inode,
                 len: (into_cluster + allocated).div_ceil(1 << bits),
                 logical: map.lblk - into_cluster,
-                goal: kt.with(|w| find_goal(w, inode, path, map.lblk)).wrapping_sub(u64::from(into_cluster)),
+                goal: kt
+                    .with(|w| {
+                        graph_goal(w, inode, path);
+                        find_goal(w, inode, path, map.lblk)
+                    })
+                    .wrapping_sub(u64::from(into_cluster)),
                 lleft,
                 pleft,
                 lright,
@@ -386,6 +404,7 @@ async fn allocate(
             ext4_da_update_reserve_space(kt, inode, clusters, true).await;
             probe!(kt, EEM_RESERVED).await;
         } else {
+            kt.graph("ext4_es_delayed_clu");
             let delayed = kt.with(|w| es_delayed_clu(w, inode, map.lblk - into_cluster, clusters << bits));
             if delayed > 0 {
                 ext4_da_update_reserve_space(kt, inode, delayed, false).await;

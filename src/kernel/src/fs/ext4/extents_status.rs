@@ -18,6 +18,7 @@ use world::{Counter, ExtentStatus, InodeId, World};
 use crate::fs::ext4::balloc::dirtyclusters_add;
 use crate::mm::page_writeback::ino_of;
 use crate::point;
+use crate::trace::Graph as _;
 
 /// EXTENT_STATUS_WRITTEN.
 pub const ES_WRITTEN: u8 = 1;
@@ -76,6 +77,7 @@ fn search(w: &World, inode: InodeId, lblk: u32) -> Option<Entry> {
 /// block, as it was; the look-up then sets REFERENCED in it.
 pub fn es_lookup_extent(w: &mut World, inode: InodeId, lblk: u32) -> Option<(u32, ExtentStatus)> {
     let ino = ino_of(w, inode);
+    w.graph("ext4_es_lookup_extent");
     point!(w, EXT4_ES_LOOKUP_EXTENT_ENTER, ino, lblk);
     let found = at_or_before(w, inode, lblk).filter(|&found| end_of(found) > u64::from(lblk));
     if let Some((at, mut es)) = found {
@@ -98,6 +100,7 @@ pub fn es_find_extent_range_to(
     end: u32,
 ) -> Option<(u32, ExtentStatus)> {
     let ino = ino_of(w, inode);
+    w.graph("ext4_es_find_extent_range { __es_find_extent_range }");
     point!(w, EXT4_ES_FIND_EXTENT_RANGE_ENTER, ino, lblk);
     let matches = |es| if only { delayed_only(es) } else { delayed(es) };
     let mut found = search(w, inode, lblk);
@@ -213,8 +216,10 @@ pub fn es_insert_extent(w: &mut World, inode: InodeId, lblk: u32, len: u32, pblk
     let new = new_entry(len, pblk, status);
     point!(w, EXT4_ES_INSERT_EXTENT, ino_of(w, inode), lblk, len, new.pblk, new.status);
     if len > 0 {
+        w.graph("ext4_es_insert_extent {");
         remove(w, inode, lblk, last_of(lblk, len));
         insert(w, inode, lblk, new);
+        w.graph("}");
     }
 }
 
@@ -222,8 +227,10 @@ pub fn es_insert_extent(w: &mut World, inode: InodeId, lblk: u32, len: u32, pblk
 pub fn es_insert_delayed_block(w: &mut World, inode: InodeId, lblk: u32, allocated: bool) {
     let new = new_entry(1, 0, ES_DELAYED);
     point!(w, EXT4_ES_INSERT_DELAYED_BLOCK, ino_of(w, inode), lblk, 1u32, 0u64, new.status, allocated);
+    w.graph("ext4_es_insert_delayed_block {");
     remove(w, inode, lblk, lblk);
     insert(w, inode, lblk, new);
+    w.graph("}");
 }
 
 /// `ext4_es_cache_extent()`: adds what was seen on disk, unless anything is
@@ -231,9 +238,11 @@ pub fn es_insert_delayed_block(w: &mut World, inode: InodeId, lblk: u32, allocat
 pub fn es_cache_extent(w: &mut World, inode: InodeId, lblk: u32, len: u32, pblk: u64, status: u8) {
     let new = new_entry(len, pblk, status);
     point!(w, EXT4_ES_CACHE_EXTENT, ino_of(w, inode), lblk, len, new.pblk, new.status);
+    w.graph("ext4_es_cache_extent {");
     if len > 0 && search(w, inode, lblk).is_none_or(|(at, _)| at > last_of(lblk, len)) {
         insert(w, inode, lblk, new);
     }
+    w.graph("}");
 }
 
 /// `ext4_es_remove_extent()`: forgets the range, and gives the reservations of
@@ -242,7 +251,9 @@ pub fn es_remove_extent(w: &mut World, inode: InodeId, lblk: u32, len: u32) {
     point!(w, EXT4_ES_REMOVE_EXTENT, ino_of(w, inode), lblk, len);
     if len > 0 {
         let reserved = clusters_released(w, inode, lblk, last_of(lblk, len));
+        w.graph("ext4_es_remove_extent {");
         remove(w, inode, lblk, last_of(lblk, len));
+        w.graph("ext4_da_release_space }");
         ext4_da_release_space(w, inode, reserved);
     }
 }
@@ -276,6 +287,7 @@ fn new_entry(len: u32, pblk: u64, status: u8) -> ExtentStatus {
 
 /// `__es_remove_extent()`: cuts `lblk..=end` out.
 fn remove(w: &mut World, inode: InodeId, lblk: u32, end: u32) {
+    w.graph("__es_remove_extent {");
     let mut found = search(w, inode, lblk);
     while let Some((at, es)) = found.filter(|&(at, _)| at <= end) {
         let behind_end = u64::from(end) + 1;
@@ -285,6 +297,11 @@ fn remove(w: &mut World, inode: InodeId, lblk: u32, end: u32) {
             w.es_set((inode, at), Some(ExtentStatus { len: head, ..es }));
         } else {
             w.es_set((inode, at), None);
+        }
+        match (head > 0, tail > 0) {
+            (true, true) => w.graph("__es_insert_extent"),
+            (false, false) => w.graph("ext4_es_free_extent"),
+            _ => {}
         }
         if tail > 0 {
             let pblk = match (es.status & ON_DISK != 0, head > 0) {
@@ -297,6 +314,7 @@ fn remove(w: &mut World, inode: InodeId, lblk: u32, end: u32) {
         }
         found = behind(w, inode, at);
     }
+    w.graph("}");
 }
 
 /// `__es_insert_extent()` into a range of which nothing is known; merges with
@@ -305,6 +323,11 @@ fn insert(w: &mut World, inode: InodeId, lblk: u32, new: ExtentStatus) {
     let left = lblk.checked_sub(1).and_then(|before| at_or_before(w, inode, before));
     let right = behind(w, inode, lblk);
     let mut merged = (lblk, new);
+    w.graph("__es_insert_extent {");
+    if left.is_some_and(|left| can_be_merged(left, merged)) && right.is_some_and(|right| can_be_merged(merged, right)) {
+        w.graph("ext4_es_free_extent");
+    }
+    w.graph("}");
     if let Some(right) = right.filter(|&right| can_be_merged(merged, right)) {
         w.es_set((inode, right.0), None);
         // The neighbour survives: its flags stay, and its filler block.

@@ -17,6 +17,7 @@ use crate::fs::ext4::super_::has_journal;
 use crate::fs::inode::is_regular;
 use crate::fs::jbd2::commit::{ext4_force_commit, jbd2_complete_transaction};
 use crate::mm::writeback::{file_check_and_advance_wb_err, file_write_and_wait_range};
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe, site};
 
@@ -53,7 +54,10 @@ pub async fn ext4_sync_file(kt: &Kthread, file: FileId, start: u64, end: u64, da
             } else {
                 sync_data_and_journal(kt, file, inode, start, end, datasync).await
             };
-            let seen = kt.with(|w| file_check_and_advance_wb_err(w, file));
+            let seen = kt.with(|w| {
+                w.graph("file_check_and_advance_wb_err");
+                file_check_and_advance_wb_err(w, file)
+            });
             probe!(kt, ESF_WBERR).await;
             ret = ret.and(seen);
             kt.with(|w| point!(w, EXT4_SYNC_FILE_EXIT, w.inodes.at(inode).ino, ret));
@@ -76,9 +80,12 @@ async fn sync_data_and_journal(
     if !kt.with(|w| has_journal(w)) {
         return ext4_fsync_nojournal(kt).await;
     }
+    kt.graph("ext4_inode_journal_mode");
     if kt.with(|w| !is_regular(w.inodes.at(inode).mode) || ext4_should_journal_data(w, inode)) {
         probe!(kt, ESF_JDATA).await;
+        kt.graph("ext4_force_commit { jbd2_journal_force_commit { __jbd2_journal_force_commit {");
         ext4_force_commit(kt).await;
+        kt.graph("} } }");
         return Ok(());
     }
     let tid = kt.with(|w| {
@@ -86,6 +93,7 @@ async fn sync_data_and_journal(
         if datasync { sync.datasync_tid } else { sync.sync_tid }
     });
     probe!(kt, ESF_JOURNAL, tid = tid).await;
+    kt.graph("jbd2_trans_will_send_data_barrier");
     ext4_fc_commit(kt, tid).await;
     probe!(kt, ESF_BARRIER).await;
     Ok(())
@@ -98,11 +106,16 @@ pub async fn ext4_fc_commit(kt: &Kthread, tid: u32) {
         return;
     }
     kt.with(|w| {
+        w.graph("ext4_fc_commit { jbd2_complete_transaction {");
         point!(w, EXT4_FC_COMMIT_START);
         let count = w.next(Counter::FcIneligible);
         point!(w, EXT4_FC_COMMIT_STOP, count);
     });
+    if kt.with(|w| tid != 0 && w.sb().running_tid == tid) {
+        kt.graph("__jbd2_log_start_commit");
+    }
     jbd2_complete_transaction(kt, tid).await;
+    kt.graph("} }");
 }
 
 /// `ext4_fsync_nojournal()`, fs/ext4/fsync.c:77: the metadata has no journal to

@@ -44,6 +44,7 @@ use crate::fs::ext4::super_::MountOpts;
 use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::mm::filemap;
 use crate::mm::page_writeback::ino_of;
+use crate::trace::Graph as _;
 use crate::{point, probe, site, trace};
 
 bitflags! {
@@ -269,6 +270,8 @@ async fn load_group(kt: &Kthread, group: u32) -> Result<(), Errno> {
         return Ok(());
     }
     let groups = kt.with(|w| {
+        w.graph("ext4_mb_init_group { ext4_get_group_info");
+        let quiet = std::mem::replace(&mut w.trace.quiet, true);
         let blocks_per_page = u32::try_from(PAGE_SIZE / block_size(w)).expect("at most 4");
         let groups_per_page = (blocks_per_page / 2).max(1);
         let pages = [group * 2 / blocks_per_page, (group * 2 + 1) / blocks_per_page];
@@ -280,6 +283,13 @@ async fn load_group(kt: &Kthread, group: u32) -> Result<(), Errno> {
                 filemap::put_page(w, page);
             }
         }
+        w.trace.quiet = quiet;
+        for index in [0, 1] {
+            if index == 0 || pages[0] != pages[1] {
+                w.graph("pagecache_get_page { find_get_entry add_to_page_cache_lru { __add_to_page_cache_locked } }");
+            }
+        }
+        w.graph("ext4_mb_init_cache { ext4_get_group_info");
         let first = group / groups_per_page * groups_per_page;
         first..(first + groups_per_page).min(w.sb().groups)
     });
@@ -289,6 +299,14 @@ async fn load_group(kt: &Kthread, group: u32) -> Result<(), Errno> {
             kt.with(|w| read_block_bitmap_nowait(w, one, false))?;
         }
     }
+    let quiet = kt.with(|w| {
+        w.graph("ext4_wait_block_bitmap { ext4_wait_block_bitmap { ext4_validate_block_bitmap { ext4_get_group_info } } }");
+        w.graph("ext4_mb_generate_from_pa { ext4_get_group_info } ext4_get_group_info }");
+        w.graph("ext4_mb_init_cache { ext4_get_group_info ext4_read_block_bitmap_nowait { __getblk_gfp { __find_get_block }");
+        w.graph("ext4_validate_block_bitmap { ext4_get_group_info } } ext4_wait_block_bitmap ext4_get_group_info");
+        w.graph("ext4_mb_generate_buddy } unlock_page unlock_page }");
+        std::mem::replace(&mut w.trace.quiet, true)
+    });
     let mut error = None;
     for one in groups {
         if kt.with(|w| w.groups.at(GroupId(one)).loaded) {
@@ -307,6 +325,7 @@ async fn load_group(kt: &Kthread, group: u32) -> Result<(), Errno> {
             Err(errno) => error = Some(errno),
         }
     }
+    kt.with(|w| w.trace.quiet = quiet);
     match error {
         Some(errno) if kt.with(|w| !w.groups.at(GroupId(group)).loaded) => Err(errno),
         _ => Ok(()),
@@ -360,6 +379,9 @@ fn generate(w: &mut World, group: u32, disk: &[u8]) {
 /// left to mark when a chunk first had to be split, and that chunk's order.
 fn mb_mark_used(w: &mut World, ex: FreeExtent) -> (u32, u32) {
     let bits = group_bits(w, ex.group);
+    w.graph("mb_mark_used {");
+    graph_orders(w, |bits| bits.orders_of_marking(ex.start, ex.len), &bits);
+    w.graph("ext4_set_bits }");
     let split = bits.first_split(ex.start, ex.len);
     let left = ex.start > 0 && bits.is_free(ex.start - 1);
     let right = bits.is_free(ex.start + ex.len);
@@ -375,6 +397,13 @@ fn mb_mark_used(w: &mut World, ex: FreeExtent) -> (u32, u32) {
     }
     write_bits(w, ex.group, ex.start, ex.len, true);
     split
+}
+
+/// As many calls of `mb_find_order_for_block()` as `count` says.
+fn graph_orders(w: &mut World, count: impl FnOnce(&GroupBits) -> u32, bits: &GroupBits) {
+    if w.trace.all_calls && w.trace.on {
+        (0..count(bits)).for_each(|_| w.graph("mb_find_order_for_block"));
+    }
 }
 
 /// `mb_free_blocks()`: gives a run back to the in-core bitmap.
@@ -479,12 +508,17 @@ async fn new_blocks(kt: &Kthread, ar: &mut AllocationRequest) -> Result<u64, Err
 
 /// The middle of `ext4_mb_new_blocks()`: from `initialize_context` to `release_context`.
 async fn allocate(kt: &Kthread, ar: &mut AllocationRequest) -> Result<u64, Errno> {
+    kt.graph("ext4_mb_initialize_context { ext4_get_group_no_and_offset } ext4_mb_use_preallocated");
     let mut ac = kt.with(|w| search::initialize_context(w, ar));
     let preallocated = kt.with(|w| prealloc::use_preallocated(w, &mut ac));
     probe!(kt, MNB_PREALLOC, found = preallocated).await;
     let mut result = Ok(());
     if !preallocated {
-        kt.with(|w| search::normalize_request(w, &mut ac, ar));
+        kt.with(|w| {
+            w.graph("ext4_mb_normalize_request {");
+            search::normalize_request(w, &mut ac, ar);
+            w.graph("}");
+        });
         probe!(kt, MNB_NORMALIZE, len = ac.goal.len).await;
         let mut tries = 0;
         loop {
@@ -549,6 +583,8 @@ async fn mark_diskspace_used(kt: &Kthread, ac: &Context) -> Result<(), Errno> {
                 // "Allocating blocks which overlap fs metadata"
                 return Err(Errno::EUCLEAN);
             }
+            w.graph("ext4_inode_block_valid ext4_set_bits ext4_free_group_clusters_set ext4_block_bitmap_csum_set");
+            w.graph("ext4_group_desc_csum_set { ext4_group_desc_csum }");
             let (mut desc, _) = ext4_get_group_desc(w, best.group)?;
             set_disk_bits(w, bitmap_bh, best.start, best.len, true);
             if has_group_desc_csum(w) && desc.flags().contains(GroupFlags::BLOCK_UNINIT) {

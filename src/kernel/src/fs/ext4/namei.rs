@@ -38,7 +38,9 @@ use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
 use crate::fs::ext4::super_::{self, block_of_dir, has_csum, has_journal, raw_super};
 use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::fs::inode::current_time;
+use crate::fs::jbd2::transaction::jbd2_journal_dirty_metadata;
 use crate::site;
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe};
 
@@ -838,8 +840,10 @@ pub async fn ext4_rmdir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId)
 pub async fn ext4_orphan_add(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     let ino = kt.with(|w| w.inodes.at(inode).ino);
     if !kt.with(|w| has_journal(w)) || orphan_before(kt, ino).await?.is_some() {
+        kt.graph("ext4_orphan_add");
         return Ok(());
     }
+    kt.graph("ext4_orphan_add {");
     ext4_journal_get_write_access(kt, super_place(kt)).await?;
     let (bh, offset) = ext4_reserve_inode_write(kt, inode).await?;
     kt.with(|w| {
@@ -849,6 +853,7 @@ pub async fn ext4_orphan_add(kt: &Kthread, inode: InodeId) -> Result<(), Errno> 
         edit_raw_inode(w, ino, bh, offset, |disk| disk.i_dtime.set(next));
         ext4_do_update_inode(w, kt, inode, bh, offset);
     });
+    kt.graph("}");
     call!(kt, &site::EXT4_ORPHANS, &[u64::from(ino)], async { probe!(kt, ORPHAN_ADD).await }).await;
     Ok(())
 }
@@ -858,7 +863,9 @@ fn set_last_orphan(w: &mut World, kt: &Kthread, ino: u32) {
     *w.counter_mut(Counter::LastOrphan) = u64::from(ino);
     super_::edit_super(w, |es| es.s_last_orphan.set(ino));
     let sbh = super_::sb_place(w).0;
-    handle_dirty_metadata(w, kt, sbh);
+    w.graph("__ext4_handle_dirty_super { ext4_superblock_csum_set");
+    jbd2_journal_dirty_metadata(w, kt.task, sbh);
+    w.graph("}");
 }
 
 fn super_place(kt: &Kthread) -> BhId {
@@ -908,6 +915,7 @@ pub async fn ext4_orphan_del(kt: &Kthread, inode: InodeId) -> Result<(), Errno> 
         return Ok(());
     }
     let ino = kt.with(|w| w.inodes.at(inode).ino);
+    kt.graph("ext4_orphan_del {");
     while let Some(before) = orphan_before(kt, ino).await? {
         let (bh, offset) = ext4_reserve_inode_write(kt, inode).await?;
         let previous = match before {
@@ -933,6 +941,7 @@ pub async fn ext4_orphan_del(kt: &Kthread, inode: InodeId) -> Result<(), Errno> 
             break;
         }
     }
+    kt.graph("}");
     call!(kt, &site::EXT4_ORPHANS, &[u64::from(ino)], async { probe!(kt, ORPHAN_DEL).await }).await;
     Ok(())
 }

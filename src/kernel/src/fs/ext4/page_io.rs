@@ -29,6 +29,7 @@ use crate::fs::ext4::extents::ext4_convert_unwritten_extents;
 use crate::mm::filemap::{end_page_writeback, set_page_writeback, unlock_page};
 use crate::mm::page_writeback::ino_of;
 use crate::mm::writeback::{SyncMode, WritebackControl, mapping_set_error, redirty_page_for_writepage};
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe, site};
 
@@ -58,12 +59,14 @@ impl IoSubmit {
 
 /// `ext4_init_io_end()`, fs/ext4/page-io.c:279: a batch with one reference.
 pub fn ext4_init_io_end(w: &mut World, inode: InodeId) -> IoEndId {
+    w.graph("ext4_init_io_end");
     let rec = w.rec;
     w.io_ends.alloc(rec, IoEnd { used: true, inode, count: 1, ..IoEnd::default() })
 }
 
 /// `ext4_alloc_io_end_vec()`: a new, still empty range of bytes to convert.
 pub fn ext4_alloc_io_end_vec(w: &mut World, io_end: IoEndId, offset: u64) {
+    w.graph("ext4_alloc_io_end_vec");
     let slot = w.io_end_mut(io_end);
     let n = slot.nr_vecs;
     slot.nr_vecs += 1;
@@ -75,6 +78,7 @@ pub fn ext4_alloc_io_end_vec(w: &mut World, io_end: IoEndId, offset: u64) {
 /// # Panics
 /// If it has none.
 pub fn io_end_vec_extend(w: &mut World, io_end: IoEndId, bytes: u64) {
+    w.graph("ext4_last_io_end_vec");
     let n = w.io_ends.at(io_end).nr_vecs.checked_sub(1).expect("ext4_last_io_end_vec() finds one");
     let vec = w.io_end_vecs.get((io_end, n)).expect("ranges are numbered from 0");
     w.io_end_vec_set((io_end, n), Some(IoEndVec { size: vec.size + bytes, ..vec }));
@@ -82,6 +86,12 @@ pub fn io_end_vec_extend(w: &mut World, io_end: IoEndId, bytes: u64) {
 
 /// `ext4_io_submit()`, fs/ext4/page-io.c:375: sends the bio, if there is one.
 pub fn ext4_io_submit(w: &mut World, io: &mut IoSubmit, sync_mode: SyncMode) {
+    w.graph("ext4_io_submit {");
+    submit_vecs(w, io, sync_mode);
+    w.graph("}");
+}
+
+fn submit_vecs(w: &mut World, io: &mut IoSubmit, sync_mode: SyncMode) {
     if io.vecs.is_empty() {
         return;
     }
@@ -133,6 +143,7 @@ pub fn ext4_bio_write_page(
     let flags = w.pages.at(page).flags;
     assert!(flags.contains(PageFlags::LOCKED), "BUG_ON: the page is locked");
     assert!(!flags.contains(PageFlags::WRITEBACK), "BUG_ON: the page is not under writeback");
+    w.graph("ext4_bio_write_page {");
     start_page_writeback(w, page, io.io_end, keep_towrite);
     w.page_mut(page).flags.remove(PageFlags::ERROR);
     if len < PAGE_SIZE {
@@ -178,6 +189,7 @@ pub fn ext4_bio_write_page(
     if to_submit == 0 {
         finish_page_writeback(w, page);
     }
+    w.graph("}");
 }
 
 /// `set_page_writeback()` with what the mapping counts.
@@ -216,6 +228,7 @@ fn finish_page_writeback(w: &mut World, page: PageId) {
 pub fn ext4_end_bio(w: &mut World, bio: &Bio, vecs: &[BioVec]) {
     let io_end = w.page_io_end.get(vecs[0].page).expect("a page under writeback has its batch");
     let head = *w.io_ends.at(io_end);
+    w.graph("ext4_end_bio {");
     if bio.error != 0 {
         let errno = if bio.error == Errno::ENOSPC as u16 { Errno::ENOSPC } else { Errno::EIO };
         mapping_set_error(w, head.inode, errno);
@@ -232,10 +245,13 @@ pub fn ext4_end_bio(w: &mut World, bio: &Bio, vecs: &[BioVec]) {
         ext4_put_io_end_defer(w, io_end);
     } else {
         ext4_put_io_end_defer(w, io_end);
+        w.graph("ext4_finish_bio {");
         for piece in pieces {
             ext4_finish_piece(w, piece);
         }
+        w.graph("}");
     }
+    w.graph("}");
 }
 
 /// `ext4_finish_bio()`, fs/ext4/page-io.c:100, for one piece: its buffers are
@@ -271,11 +287,13 @@ fn ext4_finish_piece(w: &mut World, piece: IoEndPiece) {
 /// `ext4_release_io_end()`, fs/ext4/page-io.c:153: the waiting pieces end, the batch goes.
 fn ext4_release_io_end(w: &mut World, io_end: IoEndId) {
     let head = *w.io_ends.at(io_end);
+    w.graph(if head.nr_pieces > 0 { "ext4_release_io_end { ext4_finish_bio {" } else { "ext4_release_io_end {" });
     for n in 0..head.nr_pieces {
         let piece = w.io_end_pieces.get((io_end, n)).expect("pieces are numbered from 0");
         w.io_end_piece_set((io_end, n), None);
         ext4_finish_piece(w, piece);
     }
+    w.graph(if head.nr_pieces > 0 { "} }" } else { "}" });
     for n in 0..head.nr_vecs {
         w.io_end_vec_set((io_end, n), None);
     }
@@ -294,13 +312,17 @@ fn io_end_put_ref(w: &mut World, io_end: IoEndId) -> bool {
 /// batch to be converted hands it to the conversion work.
 pub fn ext4_put_io_end_defer(w: &mut World, io_end: IoEndId) {
     if !io_end_put_ref(w, io_end) {
+        w.graph("ext4_put_io_end_defer");
         return;
     }
     let head = *w.io_ends.at(io_end);
     if !head.unwritten || head.nr_vecs == 0 {
+        w.graph("ext4_put_io_end_defer {");
         ext4_release_io_end(w, io_end);
+        w.graph("}");
         return;
     }
+    w.graph("ext4_put_io_end_defer");
     // ext4_add_complete_io()
     let seq = w.next(Counter::CompletedIoSeq);
     w.completed_io_set(seq, Some(io_end));
@@ -321,14 +343,19 @@ pub fn ext4_put_io_end_defer(w: &mut World, io_end: IoEndId) {
 /// What the conversion gives.
 pub async fn ext4_put_io_end(kt: &Kthread, io_end: IoEndId) -> Result<(), Errno> {
     if !kt.with(|w| io_end_put_ref(w, io_end)) {
+        kt.graph("ext4_put_io_end");
         return Ok(());
     }
+    kt.graph("ext4_put_io_end {");
     let mut ret = Ok(());
     if kt.with(|w| w.io_ends.at(io_end).unwritten) {
         ret = ext4_convert_unwritten_io_end_vec(kt, io_end).await;
         kt.with(|w| w.io_end_mut(io_end).unwritten = false);
     }
-    kt.with(|w| ext4_release_io_end(w, io_end));
+    kt.with(|w| {
+        ext4_release_io_end(w, io_end);
+        w.graph("}");
+    });
     ret
 }
 
@@ -338,7 +365,10 @@ pub async fn ext4_put_io_end(kt: &Kthread, io_end: IoEndId) -> Result<(), Errno>
 /// # Errors
 /// What the journal or the extent tree gives; the rest is then left unwritten.
 async fn ext4_convert_unwritten_io_end_vec(kt: &Kthread, io_end: IoEndId) -> Result<(), Errno> {
-    let head = kt.with(|w| *w.io_ends.at(io_end));
+    let head = kt.with(|w| {
+        w.graph("ext4_convert_unwritten_io_end_vec {");
+        *w.io_ends.at(io_end)
+    });
     let reserved = head.rsv_credits > 0;
     if reserved {
         ext4_journal_start_reserved(kt, head.rsv_credits).await?;
@@ -351,10 +381,8 @@ async fn ext4_convert_unwritten_io_end_vec(kt: &Kthread, io_end: IoEndId) -> Res
             break;
         }
     }
-    if !reserved {
-        return ret;
-    }
-    let stopped = ext4_journal_stop(kt).await;
+    let stopped = if reserved { ext4_journal_stop(kt).await } else { Ok(()) };
+    kt.graph("}");
     ret.and(stopped)
 }
 

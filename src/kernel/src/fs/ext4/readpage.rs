@@ -18,6 +18,7 @@ use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, MapFlags, ext4_get_block
 use crate::mm::filemap::{put_page, unlock_page};
 pub use crate::mm::filemap_read::filemap_fault;
 use crate::mm::page_writeback::ino_of;
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe, site};
 
@@ -65,7 +66,9 @@ pub async fn ext4_readpage(kt: &Kthread, inode: InodeId, page: PageId) {
         let index = w.pages.at(page).index;
         point!(w, EXT4_READPAGE, ino_of(w, inode), index);
     });
+    kt.graph("ext4_readpage {");
     ext4_mpage_readpages(kt, inode, &[page], false).await;
+    kt.graph("}");
 }
 
 /// `ext4_mpage_readpages()`, fs/ext4/readpage.c:224: reads locked pages, in a

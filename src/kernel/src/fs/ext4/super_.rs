@@ -37,6 +37,7 @@ use crate::fs::fs_writeback::{inode_io_list_del, mark_inode_dirty};
 use crate::fs::jbd2::commit::jbd2_journal_commit_transaction;
 use crate::mm::filemap;
 use crate::site;
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe};
 
@@ -372,6 +373,10 @@ pub fn ext4_meta_trans_blocks(w: &World, inode: InodeId, lblocks: u32, pextents:
     let descs = if groups > descs { descs } else { touched };
     index + groups + descs + crate::fs::ext4::ext4_jbd2::XATTR_TRANS_BLOCKS
 }
+
+/// What [`ext4_writepage_trans_blocks`] calls.
+pub const WRITEPAGE_TRANS_BLOCKS: &str = "ext4_writepage_trans_blocks { jbd2_journal_blocks_per_page \
+    ext4_meta_trans_blocks { ext4_ext_index_trans_blocks } ext4_inode_journal_mode }";
 
 /// `ext4_writepage_trans_blocks()`, fs/ext4/inode.c:5858: journal credits to write one page.
 #[must_use]
@@ -751,7 +756,8 @@ pub async fn ext4_shutdown(kt: &Kthread, flags: u32) -> Result<(), Errno> {
     if kt.with(|w| w.sb().shutdown) {
         return Ok(());
     }
-    call!(kt, &site::EXT4_SHUTDOWN_FN, &[u64::from(flags)], async {
+    kt.graph("ext4_ioctl { __ext4_ioctl { __ext4_msg");
+    let done = call!(kt, &site::EXT4_SHUTDOWN_FN, &[u64::from(flags)], async {
         kt.with(|w| point!(w, EXT4_SHUTDOWN, flags));
         if flags == 0 {
             // freeze_super(), ext4_freeze()
@@ -775,7 +781,9 @@ pub async fn ext4_shutdown(kt: &Kthread, flags: u32) -> Result<(), Errno> {
         }
         Ok(())
     })
-    .await
+    .await;
+    kt.graph("} }");
+    done
 }
 
 /// `jbd2_journal_abort()`, fs/jbd2/journal.c: the running transaction is lost,
@@ -792,9 +800,11 @@ async fn jbd2_journal_abort(kt: &Kthread) -> Result<(), Errno> {
         None => journal_superblock(kt).await?,
     };
     kt.with(|w| {
+        w.graph("jbd2_journal_abort { jbd2_journal_update_sb_errno { jbd2_write_superblock { jbd2_superblock_csum");
         point!(w, JBD2_WRITE_SUPERBLOCK, REQ_SYNC_FUA);
         mark_buffer_dirty_quietly(w, bh);
         submit_bh_write(w, bh, REQ_SYNC);
+        w.graph("} } }");
     });
     wait_on_buffer(kt, bh).await;
     Ok(())

@@ -5,6 +5,7 @@ use world::{Counter, InodeId, InodeState, World};
 
 use crate::fs::ext4::inode::disk::ext4_dirty_inode;
 use crate::site;
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe};
 
@@ -34,6 +35,7 @@ pub async fn mark_inode_dirty(kt: &Kthread, inode: InodeId, flags: InodeState) {
 
 /// The same for PAGES alone, which calls nothing that sleeps.
 pub fn mark_inode_dirty_state(w: &mut World, inode: InodeId, flags: InodeState) {
+    w.graph("__mark_inode_dirty");
     first_line(w, inode, flags);
     set_state(w, inode, flags);
 }

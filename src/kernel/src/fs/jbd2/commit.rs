@@ -15,6 +15,7 @@ use crate::fs::ext4::mballoc;
 use crate::fs::jbd2::transaction::journal_current_handle;
 use crate::probe;
 use crate::site;
+use crate::trace::Graph as _;
 use crate::trace::call;
 
 /// `jbd2_journal_commit_transaction()`, fs/jbd2/commit.c:382, of the running
@@ -89,7 +90,9 @@ pub fn drop_running_transaction(w: &mut World) {
 /// `jbd2_log_wait_commit()`, fs/jbd2/journal.c:682: returns when `tid` is committed.
 pub async fn jbd2_log_wait_commit(kt: &Kthread, tid: u32) {
     if kt.with(|w| tid != 0 && w.sb().running_tid == tid) {
+        kt.graph("jbd2_log_wait_commit {");
         jbd2_journal_commit_transaction(kt).await;
+        kt.graph("}");
     }
 }
 

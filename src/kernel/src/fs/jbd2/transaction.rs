@@ -9,10 +9,12 @@
 use sched::{Kthread, wake_all};
 use world::{BhFlags, BhId, Counter, Errno, Handle, HandleId, TaskId, WaitOn, World};
 
-use crate::fs::buffer::wait_on_buffer;
+use crate::fs::buffer::{graph_find_get_block, wait_on_buffer};
+use crate::fs::ext4::ext4_jbd2::HandleType;
 use crate::fs::ext4::super_::{has_journal, journal_blocks};
 use crate::fs::jbd2::commit::{jbd2_journal_commit_transaction, jbd2_log_wait_commit};
 use crate::site;
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe};
 
@@ -62,6 +64,9 @@ async fn start_this_handle(kt: &Kthread, kind: u8, credits: u32) -> Result<(), E
         }
         let tid = kt.with(|w| {
             let tid = running_tid(w);
+            if kind != HandleType::ExtConvert as u8 {
+                w.graph("add_transaction_credits");
+            }
             *w.handle_mut(handle_id(kt.task)) =
                 Handle { refs: 1, kind, sync: false, tid, requested: credits, credits, dirtied: 0 };
             point!(w, JBD2_HANDLE_START, tid, kind, credits);
@@ -79,6 +84,7 @@ fn running_tid(w: &mut World) -> u32 {
     if sb.running_tid != 0 {
         return sb.running_tid;
     }
+    w.graph("journal_tag_bytes");
     let sb_ref = w.sb_mut();
     sb_ref.running_tid = sb.next_tid;
     sb_ref.next_tid = sb.next_tid.wrapping_add(1).max(1);
@@ -119,6 +125,7 @@ pub async fn jbd2_journal_stop(kt: &Kthread) -> Result<(), Errno> {
         let handle = journal_current_handle(w, kt.task).expect("only an open handle is stopped");
         if handle.refs > 1 {
             w.handle_mut(id).refs -= 1;
+            w.graph("jbd2_journal_stop");
             return None;
         }
         *w.handle_mut(id) = Handle::default();
@@ -130,6 +137,7 @@ pub async fn jbd2_journal_stop(kt: &Kthread) -> Result<(), Errno> {
     });
     let Some(handle) = closed else { return Ok(()) };
     call!(kt, &site::JBD2_JOURNAL_STOP, &[u64::from(handle.tid), u64::from(handle.dirtied)], async {
+        kt.graph("stop_this_handle");
         probe!(kt, JS_STOP).await;
         if handle.sync {
             jbd2_log_wait_commit(kt, handle.tid).await;
@@ -146,10 +154,34 @@ pub async fn jbd2_journal_stop(kt: &Kthread) -> Result<(), Errno> {
 pub async fn jbd2_journal_get_write_access(kt: &Kthread, bh: BhId) {
     wait_on_buffer(kt, bh).await;
     kt.with(|w| {
+        graph_write_access(w, kt.task, bh);
         if !w.bhs.at(bh).flags.contains(BhFlags::JBD) {
             w.bh_mut(bh).flags.insert(BhFlags::JBD);
         }
     });
+}
+
+/// What the function calls: nothing more if the buffer is in this transaction.
+fn graph_write_access(w: &mut World, task: TaskId, bh: BhId) {
+    let head = *w.bhs.at(bh);
+    w.graph("jbd2_journal_get_write_access {");
+    if !head.flags.contains(BhFlags::DIRTY) {
+        w.graph("jbd2_write_access_granted");
+    }
+    let here = journal_current_handle(w, task).is_some_and(|handle| handle.tid == head.tid);
+    if !here && !head.flags.contains(BhFlags::JBD) {
+        w.graph("jbd2_journal_add_journal_head do_get_write_access {");
+        w.graph("__jbd2_journal_file_buffer { jbd2_journal_grab_journal_head } unlock_buffer");
+        let first = w.trace.is_first_in_journal(head.blocknr);
+        w.graph("jbd2_journal_cancel_revoke {");
+        if first {
+            w.graph("find_revoke_record");
+            graph_find_get_block(w, head.blocknr);
+        }
+        w.graph("} }");
+        w.graph("jbd2_journal_put_journal_head");
+    }
+    w.graph("}");
 }
 
 /// `jbd2_journal_dirty_metadata()`, fs/jbd2/transaction.c:1464: the task's
@@ -163,12 +195,15 @@ pub fn jbd2_journal_dirty_metadata(w: &mut World, task: TaskId, bh: BhId) {
     let head = *w.bhs.at(bh);
     assert!(head.flags.contains(BhFlags::JBD), "J_ASSERT: get_write_access comes before dirty_metadata");
     if head.tid != handle.tid {
+        w.graph("jbd2_journal_dirty_metadata { __jbd2_journal_file_buffer { __jbd2_journal_temp_unlink_buffer } }");
         let seq = w.next(Counter::JournalSeq);
         w.journal_set((handle.tid, seq), Some(bh));
         w.bh_mut(bh).tid = handle.tid;
         let handle = w.handle_mut(handle_id(task));
         handle.dirtied += 1;
         handle.credits = handle.credits.saturating_sub(1);
+    } else {
+        w.graph("jbd2_journal_dirty_metadata");
     }
     if head.flags.intersection(BhFlags::JBDDIRTY | BhFlags::DIRTY) != BhFlags::JBDDIRTY {
         let flags = &mut w.bh_mut(bh).flags;

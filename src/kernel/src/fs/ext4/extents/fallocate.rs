@@ -32,13 +32,14 @@ use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
 use crate::fs::ext4::inode::truncate::ext4_block_zero_page_range;
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
-use crate::fs::ext4::super_::{ext4_meta_trans_blocks, ext4_writepage_trans_blocks};
+use crate::fs::ext4::super_::{WRITEPAGE_TRANS_BLOCKS, ext4_meta_trans_blocks, ext4_writepage_trans_blocks};
 use crate::fs::inode::{current_time, file_modified};
 use crate::fs::jbd2::commit::ext4_force_commit;
 use crate::fs::open::OpenFlags;
 use crate::mm::page_writeback::ino_of;
 use crate::mm::truncate::{truncate_pagecache, truncate_pagecache_range};
 use crate::mm::writeback::{LLONG_MAX, filemap_write_and_wait_range, mapping_tagged};
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe, site};
 
@@ -83,6 +84,7 @@ pub async fn ext4_fallocate(kt: &Kthread, file: FileId, mode: u32, offset: u64, 
             if mode & FALLOC_FL_PUNCH_HOLE != 0 {
                 return Box::pin(ext4_punch_hole(kt, file, offset, len)).await;
             }
+            kt.graph("ext4_convert_inline_data");
             if mode & FALLOC_FL_COLLAPSE_RANGE != 0 {
                 return Box::pin(ext4_collapse_range(kt, file, offset, len)).await;
             }
@@ -165,6 +167,7 @@ fn new_size(kt: &Kthread, inode: InodeId, mode: u32, end: u64) -> Result<u64, Er
 
 /// Now, in mtime and ctime.
 fn touch(kt: &Kthread, inode: InodeId) {
+    kt.graph("current_time { timestamp_truncate }");
     kt.with(|w| {
         let now = current_time(w);
         let times = w.times_mut(inode);
@@ -327,6 +330,7 @@ async fn punch_locked(kt: &Kthread, file: FileId, inode: InodeId, offset: u64, l
     }
     file_modified(kt, file).await?;
     down_write(kt, RwSem::IMmapSem(inode)).await;
+    kt.graph("ext4_break_layouts");
     let ret = punch_unmapped(kt, inode, offset, len, block).await;
     kt.with(|w| up_write(w, RwSem::IMmapSem(inode)));
     ret
@@ -339,7 +343,10 @@ async fn punch_unmapped(kt: &Kthread, inode: InodeId, offset: u64, len: u64, blo
         truncate_pagecache_range(kt, inode, first, end).await;
         probe!(kt, EPH_PAGES).await;
     }
-    let credits = kt.with(|w| ext4_writepage_trans_blocks(w, inode));
+    let credits = kt.with(|w| {
+        w.graph(WRITEPAGE_TRANS_BLOCKS);
+        ext4_writepage_trans_blocks(w, inode)
+    });
     ext4_journal_start(kt, HandleType::Truncate, credits).await?;
     let ret = punch_in_handle(kt, inode, offset, len, (first / block, end / block)).await;
     // The kernel drops the error of stopping.
@@ -422,6 +429,7 @@ async fn zero_locked(
     let (first, last) = (offset.div_ceil(block), end / block);
     if last > first {
         down_write(kt, RwSem::IMmapSem(inode)).await;
+        kt.graph("ext4_break_layouts");
         let ret = zero_whole_blocks(kt, inode, (offset, len), (first, last), new_size).await;
         kt.with(|w| up_write(w, RwSem::IMmapSem(inode)));
         ret?;
@@ -500,6 +508,7 @@ async fn collapse_locked(kt: &Kthread, file: FileId, inode: InodeId, offset: u64
     }
     file_modified(kt, file).await?;
     down_write(kt, RwSem::IMmapSem(inode)).await;
+    kt.graph("ext4_break_layouts");
     let ret = collapse_unmapped(kt, inode, offset, len).await;
     kt.with(|w| up_write(w, RwSem::IMmapSem(inode)));
     ret
@@ -513,7 +522,10 @@ async fn collapse_unmapped(kt: &Kthread, inode: InodeId, offset: u64, len: u64) 
     probe!(kt, ECR_WRITE).await;
     truncate_pagecache(kt, inode, page_start).await;
     probe!(kt, ECR_PAGES).await;
-    let credits = kt.with(|w| ext4_writepage_trans_blocks(w, inode));
+    let credits = kt.with(|w| {
+        w.graph(WRITEPAGE_TRANS_BLOCKS);
+        ext4_writepage_trans_blocks(w, inode)
+    });
     ext4_journal_start(kt, HandleType::Truncate, credits).await?;
     let (first, end) = kt.with(|w| {
         let block = block_size(w);
@@ -585,6 +597,7 @@ async fn insert_locked(kt: &Kthread, file: FileId, inode: InodeId, offset: u64, 
     }
     file_modified(kt, file).await?;
     down_write(kt, RwSem::IMmapSem(inode)).await;
+    kt.graph("ext4_break_layouts");
     let ret = insert_unmapped(kt, inode, offset, len).await;
     kt.with(|w| up_write(w, RwSem::IMmapSem(inode)));
     ret
@@ -596,7 +609,10 @@ async fn insert_unmapped(kt: &Kthread, inode: InodeId, offset: u64, len: u64) ->
     probe!(kt, EIR_WRITE).await;
     truncate_pagecache(kt, inode, page_start).await;
     probe!(kt, EIR_PAGES).await;
-    let credits = kt.with(|w| ext4_writepage_trans_blocks(w, inode));
+    let credits = kt.with(|w| {
+        w.graph(WRITEPAGE_TRANS_BLOCKS);
+        ext4_writepage_trans_blocks(w, inode)
+    });
     ext4_journal_start(kt, HandleType::Truncate, credits).await?;
     kt.with(|w| {
         let size = w.size_mut(inode);

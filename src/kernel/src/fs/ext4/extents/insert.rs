@@ -14,6 +14,7 @@ use crate::fs::ext4::extents_status::EXT_MAX_BLOCKS;
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::ext4::inode::map::GetBlocks;
 use crate::fs::ext4::mballoc::{FreeBlocks, MbFlags, ext4_free_blocks};
+use crate::trace::Graph as _;
 use crate::{probe, site, trace};
 
 fn damaged(error: LayoutError) -> Errno {
@@ -57,6 +58,9 @@ async fn insert(
         return Err(Errno::EUCLEAN);
     }
     let merge = !flags.contains(GetBlocks::PRE_IO);
+    if merge && kt.with(|w| path.extent(w, inode).is_some()) {
+        kt.graph("ext4_can_extents_be_merged");
+    }
     if merge && let Some((pos, merged)) = kt.with(|w| merge_candidate(w, inode, path, newex)) {
         let leaf = path.leaf();
         ext_get_access(kt, leaf).await?;
@@ -105,6 +109,7 @@ async fn finish(kt: &Kthread, inode: InodeId, path: &mut ExtPath, pos: u16, merg
     if merge {
         try_to_merge(kt, inode, path, pos).await?;
     }
+    kt.graph("ext4_ext_correct_indexes");
     correct_indexes(kt, inode, path).await?;
     ext_dirty(kt, inode, path.leaf()).await?;
     probe!(kt, EIE_DONE).await;
@@ -375,9 +380,11 @@ async fn grow_indepth(kt: &Kthread, inode: InodeId, mb_flags: MbFlags) -> Result
 /// `ext4_ext_try_to_merge_right()`: as long as the entry behind `pos` continues it.
 pub(super) fn merge_right(w: &mut World, inode: InodeId, bh: Option<BhId>, pos: u16) -> Result<bool, Errno> {
     let mut merged = false;
+    w.graph("ext4_ext_try_to_merge_right {");
     loop {
         let bytes = node(w, inode, bh);
         let (Some(a), Some(b)) = (Extent::get(bytes, pos), Extent::get(bytes, pos + 1)) else { break };
+        w.graph("ext4_can_extents_be_merged");
         if !can_be_merged(a, b) {
             break;
         }
@@ -388,6 +395,7 @@ pub(super) fn merge_right(w: &mut World, inode: InodeId, bh: Option<BhId>, pos: 
         .map_err(damaged)?;
         merged = true;
     }
+    w.graph("}");
     Ok(merged)
 }
 
@@ -396,10 +404,12 @@ pub(super) fn merge_right(w: &mut World, inode: InodeId, bh: Option<BhId>, pos: 
 pub(super) async fn try_to_merge(kt: &Kthread, inode: InodeId, path: &mut ExtPath, pos: u16) -> Result<(), Errno> {
     let leaf = path.leaf();
     kt.with(|w| {
+        w.graph("ext4_ext_try_to_merge {");
         let left = pos > 0 && merge_right(w, inode, leaf.bh, pos - 1)?;
         if !left {
             merge_right(w, inode, leaf.bh, pos)?;
         }
+        w.graph("}");
         Ok::<(), Errno>(())
     })?;
     merge_up(kt, inode, path).await

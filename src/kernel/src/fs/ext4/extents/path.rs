@@ -13,6 +13,7 @@ use crate::fs::ext4::extents_status::{ES_HOLE, ES_UNWRITTEN, ES_WRITTEN, EXT_MAX
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::ext4::inode::map::GetBlocks;
 use crate::mm::page_writeback::ino_of;
+use crate::trace::Graph as _;
 use crate::{point, probe, site, trace};
 
 /// One node of a path (`struct ext4_ext_path`).
@@ -202,11 +203,22 @@ pub(super) fn csum_set(w: &mut World, inode: InodeId, bh: BhId) {
 /// `ext4_ext_dirty()`: a node has changed.
 pub(super) async fn ext_dirty(kt: &Kthread, inode: InodeId, level: Level) -> Result<(), Errno> {
     match level.bh {
-        None => ext4_mark_inode_dirty(kt, inode).await,
+        None => {
+            kt.graph("__ext4_ext_dirty {");
+            let marked = ext4_mark_inode_dirty(kt, inode).await;
+            kt.graph("}");
+            marked
+        }
         Some(bh) => {
-            kt.with(|w| csum_set(w, inode, bh));
+            kt.with(|w| {
+                w.graph("__ext4_ext_dirty {");
+                csum_set(w, inode, bh);
+            });
             ext4_handle_dirty_metadata(kt, Some(inode), bh).await?;
-            kt.with(|w| w.bh_mut(bh).flags.insert(BhFlags::VERIFIED));
+            kt.with(|w| {
+                w.bh_mut(bh).flags.insert(BhFlags::VERIFIED);
+                w.graph("}");
+            });
             Ok(())
         }
     }
@@ -219,6 +231,15 @@ pub(super) async fn ext_dirty(kt: &Kthread, inode: InodeId, level: Level) -> Res
 pub fn ext4_ext_check_inode(w: &World, inode: InodeId) -> Result<(), Errno> {
     let root = &w.idata.at(inode).0;
     extent::check(root, Header::depth(root), w.sb().blocks).map(|_| ()).map_err(|error| layout_errno(&error))
+}
+
+/// What `__ext4_ext_check()` calls: every entry's blocks are looked at.
+fn graph_check(w: &mut World, bh: BhId, depth: u16) {
+    let bytes = w.bh_bytes(bh);
+    let entries = if depth == 0 { Extent::all(bytes).count() } else { Index::all(bytes).count() };
+    w.graph("__ext4_ext_check {");
+    (0..entries).for_each(|_| w.graph("ext4_inode_block_valid"));
+    w.graph("}");
 }
 
 /// `__ext4_ext_check()` of a node in a block: its checksum comes last.
@@ -246,6 +267,7 @@ fn check_block(w: &World, inode: InodeId, bh: BhId, index: Index, depth: u16) ->
 /// the status tree.
 fn cache_extents(w: &mut World, inode: InodeId, bh: Option<BhId>) {
     let extents: Vec<Extent> = Extent::all(node(w, inode, bh)).collect();
+    w.graph("ext4_cache_extents {");
     let mut prev = 0;
     for ex in extents {
         if prev != 0 && prev != ex.block.0 {
@@ -255,6 +277,7 @@ fn cache_extents(w: &mut World, inode: InodeId, bh: Option<BhId>) {
         es_cache_extent(w, inode, ex.block.0, ex.len.into(), ex.start.0, status);
         prev = ex.block.0.saturating_add(ex.len.into());
     }
+    w.graph("}");
 }
 
 /// `read_extent_tree_block()`: the node an index points to, checked once.
@@ -272,6 +295,7 @@ pub(super) async fn read_extent_tree_block(
         if index.leaf.0 >= w.sb().blocks {
             return Err(Errno::EUCLEAN);
         }
+        w.graph("__read_extent_tree_block {");
         Ok(getblk(w, index.leaf.0))
     })?;
     wait_on_buffer(kt, bh).await;
@@ -279,7 +303,12 @@ pub(super) async fn read_extent_tree_block(
         kt.with(|w| {
             let ino = ino_of(w, inode);
             point!(w, EXT4_EXT_LOAD_EXTENT, ino, index.leaf.0);
+            w.graph("ext4_read_bh {");
             submit_bh_read(w, bh, 0);
+            if w.bhs.at(bh).flags.contains(BhFlags::LOCK) {
+                w.graph("__wait_on_buffer");
+            }
+            w.graph("}");
         });
         wait_on_buffer(kt, bh).await;
         if kt.with(|w| !w.bhs.at(bh).flags.contains(BhFlags::UPTODATE)) {
@@ -288,13 +317,16 @@ pub(super) async fn read_extent_tree_block(
     }
     kt.with(|w| {
         if w.bhs.at(bh).flags.contains(BhFlags::VERIFIED) {
+            w.graph("}");
             return Ok(bh);
         }
+        graph_check(w, bh, depth);
         check_block(w, inode, bh, index, depth)?;
         w.bh_mut(bh).flags.insert(BhFlags::VERIFIED);
         if !flags.contains(GetBlocks::EX_NOCACHE) && depth == 0 {
             cache_extents(w, inode, Some(bh));
         }
+        w.graph("}");
         Ok(bh)
     })
 }

@@ -22,7 +22,7 @@ use world::{
 };
 
 use crate::block::ramdisk::{REQ_META, REQ_RAHEAD};
-use crate::fs::buffer::{block_size, getblk, submit_bh_read, wait_on_buffer};
+use crate::fs::buffer::{block_size, getblk, held_block, submit_bh_read, wait_on_buffer};
 use crate::fs::ext4::ext4_jbd2::{
     HandleType, ext4_journal_get_write_access, ext4_journal_start, ext4_journal_stop, ext4_update_inode_fsync_trans,
     handle_dirty_metadata,
@@ -39,6 +39,7 @@ use crate::fs::jbd2::commit::jbd2_complete_transaction;
 use crate::mm::truncate::truncate_inode_pages;
 use crate::mm::writeback::{LLONG_MAX, filemap_write_and_wait_range};
 use crate::site;
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe};
 
@@ -100,7 +101,10 @@ pub async fn ext4_iget(kt: &Kthread, ino: u32) -> Result<InodeId, Errno> {
 /// # Errors
 /// `EUCLEAN` for a number that cannot be, `EIO` if the table cannot be read.
 pub async fn ext4_get_inode_loc(kt: &Kthread, ino: u32, in_mem: bool) -> Result<(BhId, usize), Errno> {
-    let (bh, offset) = kt.with(|w| start_inode_read(w, ino, in_mem))?;
+    kt.graph("ext4_get_inode_loc { __ext4_get_inode_loc {");
+    let started = kt.with(|w| start_inode_read(w, ino, in_mem));
+    kt.graph("} }");
+    let (bh, offset) = started?;
     wait_on_buffer(kt, bh).await;
     kt.with(|w| if w.bhs.at(bh).flags.contains(BhFlags::UPTODATE) { Ok((bh, offset)) } else { Err(Errno::EIO) })
 }
@@ -145,7 +149,7 @@ fn start_inode_read(w: &mut World, ino: u32, in_mem: bool) -> Result<(BhId, usiz
 
 /// Whether the bitmap is at hand and shows no other inode of the table block in use.
 fn alone_in_block(w: &mut World, desc: &ondisk::layout::group_desc::GroupDesc, index: u32, per_block: u32) -> bool {
-    let bitmap = getblk(w, desc.inode_bitmap().0);
+    let bitmap = held_block(w, desc.inode_bitmap().0);
     if !w.bhs.at(bitmap).flags.contains(BhFlags::UPTODATE) {
         return false;
     }
@@ -262,15 +266,30 @@ pub async fn ext4_mark_inode_dirty(kt: &Kthread, inode: InodeId) -> Result<(), E
 /// # Errors
 /// `EIO` if the table cannot be read or the file system was shut down.
 pub async fn ext4_reserve_inode_write(kt: &Kthread, inode: InodeId) -> Result<(BhId, usize), Errno> {
-    let ino = kt.with(|w| if w.sb().shutdown { Err(Errno::EIO) } else { Ok(w.inodes.at(inode).ino) })?;
+    let ino = kt.with(|w| {
+        w.graph("ext4_reserve_inode_write {");
+        if w.sb().shutdown {
+            w.graph("}");
+            return Err(Errno::EIO);
+        }
+        Ok(w.inodes.at(inode).ino)
+    })?;
     let (bh, offset) = ext4_get_inode_loc(kt, ino, true).await?;
     ext4_journal_get_write_access(kt, bh).await?;
+    kt.graph("}");
     Ok((bh, offset))
 }
 
 /// `ext4_do_update_inode()`, fs/ext4/inode.c:5195: all fields and the checksum,
 /// into a buffer that [`ext4_reserve_inode_write`] gave.
 pub fn ext4_do_update_inode(w: &mut World, kt: &Kthread, inode: InodeId, bh: BhId, offset: usize) {
+    w.graph("ext4_mark_iloc_dirty { ext4_fc_track_inode {");
+    w.graph(if ext4_should_journal_data(w, inode) {
+        "ext4_inode_journal_mode ext4_fc_mark_ineligible }"
+    } else {
+        "ext4_inode_journal_mode ext4_fc_track_template }"
+    });
+    w.graph("ext4_inode_csum_set");
     let sb = w.sb();
     let size = usize::from(sb.inode_size);
     let old = w.bh_bytes(bh)[offset..offset + size].to_vec();
@@ -321,6 +340,7 @@ pub fn ext4_do_update_inode(w: &mut World, kt: &Kthread, inode: InodeId, bh: BhI
         w.inode_mut(inode).bits.remove(InodeBits::STATE_NEW);
     }
     ext4_update_inode_fsync_trans(w, kt, inode, datasync);
+    w.graph("}");
 }
 
 /// Changes the raw inode itself, where a field lives in the buffer alone, and

@@ -14,9 +14,12 @@ use crate::fs::ext4::extents_status::{
     ES_DELAYED, ES_UNWRITTEN, ES_WRITTEN, EXT_MAX_BLOCKS, es_insert_extent, es_lookup_extent, es_scan_range,
 };
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
+use crate::fs::ext4::super_::MountOpts;
 use crate::fs::fs_writeback::mark_inode_dirty;
+use crate::fs::inode::is_regular;
 use crate::mm::filemap::put_page;
 use crate::mm::page_writeback::ino_of;
+use crate::trace::Graph as _;
 use crate::{point, probe, site, trace};
 
 bitflags! {
@@ -149,8 +152,23 @@ async fn map_blocks(kt: &Kthread, inode: InodeId, map: &mut MapBlocks, flags: Ge
     probe!(kt, EMB_INSERT, pblk = map.pblk, ret = count).await;
     if count > 0 && map.flags.contains(MapFlags::MAPPED) {
         kt.with(|w| check_block_validity(w, inode, map))?;
+        kt.with(|w| graph_ordered(w, inode, map, flags));
     }
     Ok(count)
+}
+
+/// New blocks that show at once: a commit has to wait for their data, if it is ordered.
+fn graph_ordered(w: &mut World, inode: InodeId, map: &MapBlocks, flags: GetBlocks) {
+    let at_once = map.flags.contains(MapFlags::NEW | MapFlags::MAPPED)
+        && !flags.intersects(GetBlocks::UNWRIT_EXT | GetBlocks::ZERO)
+        && is_regular(w.inodes.at(inode).mode);
+    if at_once {
+        w.graph("ext4_inode_journal_mode");
+        if MountOpts::of(w).contains(MountOpts::DATA_ORDERED) {
+            w.graph("jbd2_journal_inode_ranged_write { jbd2_journal_file_inode }");
+        }
+    }
+    w.graph("ext4_fc_track_range { ext4_fc_track_template }");
 }
 
 /// What the status tree says of the request.
@@ -192,6 +210,9 @@ async fn create(kt: &Kthread, inode: InodeId, map: &mut MapBlocks, flags: GetBlo
 fn remember(w: &mut World, inode: InodeId, map: &MapBlocks, flags: GetBlocks) {
     let mut status = if map.flags.contains(MapFlags::UNWRITTEN) { ES_UNWRITTEN } else { ES_WRITTEN };
     let last = map.lblk.saturating_add(map.len - 1);
+    if status == ES_UNWRITTEN && !flags.contains(GetBlocks::DELALLOC_RESERVE) {
+        w.graph("ext4_es_scan_range { __es_find_extent_range }");
+    }
     if status == ES_UNWRITTEN && !flags.contains(GetBlocks::DELALLOC_RESERVE) && es_scan_range(w, inode, map.lblk, last)
     {
         status |= ES_DELAYED;
@@ -203,7 +224,12 @@ fn remember(w: &mut World, inode: InodeId, map: &MapBlocks, flags: GetBlocks) {
 /// is not asked.
 ///
 /// Not modelled: the map of the file system's own metadata, see docs/omissions.md#extents.
-fn check_block_validity(w: &World, inode: InodeId, map: &MapBlocks) -> Result<(), Errno> {
+fn check_block_validity(w: &mut World, inode: InodeId, map: &MapBlocks) -> Result<(), Errno> {
+    w.graph(if w.inodes.at(inode).ino == JOURNAL_INO {
+        "__check_block_validity"
+    } else {
+        "__check_block_validity { ext4_inode_block_valid }"
+    });
     let valid = w.inodes.at(inode).ino == JOURNAL_INO || block_range_valid(w, map.pblk, map.len.into());
     if valid { Ok(()) } else { Err(Errno::EUCLEAN) }
 }
@@ -214,11 +240,13 @@ fn check_block_validity(w: &World, inode: InodeId, map: &MapBlocks) -> Result<()
 /// # Errors
 /// `EIO`, `EFSBADCRC`, `EUCLEAN` for an unreadable or damaged tree.
 pub async fn ext4_map_query_blocks(kt: &Kthread, inode: InodeId, map: &mut MapBlocks) -> Result<u32, Errno> {
+    kt.graph("ext4_map_query_blocks {");
     let count = tree_map_blocks(kt, inode, map, GetBlocks::empty()).await?;
     if count > 0 {
         let status = if map.flags.contains(MapFlags::UNWRITTEN) { ES_UNWRITTEN } else { ES_WRITTEN };
         kt.with(|w| es_insert_extent(w, inode, map.lblk, map.len, map.pblk, status));
     }
+    kt.graph("}");
     Ok(count)
 }
 
@@ -271,11 +299,13 @@ async fn get_block(kt: &Kthread, inode: InodeId, iblock: u32, bh: BhId, flags: G
     if kt.with(|w| w.inodes.at(inode).flags & INLINE_DATA != 0) {
         return Err(Errno::ERANGE);
     }
+    kt.graph("_ext4_get_block {");
     let mut map = MapBlocks { lblk: iblock, len: 1, ..MapBlocks::default() };
     if ext4_map_blocks(kt, inode, &mut map, flags).await? == 0 {
         return Ok(0);
     }
     kt.with(|w| {
+        w.graph("ext4_update_bh_state }");
         let head = w.bh_mut(bh);
         head.blocknr = map.pblk;
         for (flag, of_map) in [
@@ -297,6 +327,7 @@ pub async fn ext4_da_update_reserve_space(kt: &Kthread, inode: InodeId, used: u3
     trace::call!(kt, &site::EXT4_DA_UPDATE_RESERVE_SPACE_FN, &[u64::from(used), u64::from(quota_claim)], async {
         let used = kt.with(|w| {
             let (ino, mode, size) = (ino_of(w, inode), w.inodes.at(inode).mode, *w.sizes.at(inode));
+            w.graph("ext4_get_reserved_space");
             point!(w, EXT4_DA_UPDATE_RESERVE_SPACE, ino, mode, size.i_blocks, used, size.reserved, quota_claim);
             // A count that went wrong is put right silently, where the kernel warns.
             let used = used.min(size.reserved);

@@ -19,6 +19,7 @@ use crate::fs::ext4::super_::{MountOpts, ext4_should_dioread_nolock, ext4_writep
 use crate::fs::inode::file_update_time;
 use crate::mm::filemap::{lock_page, unlock_page};
 use crate::mm::writeback::{set_page_dirty_buffers, wait_for_stable_page};
+use crate::trace::Graph as _;
 use crate::trace::{Word, call};
 use crate::{probe, site};
 
@@ -140,6 +141,7 @@ fn bytes_inside(w: &World, inode: InodeId, page: PageId) -> Option<u64> {
 /// # Errors
 /// `EFAULT` if the page was truncated, or what get_block gives.
 async fn block_page_mkwrite(kt: &Kthread, inode: InodeId, page: PageId, get_block: GetBlock) -> Result<(), Errno> {
+    kt.graph("block_page_mkwrite {");
     lock_page(kt, page).await;
     let inside = kt.with(|w| bytes_inside(w, inode, page).map(|len| (u64::from(w.pages.at(page).index), len)));
     let result = match inside {
@@ -150,11 +152,15 @@ async fn block_page_mkwrite(kt: &Kthread, inode: InodeId, page: PageId, get_bloc
         }
     };
     if result.is_err() {
-        kt.with(|w| unlock_page(w, page));
+        kt.with(|w| {
+            unlock_page(w, page);
+            w.graph("}");
+        });
         return result;
     }
     // set_page_dirty(): all buffers, those behind i_size too
     kt.with(|w| set_page_dirty_buffers(w, page));
     wait_for_stable_page(kt, page).await;
+    kt.graph("}");
     Ok(())
 }

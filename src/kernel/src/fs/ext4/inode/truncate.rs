@@ -27,13 +27,14 @@ use crate::fs::ext4::inode::map::ext4_get_block_inlined;
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::{ext4_orphan_add, ext4_orphan_del};
-use crate::fs::ext4::super_::{MountOpts, ext4_writepage_trans_blocks};
+use crate::fs::ext4::super_::{MountOpts, WRITEPAGE_TRANS_BLOCKS, ext4_writepage_trans_blocks};
 use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::fs::inode::{current_time, is_regular};
 use crate::mm::filemap::{add_to_page_cache, lock_page, put_page, unlock_page};
 use crate::mm::filemap_read::find_get_page;
 use crate::mm::page_writeback::ino_of;
 use crate::mm::truncate::{pagecache_isize_extended, truncate_inode_pages, truncate_pagecache};
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe, site};
 
@@ -179,7 +180,10 @@ async fn truncate_in_handle(kt: &Kthread, inode: InodeId, size: u64) -> Result<(
         kt.with(|w| w.inode_mut(inode).bits.insert(InodeBits::DA_ALLOC_CLOSE));
         probe!(kt, ETR_CLOSE).await;
     }
-    let credits = kt.with(|w| ext4_writepage_trans_blocks(w, inode));
+    let credits = kt.with(|w| {
+        w.graph(WRITEPAGE_TRANS_BLOCKS);
+        ext4_writepage_trans_blocks(w, inode)
+    });
     ext4_journal_start(kt, HandleType::Truncate, credits).await?;
     probe!(kt, ETR_HANDLE, i_size = size).await;
     if !size.is_multiple_of(kt.with(|w| block_size(w))) {
@@ -206,6 +210,7 @@ async fn truncate_in_handle(kt: &Kthread, inode: InodeId, size: u64) -> Result<(
         let _ = ext4_orphan_del(kt, inode).await;
     }
     kt.with(|w| {
+        w.graph("current_time { timestamp_truncate }");
         let now = current_time(w);
         let times = w.times_mut(inode);
         times.mtime = now;
@@ -239,6 +244,7 @@ pub async fn ext4_block_zero_page_range(kt: &Kthread, inode: InodeId, from: u64,
     let length = length.min(block - from % block);
     let index = u32::try_from(from / PAGE_SIZE).expect("page indices fit");
     // find_or_create_page()
+    kt.graph("ext4_block_zero_page_range { pagecache_get_page { find_get_entry");
     let page = loop {
         let Some(page) = kt.with(|w| find_get_page(w, inode, index)) else {
             break kt.with(|w| add_to_page_cache(w, inode, index));
@@ -253,6 +259,7 @@ pub async fn ext4_block_zero_page_range(kt: &Kthread, inode: InodeId, from: u64,
         });
     };
     let bh = kt.with(|w| {
+        w.graph("}");
         if w.pages.at(page).nr_bhs == 0 {
             create_empty_buffers(w, page);
         }
@@ -285,6 +292,7 @@ pub async fn ext4_block_zero_page_range(kt: &Kthread, inode: InodeId, from: u64,
                 w.bh_bytes_mut(bh, offset, length as usize).fill(0);
                 if !journalled {
                     mark_buffer_dirty(w, bh);
+                    w.graph("ext4_inode_journal_mode jbd2_journal_inode_ranged_write { jbd2_journal_file_inode }");
                 }
             });
             if journalled {
@@ -297,6 +305,7 @@ pub async fn ext4_block_zero_page_range(kt: &Kthread, inode: InodeId, from: u64,
     kt.with(|w| {
         unlock_page(w, page);
         put_page(w, page);
+        w.graph("}");
     });
     ret
 }

@@ -30,13 +30,16 @@ use crate::fs::ext4::inode::map::{
 use crate::fs::ext4::inode::truncate::ext4_truncate_failed_write;
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::namei::ext4_orphan_add;
-use crate::fs::ext4::super_::{MountOpts, ext4_should_dioread_nolock, ext4_writepage_trans_blocks};
+use crate::fs::ext4::super_::{
+    MountOpts, WRITEPAGE_TRANS_BLOCKS, ext4_should_dioread_nolock, ext4_writepage_trans_blocks,
+};
 use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::mm::filemap::{grab_cache_page_write_begin, lock_page, put_page, unlock_page};
 use crate::mm::page_writeback::ino_of;
 use crate::mm::truncate::pagecache_isize_extended;
 use crate::mm::writeback::wait_for_stable_page;
 use crate::site;
+use crate::trace::Graph as _;
 use crate::trace::{call, traced};
 use crate::{point, probe};
 
@@ -220,7 +223,13 @@ async fn begin_with_handle(
                 continue 'retry_grab;
             }
             wait_for_stable_page(kt, page).await;
+            if get_block != GetBlock::DaPrep {
+                kt.graph("ext4_inode_journal_mode");
+            }
             let mut result = ext4_block_write_begin(kt, inode, page, pos, len, get_block).await;
+            if get_block != GetBlock::DaPrep {
+                kt.graph("ext4_inode_journal_mode");
+            }
             if result.is_ok() && kt.with(|w| ext4_should_journal_data(w, inode)) {
                 result = journal_get_write_access(kt, page, pos % PAGE_SIZE, pos % PAGE_SIZE + len).await;
             }
@@ -289,6 +298,7 @@ async fn ext4_write_begin(kt: &Kthread, inode: InodeId, pos: u64, len: u64) -> R
         let (credits, get_block) = kt.with(|w| {
             let nolock = ext4_should_dioread_nolock(w, inode);
             let get_block = if nolock { GetBlock::Unwritten } else { GetBlock::Plain };
+            w.graph(WRITEPAGE_TRANS_BLOCKS);
             (ext4_writepage_trans_blocks(w, inode) + 1, get_block)
         });
         begun = begin_with_handle(kt, inode, pos, len, credits, get_block).await?;
@@ -446,7 +456,11 @@ async fn begin_buffer(
     let flags = kt.with(|w| w.bhs.at(bh).flags);
     let read = !flags.intersects(BhFlags::UPTODATE | BhFlags::DELAY | BhFlags::UNWRITTEN) && (start < from || end > to);
     if read {
-        kt.with(|w| submit_bh_read(w, bh, 0));
+        kt.with(|w| {
+            w.graph("ext4_read_bh_lock { ext4_read_bh_nowait {");
+            submit_bh_read(w, bh, 0);
+            w.graph("} }");
+        });
         probe!(kt, EBWB_READ, block = block, bh = bh).await;
     }
     Ok(read)
@@ -476,6 +490,9 @@ async fn ext4_da_get_block_prep(kt: &Kthread, inode: InodeId, iblock: u32, bh: B
                 DaKind::Delayed => head.flags.insert(BhFlags::NEW | BhFlags::DELAY),
                 DaKind::Unwritten => head.flags.insert(BhFlags::NEW | BhFlags::UNWRITTEN),
                 DaKind::Written => {}
+            }
+            if map.kind != DaKind::Delayed {
+                w.graph("ext4_update_bh_state");
             }
         });
         probe!(kt, DGB_DONE, pblk = map.pblk).await;
@@ -585,7 +602,10 @@ async fn da_reserve_hole(kt: &Kthread, inode: InodeId, iblock: u32) -> Result<Op
 
 /// `ext4_da_reserve_space()`, fs/ext4/inode.c:1505: one cluster.
 fn ext4_da_reserve_space(w: &mut World, inode: InodeId) -> Result<(), Errno> {
-    if !ext4_claim_free_clusters(w, 1) {
+    w.graph("ext4_da_reserve_space { ext4_get_reserved_space");
+    let claimed = ext4_claim_free_clusters(w, 1);
+    w.graph("}");
+    if !claimed {
         return Err(Errno::ENOSPC);
     }
     w.size_mut(inode).reserved += 1;

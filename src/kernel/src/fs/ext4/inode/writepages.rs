@@ -36,6 +36,7 @@ use crate::mm::writeback::{
     clear_page_dirty_for_io, find_tagged, generic_writepages, mapping_tagged, page_index, redirty_page_for_writepage,
     tag_pages_for_writeback,
 };
+use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe, site};
 
@@ -131,6 +132,7 @@ pub async fn ext4_writepages(kt: &Kthread, inode: InodeId, wbc: &mut WritebackCo
                 let (kupdate, cyclic) = (wbc.for_kupdate, wbc.range_cyclic);
                 point!(w, EXT4_WRITEPAGES, ino, asked, wbc.pages_skipped, start, end, mode, kupdate, cyclic, index);
             });
+            kt.graph("ext4_inode_journal_mode");
             let ret = if !kt.with(|w| mapping_tagged(w, inode, PageFlags::TAG_DIRTY)) {
                 probe!(kt, WP_EMPTY).await;
                 Ok(())
@@ -153,6 +155,7 @@ pub async fn ext4_writepages(kt: &Kthread, inode: InodeId, wbc: &mut WritebackCo
 
 /// The pages of the range, and once more from 0 if a cyclic walk began further on.
 async fn write_ranges(kt: &Kthread, inode: InodeId, wbc: &mut WritebackControl) -> Result<(), Errno> {
+    kt.graph("ext4_inode_journal_mode");
     let writeback_index = if wbc.range_cyclic { kt.with(|w| w.syncs.at(inode).writeback_index) } else { 0 };
     let (first_page, last_page) = if wbc.range_cyclic {
         (writeback_index, u32::MAX)
@@ -170,8 +173,13 @@ async fn write_ranges(kt: &Kthread, inode: InodeId, wbc: &mut WritebackControl) 
         io: IoSubmit::default(),
         do_map: false,
         scanned_until_end: false,
-        rsv_credits: kt
-            .with(|w| if ext4_should_dioread_nolock(w, inode) { 1 + ext4_writepage_trans_blocks(w, inode) } else { 0 }),
+        rsv_credits: kt.with(|w| {
+            if !ext4_should_dioread_nolock(w, inode) {
+                return 0;
+            }
+            w.graph("ext4_meta_trans_blocks { ext4_ext_index_trans_blocks }");
+            1 + ext4_writepage_trans_blocks(w, inode)
+        }),
     };
     probe!(kt, WP_RANGE, first_page = first_page, last_page = last_page).await;
     let mut cycled = writeback_index == 0;
@@ -194,6 +202,7 @@ async fn write_ranges(kt: &Kthread, inode: InodeId, wbc: &mut WritebackControl) 
 /// The kernel's `retry:` to `unplug:`.
 async fn write_range(kt: &Kthread, mpd: &mut MpageDaData, wbc: &mut WritebackControl) -> Result<(), Errno> {
     let inode = mpd.inode;
+    kt.graph("ext4_io_submit_init");
     if wbc.tag() == PageFlags::TAG_TOWRITE {
         kt.with(|w| tag_pages_for_writeback(w, inode, mpd.first_page, mpd.last_page));
         probe!(kt, WP_TAG).await;
@@ -226,7 +235,12 @@ async fn write_range(kt: &Kthread, mpd: &mut MpageDaData, wbc: &mut WritebackCon
 /// One round of the kernel's loop: a handle, a run of blocks, its bios.
 async fn write_run(kt: &Kthread, mpd: &mut MpageDaData, wbc: &mut WritebackControl) -> Result<(), Errno> {
     let inode = mpd.inode;
-    let (io_end, credits) = kt.with(|w| (ext4_init_io_end(w, inode), ext4_writepage_trans_blocks(w, inode)));
+    let (io_end, credits) = kt.with(|w| {
+        let io_end = ext4_init_io_end(w, inode);
+        w.graph("ext4_inode_journal_mode jbd2_journal_blocks_per_page");
+        w.graph("ext4_meta_trans_blocks { ext4_ext_index_trans_blocks }");
+        (io_end, ext4_writepage_trans_blocks(w, inode))
+    });
     mpd.io.io_end = io_end;
     let rsv = mpd.rsv_credits;
     if let Err(errno) = ext4_journal_start_with_reserve(kt, HandleType::WritePage, credits, rsv).await {
@@ -291,6 +305,7 @@ async fn mpage_prepare_extent_to_map(kt: &Kthread, mpd: &mut MpageDaData, wbc: &
             mpd.len = 0;
             mpd.state = RunState::empty();
             mpd.next_page = u64::from(index);
+            kt.graph("pagevec_lookup_range_tag { find_get_pages_range_tag }");
             while let Some(page) = kt.with(|w| find_tagged(w, inode, index, mpd.last_page, wbc.tag())) {
                 let at = kt.with(|w| w.pages.at(page).index);
                 if wbc.sync_mode == SyncMode::None && left <= 0 {
@@ -307,6 +322,7 @@ async fn mpage_prepare_extent_to_map(kt: &Kthread, mpd: &mut MpageDaData, wbc: &
                     kt.with(|w| unlock_page(w, page));
                     probe!(kt, MPE_SKIP).await;
                 } else {
+                    kt.graph("wait_on_page_writeback");
                     if head.flags.contains(PageFlags::WRITEBACK) {
                         probe!(kt, MPE_WAIT).await;
                         wait_on_page_writeback(kt, page).await;
@@ -381,6 +397,20 @@ fn mpage_process_page_bufs(
     wbc: &mut WritebackControl,
     page: PageId,
     from: usize,
+    lblk: u32,
+) -> Scan {
+    w.graph("mpage_process_page_bufs {");
+    let scan = process_page_bufs(w, mpd, wbc, page, from, lblk);
+    w.graph("}");
+    scan
+}
+
+fn process_page_bufs(
+    w: &mut World,
+    mpd: &mut MpageDaData,
+    wbc: &mut WritebackControl,
+    page: PageId,
+    from: usize,
     mut lblk: u32,
 ) -> Scan {
     let blocks = w.sizes.at(mpd.inode).i_size.div_ceil(block_size(w));
@@ -409,9 +439,11 @@ fn mpage_process_page_bufs(
 fn mpage_submit_page(w: &mut World, mpd: &mut MpageDaData, wbc: &mut WritebackControl, page: PageId) {
     let index = w.pages.at(page).index;
     assert_eq!(index, mpd.first_page, "BUG_ON: pages go out in order");
+    w.graph("mpage_submit_page {");
     clear_page_dirty_for_io(w, page);
     let len = bytes_inside(w, mpd.inode, index);
     ext4_bio_write_page(w, &mut mpd.io, page, len, wbc, false);
+    w.graph("}");
     wbc.nr_to_write -= 1;
     mpd.first_page += 1;
 }
@@ -497,6 +529,7 @@ async fn mpage_map_one_extent(kt: &Kthread, mpd: &mut MpageDaData) -> Result<u64
     let inode = mpd.inode;
     let dioread_nolock = kt.with(|w| {
         point!(w, EXT4_DA_WRITE_PAGES_EXTENT, ino_of(w, inode), mpd.lblk, mpd.len, mpd.state.bits());
+        w.graph("ext4_inode_journal_mode");
         ext4_should_dioread_nolock(w, inode)
     });
     let mut flags = GetBlocks::CREATE | GetBlocks::METADATA_NOFAIL | GetBlocks::IO_SUBMIT;
@@ -589,9 +622,11 @@ fn mpage_unlock_unused_pages(w: &mut World, mpd: &mut MpageDaData) {
     if u64::from(mpd.first_page) < mpd.next_page {
         mpd.scanned_until_end = false;
     }
+    w.graph("mpage_release_unused_pages {");
     for page in unused_pages(w, mpd) {
         unlock_page(w, page);
     }
+    w.graph("}");
 }
 
 /// `mpage_release_unused_pages(mpd, true)`: what could not be written is dropped.

@@ -115,6 +115,38 @@ impl GroupBits {
         self.chunks().filter(|chunk| chunk.1 >= order).min_by_key(|&(start, order)| (order, start))
     }
 
+    /// How often finding the free run from `n` asks for a chunk's order.
+    pub(super) fn orders_of_finding(&self, n: u32, needed: u32) -> u32 {
+        let (mut end, mut count) = (n, 0);
+        while self.is_free(end) && (end == n || end - n < needed) {
+            end = (end >> self.order(end) << self.order(end)) + (1 << self.order(end));
+            count += 1;
+        }
+        count
+    }
+
+    /// How often marking `len` clusters from `start` asks for a chunk's order: once a chunk, and once more for
+    /// each time that one is split.
+    pub(super) fn orders_of_marking(&self, start: u32, len: u32) -> u32 {
+        let (mut at, end, mut count) = (start, start + len, 0);
+        // Behind the chunk that was split, and the most that its parts can have.
+        let (mut split_end, mut most) = (0, 0);
+        while at < end {
+            let mut order = if at < split_end { most.min(at.trailing_zeros()) } else { self.order(at) };
+            count += 1;
+            if at >= split_end && (at.trailing_zeros() < order || end - at < 1 << order) {
+                split_end = (at >> order << order) + (1 << order);
+            }
+            while at.trailing_zeros() < order || end - at < 1 << order {
+                order -= 1;
+                most = order;
+                count += 1;
+            }
+            at += 1 << order;
+        }
+        count
+    }
+
     /// Marking `len` clusters from `start` chunk by chunk: what is left when one
     /// first has to be split, and its order; zeros if none has.
     pub(super) fn first_split(&self, start: u32, len: u32) -> (u32, u32) {
@@ -151,6 +183,8 @@ mod tests {
         assert_eq!(bits.find_extent(1099, 512), 949);
         assert_eq!(bits.find_extent(2048, 512), 2048);
         assert_eq!(bits.first_split(1099, 512), (75, 9));
+        assert_eq!((bits.orders_of_finding(1099, 512), bits.orders_of_finding(2048, 512)), (7, 1));
+        assert_eq!(bits.orders_of_marking(1099, 512), 19);
         assert_eq!(bits.first_split(1099, 16), (11, 4));
         assert_eq!(bits.largest_order(), Some(11));
         assert_eq!(bits.smallest_chunk(1), Some((1100, 2)));

@@ -4,6 +4,7 @@ use bitflags::bitflags;
 use sched::Kthread;
 use world::{Errno, InodeId, InodeState, PAGE_SIZE, World};
 
+use super::search::LOAD_BUDDY;
 use super::{load_group, mb_free_blocks, set_bitmap_csum, set_disk_bits, should_writeback_data};
 use crate::fs::buffer::{block_size, getblk};
 use crate::fs::ext4::balloc::{
@@ -15,6 +16,7 @@ use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::fs::jbd2::commit::ext4_force_commit;
 use crate::fs::jbd2::transaction::journal_current_handle;
 use crate::mm::page_writeback::ino_of;
+use crate::trace::Graph as _;
 use crate::{point, probe, site, trace};
 
 bitflags! {
@@ -61,6 +63,7 @@ async fn free_blocks(
     mut count: u64,
     mut flags: FreeBlocks,
 ) -> Result<(), Errno> {
+    kt.graph("ext4_inode_block_valid");
     if !flags.contains(FreeBlocks::VALIDATED) && !kt.with(|w| ext4_inode_block_valid(w, block, count)) {
         return Err(Errno::EUCLEAN);
     }
@@ -115,6 +118,7 @@ async fn clear_bb(kt: &Kthread, inode: InodeId, block: u64, count: u64, flags: F
         let len = u32::try_from(count.div_ceil(1 << w.sb().cluster_bits)).expect("at most a group");
         (group, start, len)
     });
+    kt.graph("ext4_get_group_no_and_offset ext4_get_group_info");
     if kt.with(|w| group_is_corrupt(w, group)) {
         return Ok(());
     }
@@ -126,15 +130,20 @@ async fn clear_bb(kt: &Kthread, inode: InodeId, block: u64, count: u64, flags: F
         let ino = ino_of(w, inode);
         point!(w, EXT4_MBALLOC_FREE, ino, group, start, len);
     });
+    kt.graph(LOAD_BUDDY);
     load_group(kt, group).await?;
     kt.with(|w| {
+        w.graph("ext4_inode_journal_mode");
         let tid = current_tid(w);
         set_disk_bits(w, bitmap_bh, start, len, false);
         if tid != 0 && (flags.contains(FreeBlocks::METADATA) || !should_writeback_data(w, inode)) {
+            w.graph("ext4_mb_free_metadata");
             remember_freed(w, tid, group, start, len);
         } else {
             mb_free_blocks(w, group, start, len);
         }
+        w.graph("ext4_free_group_clusters_set ext4_block_bitmap_csum_set");
+        w.graph("ext4_group_desc_csum_set { ext4_group_desc_csum }");
         let (mut desc, _) = ext4_get_group_desc(w, group)?;
         desc.set_free_clusters(desc.free_clusters() + len);
         set_bitmap_csum(w, bitmap_bh, &mut desc);

@@ -9,6 +9,7 @@ use super::{Context, FreeExtent, MbFlags, Status, load_group, mb_free_blocks};
 use crate::fs::ext4::balloc::{ext4_read_block_bitmap, group_and_offset, is_regular, offset_to_block};
 use crate::mm::page_writeback::ino_of;
 use crate::point;
+use crate::trace::Graph as _;
 
 /// Buckets of a locality group's list (PREALLOC_TB_SIZE), by log2 of what is free.
 const BUCKETS: u32 = 10;
@@ -132,6 +133,7 @@ pub(super) fn new_preallocation(w: &mut World, ac: &mut Context) {
         // The kernel's logical start of a group's is its physical one.
         let lstart = pstart as u32;
         let id = add(w, Prealloc { used: true, group: true, inode: InodeId::NONE, pstart, lstart, len, free: len });
+        w.graph("ext4_mb_new_group_pa { ext4_get_group_no_and_offset ext4_get_group_info }");
         point!(w, EXT4_MB_NEW_GROUP_PA, ino, pstart, len, lstart);
         use_group_pa(w, ac, id);
         return;
@@ -143,6 +145,7 @@ pub(super) fn new_preallocation(w: &mut World, ac: &mut Context) {
     let pstart = offset_to_block(w, ac.best.group, ac.best.start);
     let (lstart, len) = (ac.best.logical, ac.best.len);
     let id = add(w, Prealloc { used: true, group: false, inode: ac.inode, pstart, lstart, len, free: len });
+    w.graph("ext4_mb_new_inode_pa { ext4_get_group_no_and_offset ext4_get_group_info }");
     point!(w, EXT4_MB_NEW_INODE_PA, ino, pstart, len, lstart);
     use_inode_pa(w, ac, id);
 }
@@ -314,6 +317,7 @@ pub async fn ext4_discard_preallocations(kt: &Kthread, inode: InodeId) {
 
 /// The oldest `needed` go, or all for 0.
 async fn discard_inode(kt: &Kthread, inode: InodeId, needed: usize) {
+    kt.graph("ext4_discard_preallocations {");
     let taken: Vec<Prealloc> = kt.with(|w| {
         if !is_regular(w, inode) {
             return Vec::new();
@@ -332,6 +336,7 @@ async fn discard_inode(kt: &Kthread, inode: InodeId, needed: usize) {
         // A bitmap that cannot be read any more: the blocks stay taken until umount.
         let _: Result<(), Errno> = release_one(kt, &pa).await;
     }
+    kt.graph("}");
 }
 
 async fn release_one(kt: &Kthread, pa: &Prealloc) -> Result<(), Errno> {

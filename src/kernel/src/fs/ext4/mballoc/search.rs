@@ -5,12 +5,13 @@ use sched::Kthread;
 use world::{BhFlags, Counter, Errno, GroupId, PaId, World};
 
 use super::{AllocationRequest, Context, FreeExtent, GroupBits, MbFlags, Status};
-use super::{group_bits, halves, load_group, mb_mark_used, prealloc};
+use super::{graph_orders, group_bits, halves, load_group, mb_mark_used, prealloc};
 use crate::fs::ext4::balloc::{
     FLEX_SIZE_DIR_ALLOC_SCHEME, blocks_per_group, ext4_get_group_desc, group_and_offset, group_is_corrupt,
     has_group_desc_csum, read_block_bitmap_nowait,
 };
 use crate::fs::ext4::extents_status::EXT_MAX_BLOCKS;
+use crate::trace::Graph as _;
 use crate::{probe, site, trace};
 
 /// `s_mb_max_to_scan`, `s_mb_min_to_scan`.
@@ -75,7 +76,7 @@ fn group_or_file(w: &World, ac: &mut Context) {
 
 /// `ext4_mb_normalize_request()`: the request as large and as aligned as the
 /// file may soon need, without what is already allocated or preallocated.
-pub(super) fn normalize_request(w: &World, ac: &mut Context, ar: &AllocationRequest) {
+pub(super) fn normalize_request(w: &mut World, ac: &mut Context, ar: &AllocationRequest) {
     if !ac.flags.contains(MbFlags::HINT_DATA) || ac.flags.contains(MbFlags::HINT_NOPREALLOC) {
         return;
     }
@@ -139,10 +140,12 @@ pub(super) fn normalize_request(w: &World, ac: &mut Context, ar: &AllocationRequ
         && u64::from(ar.lright) == end
         && ar.pright.checked_sub(size).is_some_and(|goal| goal >= u64::from(sb.first_data_block))
     {
+        w.graph("ext4_get_group_no_and_offset");
         (ac.goal.group, ac.goal.start) = group_and_offset(w, ar.pright - size);
         ac.flags.insert(MbFlags::HINT_TRY_GOAL);
     }
     if ar.pleft != 0 && u64::from(ar.lleft) + 1 == start && ar.pleft + 1 < sb.blocks {
+        w.graph("ext4_get_group_no_and_offset");
         (ac.goal.group, ac.goal.start) = group_and_offset(w, ar.pleft + 1);
         ac.flags.insert(MbFlags::HINT_TRY_GOAL);
     }
@@ -151,6 +154,7 @@ pub(super) fn normalize_request(w: &World, ac: &mut Context, ar: &AllocationRequ
 /// `ext4_mb_use_best_found()`: takes the best extent out of the bitmap; what is
 /// more than asked becomes a preallocation.
 fn use_best_found(w: &mut World, ac: &mut Context) {
+    w.graph("ext4_mb_use_best_found {");
     ac.best.len = ac.best.len.min(ac.goal.len);
     ac.best.logical = ac.goal.logical;
     (ac.tail, ac.split_order) = mb_mark_used(w, ac.best);
@@ -162,10 +166,24 @@ fn use_best_found(w: &mut World, ac: &mut Context) {
     if ac.original.len < ac.best.len {
         prealloc::new_preallocation(w, ac);
     }
+    w.graph("}");
+}
+
+/// `mb_find_extent()` as the graph has it.
+fn graph_find(w: &mut World, bits: &GroupBits, start: u32, needed: u32) {
+    w.graph("mb_find_extent {");
+    graph_orders(w, |bits| bits.orders_of_finding(start, needed), bits);
+    w.graph("}");
 }
 
 /// `ext4_mb_check_limits()`: whether the best extent so far is taken.
 fn check_limits(w: &mut World, ac: &mut Context, bits: &GroupBits, group: u32, finish_group: bool) {
+    w.graph("ext4_mb_check_limits {");
+    limits(w, ac, bits, group, finish_group);
+    w.graph("}");
+}
+
+fn limits(w: &mut World, ac: &mut Context, bits: &GroupBits, group: u32, finish_group: bool) {
     if ac.status == Status::Found {
         return;
     }
@@ -177,6 +195,9 @@ fn check_limits(w: &mut World, ac: &mut Context, bits: &GroupBits, group: u32, f
         return;
     }
     let enough = finish_group || ac.found > MIN_TO_SCAN;
+    if enough && ac.best.group == group {
+        graph_find(w, bits, ac.best.start, ac.goal.len);
+    }
     if enough && ac.best.group == group && bits.find_extent(ac.best.start, ac.goal.len) >= ac.goal.len {
         use_best_found(w, ac);
     }
@@ -205,32 +226,44 @@ fn measure_extent(w: &mut World, ac: &mut Context, bits: &GroupBits, ex: FreeExt
 /// `ext4_mb_find_by_goal()`: the whole length at the goal's very place.
 async fn find_by_goal(kt: &Kthread, ac: &mut Context) -> Result<(), Errno> {
     let goal = ac.goal;
+    kt.graph("ext4_mb_find_by_goal { ext4_get_group_info");
     let skip = kt.with(|w| !ac.flags.contains(MbFlags::HINT_TRY_GOAL) || w.groups.at(GroupId(goal.group)).free == 0);
     if skip {
+        kt.graph("}");
         return Ok(());
     }
+    kt.graph(LOAD_BUDDY);
     if let Err(errno) = load_group(kt, goal.group).await {
         return if kt.with(|w| group_is_corrupt(w, goal.group)) { Ok(()) } else { Err(errno) };
     }
     kt.with(|w| {
         if !group_is_corrupt(w, goal.group) {
-            let len = group_bits(w, goal.group).find_extent(goal.start, goal.len);
+            let bits = group_bits(w, goal.group);
+            let len = bits.find_extent(goal.start, goal.len);
+            graph_find(w, &bits, goal.start, goal.len);
             if len >= goal.len {
                 ac.found += 1;
                 ac.best = FreeExtent { len, ..goal };
                 use_best_found(w, ac);
             }
         }
+        w.graph("}");
     });
     Ok(())
 }
+
+/// What `ext4_mb_load_buddy_gfp()` calls for a group that is loaded.
+pub(super) const LOAD_BUDDY: &str = "ext4_mb_load_buddy_gfp { ext4_get_group_info pagecache_get_page { find_get_entry } \
+                          pagecache_get_page { find_get_entry } }";
 
 /// `ext4_mb_simple_scan_group()`: a chunk of at least the wanted order.
 fn simple_scan_group(w: &mut World, ac: &mut Context, group: u32) {
     if let Some((start, order)) = group_bits(w, group).smallest_chunk(ac.order2) {
         ac.found += 1;
         ac.best = FreeExtent { group, start, len: 1 << order, logical: ac.best.logical };
+        w.graph("ext4_mb_simple_scan_group {");
         use_best_found(w, ac);
+        w.graph("}");
     }
 }
 
@@ -239,9 +272,11 @@ fn complex_scan_group(w: &mut World, ac: &mut Context, group: u32) {
     let bits = group_bits(w, group);
     let info = *w.groups.at(GroupId(group));
     let (mut free, mut at) = (info.free, info.first_free);
+    w.graph("ext4_mb_complex_scan_group {");
     while free > 0 && ac.status == Status::Continue {
         let Some(start) = bits.next_free(at) else { break };
         let len = bits.find_extent(start, ac.goal.len);
+        graph_find(w, &bits, start, ac.goal.len);
         if free < len {
             break;
         }
@@ -250,6 +285,7 @@ fn complex_scan_group(w: &mut World, ac: &mut Context, group: u32) {
         free -= len;
     }
     check_limits(w, ac, &bits, group, true);
+    w.graph("}");
 }
 
 /// `ext4_mb_good_group()`: whether the criteria let the search enter a loaded group.
@@ -281,6 +317,7 @@ fn good_group(w: &World, ac: &Context, group: u32) -> bool {
 /// `ext4_mb_good_group_nolock()`: the same, loading the group if it is worth it.
 async fn good_group_nolock(kt: &Kthread, ac: &Context, group: u32) -> Result<bool, Errno> {
     let load = kt.with(|w| {
+        w.graph("ext4_get_group_info");
         let info = *w.groups.at(GroupId(group));
         if info.free == 0 || ac.criteria <= 2 && info.free < ac.goal.len || group_is_corrupt(w, group) {
             return None;
@@ -297,7 +334,10 @@ async fn good_group_nolock(kt: &Kthread, ac: &Context, group: u32) -> Result<boo
         Some(true) => load_group(kt, group).await?,
         Some(false) => {}
     }
-    Ok(kt.with(|w| good_group(w, ac, group)))
+    Ok(kt.with(|w| {
+        w.graph("ext4_mb_good_group { ext4_get_group_info }");
+        good_group(w, ac, group)
+    }))
 }
 
 /// A group whose bitmap was never written costs no read.
@@ -318,7 +358,9 @@ fn worth_reading(w: &mut World, group: u32) -> bool {
 /// the next group and how many reads are still under way.
 fn prefetch(w: &mut World, mut group: u32, count: u32) -> (u32, u32) {
     let mut under_way = 0;
+    w.graph("ext4_mb_prefetch {");
     for _ in 0..count {
+        w.graph("ext4_get_group_info");
         if worth_reading(w, group)
             && let Ok(Some(bh)) = read_block_bitmap_nowait(w, group, true)
             && !w.bhs.at(bh).flags.contains(BhFlags::UPTODATE)
@@ -330,6 +372,7 @@ fn prefetch(w: &mut World, mut group: u32, count: u32) -> (u32, u32) {
             group = 0;
         }
     }
+    w.graph("}");
     (group, under_way)
 }
 
@@ -407,6 +450,8 @@ async fn scan_groups(kt: &Kthread, ac: &mut Context) -> Result<(), Errno> {
                 match good_group_nolock(kt, ac, group).await {
                     Ok(true) => {
                         kt.with(|w| {
+                            w.graph(LOAD_BUDDY);
+                            w.graph("ext4_mb_good_group { ext4_get_group_info }");
                             ac.groups_scanned += 1;
                             if cr == 0 { simple_scan_group(w, ac, group) } else { complex_scan_group(w, ac, group) }
                         });
