@@ -133,7 +133,7 @@ fn differs(w: &World, change: &Change) -> bool {
         arenas pages bhs inodes sizes times syncs idata locks files tasks stacks runs accts comms locals locals_high vmas iters
             handles io_ends wbs ras groups bitmap pas supers counters;
         maps cache ptes shmem iovecs fds es faults bio_vecs io_end_vecs io_end_pieces page_io_end completed_io events
-            dirty_inodes journal inode_hash freed)
+            dirty_inodes journal inode_hash freed inline)
 }
 
 /// A map's key, for telling its changes apart.
@@ -156,6 +156,7 @@ fn map_key(change: &Change) -> Option<(u8, u64, u64)> {
         Change::inode_hash(ino, _) => (14, (*ino).into(), 0),
         Change::freed((tid, cluster), _) => (15, (*tid).into(), *cluster),
         Change::faults(n, _) => (16, (*n).into(), 0),
+        Change::inline(inode, _) => (17, inode.0.into(), 0),
         _ => return None,
     })
 }

@@ -205,6 +205,8 @@ bitflags! {
         const MAY_INLINE_DATA = 1 << 1;
         /// EXT4_STATE_NEW.
         const STATE_NEW = 1 << 2;
+        /// EXT4_STATE_XATTR: the raw inode has attributes behind its fields.
+        const STATE_XATTR = 1 << 3;
         /// S_IMMUTABLE.
         const IMMUTABLE = 1 << 8;
         /// S_APPEND.
@@ -342,6 +344,15 @@ impl Default for IData {
     fn default() -> Self {
         IData([0; 60])
     }
+}
+
+/// Where a small file's bytes lie in its raw inode: `i_inline_off`, `i_inline_size`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InlineArea {
+    /// Byte offset of the `system.data` entry in the raw inode.
+    pub off: u16,
+    /// Bytes that fit: 60 in `i_block`, the rest in the entry's value.
+    pub size: u16,
 }
 
 /// Owner and mode of a sleeping lock: 0 free, else task + 1; readers apart.

@@ -268,6 +268,8 @@ world! {
         inode_hash / inode_hash_set: u32 => InodeId;
         /// Clusters freed in a transaction that is not yet committed.
         freed / freed_set: (u32, u64) => u32;
+        /// Inodes with room for data in themselves.
+        inline / inline_set: InodeId => InlineArea;
     }
 }
 

@@ -5,7 +5,7 @@
 //! Delayed blocks count as data. For unwritten ones the page cache decides: what
 //! is cached and uptodate has been written to.
 //!
-//! Not modelled: inline data, extended attributes as data; see
+//! Not modelled: extended attributes as data; see
 //! docs/omissions.md#ext4.
 
 use sched::{Kthread, RwSem, down_read, up_read};
@@ -14,6 +14,8 @@ use world::{BhFlags, Errno, FileId, InodeId, PAGE_SIZE, PageFlags, World};
 use crate::fs::buffer::block_size;
 use crate::fs::ext4::extents_status::{EXT_MAX_BLOCKS, es_find_extent_range_to};
 use crate::fs::ext4::file::{EXT4_EXTENTS_FL, bitmap_maxbytes, maxbytes};
+use crate::fs::ext4::inline::convert::ext4_inline_data_iomap;
+use crate::fs::ext4::inline::ext4_has_inline_data;
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, MapFlags, ext4_map_blocks};
 use crate::mm::writeback::{LLONG_MAX, filemap_write_and_wait_range};
 use crate::trace::Graph as _;
@@ -31,6 +33,8 @@ pub enum IomapType {
     Mapped,
     /// Blocks whose content does not count.
     Unwritten,
+    /// Data in the inode itself.
+    Inline,
 }
 
 /// `struct iomap`: a stretch of one kind, in bytes.
@@ -54,6 +58,8 @@ const EXTENT_LAST: u32 = 0x1;
 const EXTENT_UNKNOWN: u32 = 0x2;
 /// FIEMAP_EXTENT_DELALLOC.
 const EXTENT_DELALLOC: u32 = 0x4;
+/// FIEMAP_EXTENT_DATA_INLINE, and the NOT_ALIGNED that comes with it.
+const EXTENT_DATA_INLINE: u32 = 0x200 | 0x100;
 /// FIEMAP_EXTENT_UNWRITTEN.
 const EXTENT_UNWRITTEN: u32 = 0x800;
 
@@ -61,14 +67,22 @@ const EXTENT_UNWRITTEN: u32 = 0x800;
 /// most `length` bytes of it.
 ///
 /// # Errors
-/// `EINVAL` behind the last block a file can have, or what the mapping gives.
+/// `EINVAL` behind the last block a file can have, `ENOENT` behind the data of an
+/// inode that holds it, or what the mapping gives.
 async fn ext4_iomap_begin_report(kt: &Kthread, inode: InodeId, offset: u64, length: u64) -> Result<Iomap, Errno> {
     let block = kt.with(|w| block_size(w));
     let lblk = u32::try_from(offset / block).ok().filter(|&lblk| lblk != EXT_MAX_BLOCKS).ok_or(Errno::EINVAL)?;
     let last = u32::try_from((offset + length - 1) / block).unwrap_or(u32::MAX).min(EXT_MAX_BLOCKS - 1);
     let mut map = MapBlocks { lblk, len: (last - lblk).saturating_add(1), ..MapBlocks::default() };
     let mut kind = IomapType::Hole;
+    let mut inline = None;
     call!(kt, &site::EXT4_IOMAP_BEGIN_REPORT, &[offset, u64::from(lblk), u64::from(map.len)], async {
+        if kt.with(|w| ext4_has_inline_data(w, inode)) {
+            let (addr, length) = ext4_inline_data_iomap(kt, inode).await?;
+            probe!(kt, IBR_INLINE).await;
+            inline = Some(Iomap { offset: 0, length, addr, kind: IomapType::Inline });
+            return if offset >= length { Err(Errno::ENOENT) } else { Ok(()) };
+        }
         let extents = kt.with(|w| w.inodes.at(inode).flags & EXT4_EXTENTS_FL != 0);
         if !extents && offset >= kt.with(|w| bitmap_maxbytes(w.sb().block_bits)) {
             return Ok(());
@@ -85,6 +99,9 @@ async fn ext4_iomap_begin_report(kt: &Kthread, inode: InodeId, offset: u64, leng
         Ok(())
     })
     .await?;
+    if let Some(inline) = inline {
+        return Ok(inline);
+    }
     Ok(Iomap { offset: u64::from(map.lblk) * block, length: u64::from(map.len) * block, addr: map.pblk * block, kind })
 }
 
@@ -144,7 +161,7 @@ async fn iomap_seek(kt: &Kthread, inode: InodeId, offset: i64, hole: bool) -> Re
         let answer = match iomap.kind {
             IomapType::Unwritten => kt.with(|w| page_cache_seek_hole_data(w, inode, at, length, hole)),
             IomapType::Hole => hole.then_some(at),
-            IomapType::Mapped | IomapType::Delalloc => (!hole).then_some(at),
+            IomapType::Mapped | IomapType::Delalloc | IomapType::Inline => (!hole).then_some(at),
         };
         if let Some(answer) = answer {
             return Ok(answer);
@@ -240,15 +257,16 @@ async fn fiemap_extents(kt: &Kthread, file: FileId, flags: u32) -> Result<Vec<Fi
     let mut extents: Vec<FiemapExtent> = Vec::new();
     let mut at = 0;
     while at < end {
-        let (iomap, length) = stretch(kt, inode, at, end - at).await?;
-        if length == 0 {
-            break;
-        }
+        let (iomap, length) = match stretch(kt, inode, at, end - at).await {
+            Err(Errno::ENOENT) | Ok((_, 0)) => break,
+            found => found?,
+        };
         let (flags, physical) = match iomap.kind {
             IomapType::Hole => (None, 0),
             IomapType::Delalloc => (Some(EXTENT_DELALLOC | EXTENT_UNKNOWN), 0),
             IomapType::Mapped => (Some(0), iomap.addr),
             IomapType::Unwritten => (Some(EXTENT_UNWRITTEN), iomap.addr),
+            IomapType::Inline => (Some(EXTENT_DATA_INLINE), iomap.addr),
         };
         if let Some(flags) = flags {
             extents.push(FiemapExtent { logical: iomap.offset, physical, length: iomap.length, flags });

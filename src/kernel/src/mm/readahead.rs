@@ -12,7 +12,7 @@
 use sched::Kthread;
 use world::{FileId, InodeId, PAGE_SIZE, PageFlags, PageId, World};
 
-use crate::fs::ext4::readpage::ext4_mpage_readpages;
+use crate::fs::ext4::readpage::ext4_readahead;
 use crate::mm::filemap::add_to_page_cache;
 use crate::trace::Graph as _;
 
@@ -69,7 +69,7 @@ async fn read_pages(kt: &Kthread, inode: InodeId, batch: &[PageId]) {
     if !batch.is_empty() {
         kt.graph("read_pages { ext4_readahead {");
     }
-    ext4_mpage_readpages(kt, inode, batch, true).await;
+    ext4_readahead(kt, inode, batch).await;
     if !batch.is_empty() {
         kt.graph("} }");
     }

@@ -147,6 +147,7 @@ sites! {
     fn EXT4_DA_WRITE_BEGIN_FN = "ext4_da_write_begin" "fs/ext4/inode.c":3002 WriteBegin traced 3 -> Decimal (pos: Bytes, len: Bytes, flags: Flags, index: Count, page: Count, ret: Status) {
         DWB_SHUTDOWN :3012 Statement "if (ext4_forced_shutdown(sb)) return -EIO";
         DWB_NONDA :3017 Statement "if (ext4_nonda_switch(sb)) return ext4_write_begin()";
+        DWB_INLINE :3026 Statement "if (MAY_INLINE_DATA) ret = ext4_da_write_inline_data_begin(); if (ret) done";
         DWB_UNLOCK :3047 Statement "unlock_page(page)";
         DWB_JOURNAL :3056 Statement "handle = ext4_journal_start(inode, EXT4_HT_WRITE_PAGE, credits)";
         DWB_RELOCK :3063 Statement "lock_page(page)";
@@ -171,11 +172,13 @@ sites! {
     fn EXT4_DA_GET_BLOCK_PREP = "ext4_da_get_block_prep" "fs/ext4/inode.c":1852 WriteBegin traced 2 -> Decimal (iblock: Count, create: Count, pblk: Count, ret: Status) {
         DGB_ES :1760 Statement "ext4_es_lookup_extent(inode, iblock, &es)";
         DGB_DISK :1798 Statement "retval = ext4_map_query_blocks(inode, map)";
+        DGB_INLINE :1799 Statement "if (ext4_has_inline_data(inode)) retval = 0: a hole, the disk is not asked";
         DGB_RESERVE :1829 Statement "ext4_insert_delayed_block(inode, lblk): reserve a cluster";
         DGB_DONE :1876 Statement "map_bh(bh, inode->i_sb, map.m_pblk)";
     }
     fn EXT4_DA_WRITE_END_FN = "ext4_da_write_end" "fs/ext4/inode.c":3126 WriteEnd traced 6 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, private: Bool, ret: Status) {
         DWE_ISIZE :3161 Statement "if (copied && new_i_size > inode->i_size) maybe raise i_disksize";
+        DWE_INLINE :3168 Statement "if (MAY_INLINE_DATA && write_mode != CONVERT) ret = ext4_da_write_inline_data_end()";
         DWE_STOP :3178 Statement "ext4_journal_stop(handle)";
     }
     fn GENERIC_WRITE_END = "generic_write_end" "fs/buffer.c":2168 WriteEnd traced 5 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, start: Bytes, old_size: Bytes) {
@@ -189,6 +192,7 @@ sites! {
         GWE_DIRTY :2200 Statement "if (i_size_changed) mark_inode_dirty(inode)";
     }
     fn EXT4_WRITE_BEGIN_FN = "ext4_write_begin" "fs/ext4/inode.c":1155 WriteBegin traced 3 -> Decimal (pos: Bytes, len: Bytes, flags: Flags, ret: Status) {
+        WB_INLINE :1180 Statement "if (MAY_INLINE_DATA) ret = ext4_try_to_write_inline_data(); if (ret) done";
         WB_UNLOCK :1207 Statement "create_empty_buffers(page) if it has none; unlock_page(page)";
         WB_JOURNAL :1210 Statement "handle = ext4_journal_start(inode, EXT4_HT_WRITE_PAGE, needed_blocks)";
         WB_RELOCK :1216 Statement "lock_page(page)";
@@ -197,17 +201,88 @@ sites! {
         WB_FAIL :1247 Statement "if (ret): unlock, stop the handle, truncate what went past i_size";
     }
     fn EXT4_WRITE_END_FN = "ext4_write_end" "fs/ext4/inode.c":1306 WriteEnd traced 6 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, private: Bool, ret: Status) {
+        WE_INLINE :1320 Statement "if (inline_data) ret = ext4_write_inline_data_end(inode, pos, len, copied, page)";
         WE_BLOCK :1332 Statement "copied = block_write_end(file, mapping, pos, len, copied, page)";
         WE_ISIZE :1341 Statement "i_size_changed = ext4_update_inode_size(inode, pos + copied)";
         WE_STOP :1365 Statement "unlock_page; mark the inode dirty; ext4_journal_stop(handle)";
     }
     fn EXT4_JOURNALLED_WRITE_END_FN = "ext4_journalled_write_end" "fs/ext4/inode.c":1417 WriteEnd traced 6 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, private: Bool, old_size: Bytes, ret: Status) {
+        JWE_INLINE :1438 Statement "if (inline_data) ret = ext4_write_inline_data_end(inode, pos, len, copied, page)";
         JWE_WALK :1455 Statement "ext4_walk_page_buffers(handle, bhs, from, from + copied, write_end_fn)";
         JWE_STOP :1480 Statement "unlock_page; mark the inode dirty; ext4_journal_stop(handle)";
     }
     fn BLOCK_WRITE_END = "block_write_end" "fs/buffer.c":2132 WriteEnd traced 5 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool) {
     }
+    fn BLOCK_WRITE_BEGIN = "__block_write_begin" "fs/buffer.c":2058 WriteBegin traced 2 -> Decimal (pos: Bytes, len: Bytes) {
+    }
     fn PAGE_ZERO_NEW_BUFFERS = "page_zero_new_buffers" "fs/buffer.c":1881 WriteEnd traced 2 -> Void (from: Bytes, to: Bytes) {
+    }
+
+    // ---- fs/ext4/inline.c: small files inside their inode ----
+    fn EXT4_DA_WRITE_INLINE_DATA_BEGIN = "ext4_da_write_inline_data_begin" "fs/ext4/inline.c":871 WriteBegin traced 2 -> Decimal (pos: Bytes, len: Bytes, inline_size: Bytes, page: Count, ret: Status) {
+        DIB_SIZE :896 Statement "inline_size = ext4_get_max_inline_size(inode)";
+        DIB_CONVERT :912 Statement "if (ret == -ENOSPC) ret = ext4_da_convert_inline_data_to_extent(mapping, inode, flags, fsdata)";
+        DIB_RETRY :916 Statement "if (ret == -ENOSPC && ext4_should_retry_alloc()) goto retry_journal";
+        DIB_INSIDE :945 Statement "page 0 has the inode's bytes: *pagep = page; return 1";
+    }
+    fn EXT4_DA_CONVERT_INLINE_DATA_TO_EXTENT = "ext4_da_convert_inline_data_to_extent" "fs/ext4/inline.c":813 WriteBegin (inline_size: Bytes, page: Count, ret: Status) {
+        DCI_NONE :826 Statement "if (!ext4_has_inline_data(inode)) clear MAY_INLINE_DATA";
+        DCI_RESERVE :839 Statement "ret = __block_write_begin(page, 0, inline_size, ext4_da_get_block_prep)";
+        DCI_DIRTY :849 Statement "SetPageDirty(page); clear MAY_INLINE_DATA; *fsdata = CONVERT_INLINE_DATA";
+    }
+    fn EXT4_TRY_TO_WRITE_INLINE_DATA = "ext4_try_to_write_inline_data" "fs/ext4/inline.c":657 WriteBegin traced 2 -> Decimal (pos: Bytes, len: Bytes, inline_size: Bytes, page: Count, ret: Status) {
+        TWI_SIZE :668 Statement "if (pos + len > ext4_get_max_inline_size(inode)) goto convert";
+        TWI_PREPARE :686 Statement "ret = ext4_prepare_inline_data(handle, inode, pos + len)";
+        TWI_INSIDE :726 Statement "page 0 has the inode's bytes: ret = 1";
+        TWI_CONVERT :737 Statement "return ext4_convert_inline_data_to_extent(mapping, inode, flags)";
+    }
+    fn EXT4_CONVERT_INLINE_DATA_TO_EXTENT = "ext4_convert_inline_data_to_extent" "fs/ext4/inline.c":537 WriteBegin (page: Count, ret: Status) {
+        CIE_NONE :548 Statement "if (!ext4_has_inline_data(inode)) clear MAY_INLINE_DATA; return 0";
+        CIE_HANDLE :564 Statement "handle = ext4_journal_start(inode, EXT4_HT_WRITE_PAGE, needed_blocks)";
+        CIE_DESTROY :597 Statement "page 0 has the bytes; ret = ext4_destroy_inline_data_nolock(handle, inode)";
+        CIE_BLOCKS :601 Statement "ret = __block_write_begin(page, from, to, ext4_get_block…)";
+    }
+    fn EXT4_PREPARE_INLINE_DATA = "ext4_prepare_inline_data" "fs/ext4/inline.c":385 WriteBegin (len: Bytes, ret: Status) {
+        PID_UPDATE :400 Statement "if (ei->i_inline_off) ret = ext4_update_inline_data(handle, inode, len)";
+        PID_CREATE :402 Statement "else ret = ext4_create_inline_data(handle, inode, len)";
+    }
+    fn EXT4_DESTROY_INLINE_DATA_NOLOCK = "ext4_destroy_inline_data_nolock" "fs/ext4/inline.c":408 WriteBegin (error: Status) {
+        DID_DONE :465 Statement "no bytes and no entry left; an empty extent tree; clear INLINE_DATA";
+    }
+    fn EXT4_READPAGE_INLINE = "ext4_readpage_inline" "fs/ext4/inline.c":510 Entry (index: Count, ret: Status) {
+        RPI_READ :525 Statement "if (!page->index) ret = ext4_read_inline_page(inode, page); else zeros";
+    }
+    fn EXT4_WRITE_INLINE_DATA_END = "ext4_write_inline_data_end" "fs/ext4/inline.c":741 WriteEnd traced 3 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes) {
+        WID_COPY :767 Statement "ext4_write_inline_data(inode, &iloc, kaddr, pos, copied); ClearPageDirty(page)";
+    }
+    fn EXT4_DA_WRITE_INLINE_DATA_END = "ext4_da_write_inline_data_end" "fs/ext4/inline.c":958 WriteEnd traced 3 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes) {
+        DIE_ISIZE :979 Statement "if (pos + copied > inode->i_size) i_size_write(inode, pos + copied)";
+    }
+    fn EXT4_CONVERT_INLINE_DATA_NOLOCK = "ext4_convert_inline_data_nolock" "fs/ext4/inline.c":1193 Entry (inline_size: Bytes, error: Status) {
+        CIN_BLOCK :1260 Statement "the bytes go to a new block's buffer: ext4_handle_dirty_metadata(handle, inode, data_bh)";
+        CIN_RESTORE :1269 Statement "if (error) ext4_restore_inline_data(handle, inode, iloc, buf, inline_size)";
+    }
+    fn EXT4_CONVERT_INLINE_DATA = "ext4_convert_inline_data" "fs/ext4/inline.c":1996 Entry (error: Status) {
+        CID_FLUSH :2012 Statement "if (!MAY_INLINE_DATA) error = filemap_flush(inode->i_mapping)";
+        CID_HANDLE :2026 Statement "handle = ext4_journal_start(inode, EXT4_HT_WRITE_PAGE, needed_blocks)";
+        CID_DONE :2036 Statement "ext4_convert_inline_data_nolock(handle, inode, &iloc); ext4_journal_stop(handle)";
+    }
+    fn EXT4_INLINE_DATA_TRUNCATE = "ext4_inline_data_truncate" "fs/ext4/inline.c":1897 Entry (i_size: Bytes, err: Status) {
+        ITR_CUT :1960 Statement "if (i_size < inline_size) the entry's value is cut, i_block zeroed behind i_size";
+        ITR_DONE :1988 Statement "ext4_orphan_del(); times; ext4_mark_inode_dirty(); ext4_journal_stop()";
+    }
+    fn EXT4_TRY_CREATE_INLINE_DIR = "ext4_try_create_inline_dir" "fs/ext4/inline.c":1613 Entry () {
+        TCD_DONE :1638 Statement "de->inode = parent->i_ino; an empty entry takes the rest; i_size = 60";
+    }
+    fn EXT4_FIND_INLINE_ENTRY = "ext4_find_inline_entry" "fs/ext4/inline.c":1646 Entry (ino: Count) {
+        FIE_SEARCH :1680 Statement "ret = ext4_search_dir(iloc.bh, inline_start, inline_size, dir, fname)";
+    }
+    fn EXT4_TRY_ADD_INLINE_ENTRY = "ext4_try_add_inline_entry" "fs/ext4/inline.c":1282 Entry (added: Bool) {
+        TAE_BLOCK :1300 Statement "ret = ext4_add_dirent_to_inline(): into i_block";
+        TAE_VALUE :1323 Statement "ret = ext4_add_dirent_to_inline(): into the value of system.data";
+    }
+    fn EXT4_DELETE_INLINE_ENTRY = "ext4_delete_inline_entry" "fs/ext4/inline.c":1709 Entry () {
+        DIN_DONE :1741 Statement "ext4_generic_delete_entry(); ext4_mark_inode_dirty(handle, dir)";
     }
 
     // ---- fs/ext4/inode.c, writeback ----
@@ -215,6 +290,7 @@ sites! {
         WP_SHUTDOWN :2717 Statement "if (ext4_forced_shutdown(sb)) return -EIO";
         WP_EMPTY :2728 Statement "if (!nrpages || !mapping_tagged(DIRTY)) nothing to do";
         WP_JDATA :2731 Statement "if (ext4_should_journal_data(inode)) generic_writepages(mapping, wbc)";
+        WP_INLINE :2757 Statement "if (ext4_has_inline_data(inode)) ext4_destroy_inline_data(handle, inode)";
         WP_RANGE :2782 Statement "range_cyclic: go on at writeback_index; else the range asked for";
         WP_TAG :2797 Statement "if (WB_SYNC_ALL || tagged) tag_pages_for_writeback(first_page, last_page)";
         WP_PASS1 :2814 Phase "do_map = 0: write what needs no mapping, without a handle";
@@ -331,6 +407,7 @@ sites! {
     }
     fn EXT4_TRUNCATE = "ext4_truncate" "fs/ext4/inode.c":4277 Entry traced 0 -> Decimal (i_size: Bytes, first_block: Count, err: Status) {
         ETR_CLOSE :4298 Statement "if (i_size == 0) set DA_ALLOC_CLOSE: flush when the file is closed";
+        ETR_INLINE :4302 Statement "if (ext4_has_inline_data(inode)) err = ext4_inline_data_truncate()";
         ETR_HANDLE :4320 Statement "handle = ext4_journal_start(inode, EXT4_HT_TRUNCATE, credits)";
         ETR_TAIL :4327 Statement "ext4_block_truncate_page(): zero the tail block past i_size";
         ETR_ORPHAN :4338 Statement "err = ext4_orphan_add(handle, inode)";
@@ -429,6 +506,7 @@ sites! {
 
     // ---- where data lies: fs/iomap, fs/ext4/inode.c ----
     fn EXT4_IOMAP_BEGIN_REPORT = "ext4_iomap_begin_report" "fs/ext4/inode.c":3622 Entry (offset: Bytes, lblk: Count, len: Count) {
+        IBR_INLINE :3636 Statement "if (ext4_has_inline_data(inode)) ret = ext4_inline_data_iomap(inode, iomap)";
         IBR_MAP :3665 Statement "ret = ext4_map_blocks(NULL, inode, &map, 0)";
     }
 

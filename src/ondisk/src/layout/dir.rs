@@ -186,7 +186,11 @@ pub fn set_target(block: &mut [u8], offset: usize, ino: Ino, file_type: u8) -> R
     put("directory block", block, offset, &ino.0.to_le_bytes())
 }
 
-fn set_rec_len(block: &mut [u8], offset: usize, rec_len: usize) -> Result<(), LayoutError> {
+/// Changes how far the entry at `offset` reaches.
+///
+/// # Errors
+/// `TooShort`, or `BadField` above 65535.
+pub fn set_rec_len(block: &mut [u8], offset: usize, rec_len: usize) -> Result<(), LayoutError> {
     let stored = u16::try_from(rec_len).map_err(|_| bad("rec_len", offset + 4, rec_len, "above 65535"))?;
     put("directory block", block, offset + 4, &stored.to_le_bytes())
 }

@@ -152,6 +152,20 @@ pub fn free_bytes(slot: &[u8]) -> Result<usize, LayoutError> {
     Ok(free.end - free.start - 4)
 }
 
+/// Takes an empty list away: its magic becomes 0 (`ext4_xattr_ibody_set`).
+/// Whether the list was empty.
+///
+/// # Errors
+/// That of a damaged entry.
+pub fn drop_empty_list(slot: &mut [u8]) -> Result<bool, LayoutError> {
+    let empty = has_list(slot) && attributes(slot).next().transpose()?.is_none();
+    if empty {
+        let at = header_at(slot);
+        put(WHAT, slot, at, &[0; 4])?;
+    }
+    Ok(empty)
+}
+
 /// Sets an attribute (`ext4_xattr_set_entry`); false, and nothing changed, if
 /// it does not fit. The list must have been begun.
 ///
@@ -163,7 +177,19 @@ pub fn set(slot: &mut [u8], name_index: u8, name: &[u8], value: &[u8]) -> Result
         return Err(bad("h_magic", header_at(slot), 0, "no list of attributes"));
     }
     let size = value.len().next_multiple_of(4);
-    let before = find(slot, name_index, name)?.map(|a| (a.offset, a.value.len().next_multiple_of(4)));
+    let found = find(slot, name_index, name)?;
+    if let Some(Attribute { offset, value_at, value: old, .. }) = found
+        && size > 0
+        && old.len().next_multiple_of(4) == size
+        && value_at + size <= slot.len()
+    {
+        // The same room: the other values stay where they are.
+        slot[value_at..value_at + size].fill(0);
+        put(WHAT, slot, value_at, value)?;
+        put_len(slot, offset, value.len())?;
+        return Ok(true);
+    }
+    let before = found.map(|a| (a.offset, a.value.len().next_multiple_of(4)));
     let need = size + if before.is_none() { entry_len(name.len()) } else { 0 };
     if need > free_bytes(slot)? + before.map_or(0, |(_, old)| old) {
         return Ok(false);
@@ -188,10 +214,14 @@ pub fn set(slot: &mut [u8], name_index: u8, name: &[u8], value: &[u8]) -> Result
         slot[at..at + size].fill(0);
         put(WHAT, slot, at, value)?;
         put_place(slot, offset, at)?;
-        let len = u32::try_from(value.len()).map_err(|_| bad("e_value_size", offset, value.len(), "too large"))?;
-        put(WHAT, slot, offset + 8, &len.to_le_bytes())?;
+        put_len(slot, offset, value.len())?;
     }
     Ok(true)
+}
+
+fn put_len(slot: &mut [u8], offset: usize, len: usize) -> Result<(), LayoutError> {
+    let stored = u32::try_from(len).map_err(|_| bad("e_value_size", offset, len, "too large"))?;
+    put(WHAT, slot, offset + 8, &stored.to_le_bytes())
 }
 
 /// Removes an attribute; whether there was one.
@@ -262,6 +292,20 @@ mod tests {
         assert_eq!(find(&slot, INDEX_SYSTEM, b"data").unwrap().unwrap().value, [7; 68]);
         assert_eq!(remove(&mut slot, INDEX_SYSTEM, b"data"), Ok(true));
         assert_eq!(slot, empty());
+        assert_eq!(drop_empty_list(&mut slot), Ok(true));
+        assert!(!has_list(&slot));
+    }
+
+    #[test]
+    fn a_value_of_the_same_room_stays_in_its_place() {
+        let mut slot = empty();
+        set(&mut slot, INDEX_SYSTEM, b"data", &[7; 9]).unwrap();
+        set(&mut slot, INDEX_USER, b"a", &[8; 4]).unwrap();
+        let before = find(&slot, INDEX_SYSTEM, b"data").unwrap().unwrap().value_at;
+        set(&mut slot, INDEX_SYSTEM, b"data", &[9; 11]).unwrap();
+        let after = find(&slot, INDEX_SYSTEM, b"data").unwrap().unwrap();
+        assert_eq!((after.value_at, after.value), (before, &[9; 11][..]));
+        assert_eq!(drop_empty_list(&mut slot), Ok(false));
     }
 
     proptest! {

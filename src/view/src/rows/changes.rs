@@ -121,6 +121,7 @@ fn one(m: &Moment, change: &Raw, groups: &mut Groups) {
         | Raw::syncs(..)
         | Raw::idata(..)
         | Raw::locks(..)
+        | Raw::inline(..)
         | Raw::wbs(..) => inode(m, change, groups),
         Raw::files(..) | Raw::ras(..) | Raw::fds(..) => file(m, change, groups),
         Raw::tasks(..) | Raw::stacks(..) | Raw::runs(..) | Raw::accts(..) | Raw::comms(..) => task(m, change, groups),
@@ -404,6 +405,13 @@ fn inode(m: &Moment, change: &Raw, groups: &mut Groups) {
                 let delta = leaf(&name, hex(&old.0[range.clone()]), hex(&now.0[range]));
                 groups.add(Key::Inode(id.0), inode_name(w, *id), delta);
             }
+        }
+        Raw::inline(id, old) => {
+            let now = w.inline.get(*id);
+            let show = |area: Option<world::InlineArea>| area.map(|area| format!("at {}", area.off));
+            let room = |area: Option<world::InlineArea>| area.map(|area| count(area.size.into(), "byte"));
+            groups.add(Key::Inode(id.0), inode_name(w, *id), maybe("i_inline_off", show(*old), show(now)));
+            groups.add(Key::Inode(id.0), inode_name(w, *id), maybe("i_inline_size", room(*old), room(now)));
         }
         Raw::locks(id, old) => {
             let now = *w.locks.at(*id);

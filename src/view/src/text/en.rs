@@ -198,7 +198,7 @@ pub static LABELS: Labels = Labels {
             &[
                 "No processor, no scheduler of its own time: one task runs at a time, from probe to probe, in an order that the scenario fixes. Time passes only where the model says so.",
                 "No memory pressure, no reclaim but the evictions that a scenario or you ask for; no huge pages, no NUMA, no cgroups.",
-                "No DAX, no swap, no asynchronous I/O; no encryption, verity, quota or online resize. An image that needs a feature the model lacks is refused, with the feature\u{2019}s name. Inline data is an exception: such an image opens, every new file gets blocks, and a file that lives in its inode gives an error.",
+                "No DAX, no swap, no asynchronous I/O; no encryption, verity, quota or online resize. An image that needs a feature the model lacks is refused, with the feature\u{2019}s name.",
                 "The device is a RAM disk that does what it is told: no elevator, no device cache.",
                 "The journal: a commit writes nothing to the log yet, so no crash and no recovery can be shown; an image that was not unmounted cleanly is refused.",
                 "No flusher thread and no throttling yet: dirty pages leave by fsync, sync, unmount, or the close after a truncate to nothing; the dirty balance counts and checks, but nobody sleeps in it.",

@@ -22,6 +22,7 @@ use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_st
 use crate::fs::ext4::extents::ext4_convert_unwritten_extents;
 use crate::fs::ext4::extents_status::EXT_MAX_BLOCKS;
 use crate::fs::ext4::file::{EXT4_EXTENTS_FL, Iocb, Kiocb, ext4_buffered_write_iter, ext4_generic_write_checks};
+use crate::fs::ext4::inline::{clear_may_inline_data, ext4_has_inline_data};
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, MapFlags, ext4_map_blocks};
 use crate::fs::ext4::inode::truncate::ext4_truncate_failed_write;
@@ -85,8 +86,8 @@ pub async fn ext4_dio_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, 
         let mut lock = if unaligned || beyond { Lock::Exclusive } else { Lock::Shared };
         take(kt, inode, lock).await;
         probe!(kt, DIO_LOCK).await;
-        if kt.with(|w| ext4_should_journal_data(w, inode)) {
-            // !ext4_should_use_dio()
+        if kt.with(|w| ext4_should_journal_data(w, inode) || ext4_has_inline_data(w, inode)) {
+            // !ext4_dio_supported()
             give(kt, inode, lock);
             return Box::pin(ext4_buffered_write_iter(kt, iocb)).await;
         }
@@ -103,6 +104,7 @@ pub async fn ext4_dio_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, 
             give(kt, inode, lock);
             return Err(Errno::EAGAIN);
         }
+        kt.with(|w| clear_may_inline_data(w, inode));
         let (start, _) = (iocb.pos, count);
         let ret = Box::pin(write_locked(kt, iocb, inode, lock, extend)).await;
         give(kt, inode, lock);

@@ -9,6 +9,8 @@ use world::{BhFlags, BhId, Errno, InodeId, World};
 use crate::block::ramdisk::REQ_META;
 use crate::fs::buffer::{block_size, getblk, submit_bh_read, wait_on_buffer};
 use crate::fs::ext4::ext4_jbd2::{ext4_journal_get_write_access, handle_dirty_metadata};
+use crate::fs::ext4::inline::dir::ext4_read_inline_dir;
+use crate::fs::ext4::inline::ext4_has_inline_data;
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, MapFlags, ext4_map_blocks};
 use crate::fs::ext4::super_::{has_csum, put_changed};
 
@@ -168,6 +170,9 @@ pub async fn ext4_readdir(kt: &Kthread, inode: InodeId) -> Result<Vec<DirEntry>,
     let (is_dir, blocks) = kt.with(|w| (super::inode::disk::is_dir(w, inode), dir_blocks(w, inode)));
     if !is_dir {
         return Err(Errno::ENOTDIR);
+    }
+    if kt.with(|w| ext4_has_inline_data(w, inode)) {
+        return ext4_read_inline_dir(kt, inode).await;
     }
     let mut names = Vec::new();
     for lblk in 0..blocks {

@@ -27,6 +27,7 @@ use crate::fs::ext4::ext4_jbd2::{
     HandleType, ext4_journal_current_handle, ext4_journal_get_write_access, ext4_journal_start,
     ext4_update_inode_fsync_trans, handle_dirty_metadata,
 };
+use crate::fs::ext4::inline::has_feature_inline_data;
 use crate::fs::ext4::inode::disk::{
     I_CREATING, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, ext4_mark_inode_dirty, ext4_set_inode_flags, forget_blocks,
     prandom_u32,
@@ -199,6 +200,8 @@ fn insert_inode(w: &mut World, kt: &Kthread, dir: InodeId, ino: u32, mode: u16) 
     let want = raw_super(w).s_want_extra_isize.get();
     let (uid, generation) = (w.accts.get(kt.task).map_or(0, |acct| acct.euid), prandom_u32(w));
     let inherit_gid = parent.mode & 0o2000 != 0;
+    let mut bits = InodeBits::PRESENT | InodeBits::STATE_NEW;
+    bits.set(InodeBits::MAY_INLINE_DATA, has_feature_inline_data(w));
     let head = Inode {
         ino,
         mode: if inherit_gid && kind == S_IFDIR { mode | 0o2000 } else { mode },
@@ -208,7 +211,7 @@ fn insert_inode(w: &mut World, kt: &Kthread, dir: InodeId, ino: u32, mode: u16) 
         flags,
         generation,
         state: InodeState::NEW | I_CREATING,
-        bits: InodeBits::PRESENT | InodeBits::STATE_NEW,
+        bits,
         count: 1,
         extra_isize: if sb.inode_size > 128 { want } else { 0 },
         ..Inode::default()

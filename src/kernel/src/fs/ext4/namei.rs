@@ -30,6 +30,11 @@ use crate::fs::ext4::ext4_jbd2::{
     ext4_journal_get_write_access, ext4_journal_start, ext4_journal_stop, handle_dirty_metadata,
 };
 use crate::fs::ext4::ialloc::{ext4_new_inode, unlock_new_inode};
+use crate::fs::ext4::inline::dir::{
+    cached_inline_entry, ext4_delete_inline_entry, ext4_find_inline_entry, ext4_try_add_inline_entry,
+    ext4_try_create_inline_dir,
+};
+use crate::fs::ext4::inline::{ext4_has_inline_data, may_inline_data};
 use crate::fs::ext4::inode::disk::{
     S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, edit_raw_inode, ext4_do_update_inode, ext4_get_inode_loc, ext4_iget,
     ext4_mark_inode_dirty, ext4_reserve_inode_write, iput, is_dir, raw_inode,
@@ -100,6 +105,9 @@ pub async fn ext4_find_entry(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<
 }
 
 async fn find_entry(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<Option<FoundEntry>, Errno> {
+    if kt.with(|w| ext4_has_inline_data(w, dir)) {
+        return ext4_find_inline_entry(kt, dir, name).await;
+    }
     let dots = matches!(name, b"." | b"..");
     if !dots && kt.with(|w| is_dx(w, dir)) {
         match dx_find_entry(kt, dir, name).await {
@@ -151,7 +159,11 @@ fn search_dirblock(w: &mut World, dir: InodeId, bh: BhId, name: &[u8]) -> Result
 /// The kernel keeps names in a cache of their own; here a name is cached exactly
 /// while its directory block and its inode are.
 #[must_use]
-pub fn cached_dentry(w: &World, dir: InodeId, name: &[u8]) -> Option<InodeId> {
+pub fn cached_dentry(w: &mut World, dir: InodeId, name: &[u8]) -> Option<InodeId> {
+    if ext4_has_inline_data(w, dir) {
+        let ino = cached_inline_entry(w, dir, name)?;
+        return w.inode_hash.get(ino);
+    }
     (0..dir_blocks(w, dir)).find_map(|lblk| {
         let bh = block_of_dir(w, dir, lblk)?;
         let entry = dir::find(w.bh_bytes(bh), name).ok().flatten()?;
@@ -298,7 +310,7 @@ pub async fn ext4_append(kt: &Kthread, dir: InodeId) -> Result<(BhId, u32), Errn
     Ok((bh, lblk))
 }
 
-fn type_of(mode: u16) -> u8 {
+pub(super) fn type_of(mode: u16) -> u8 {
     match mode & S_IFMT {
         S_IFREG => file_type::REG_FILE,
         S_IFDIR => file_type::DIR,
@@ -320,6 +332,11 @@ pub async fn ext4_add_entry(kt: &Kthread, dir: InodeId, name: &[u8], inode: Inod
     call!(kt, &site::EXT4_ADD_ENTRY, &[name.len() as u64], async {
         if name.is_empty() {
             return Err(Errno::EINVAL);
+        }
+        if kt.with(|w| ext4_has_inline_data(w, dir))
+            && Box::pin(ext4_try_add_inline_entry(kt, dir, name, inode)).await?
+        {
+            return Ok(());
         }
         if kt.with(|w| is_dx(w, dir)) {
             match dx_add_entry(kt, dir, name, inode).await {
@@ -377,7 +394,7 @@ async fn add_dirent_to_buf(kt: &Kthread, dir: InodeId, bh: BhId, name: &[u8], in
 
 /// A directory whose names changed: its times, its version, no index flag
 /// without the feature.
-async fn touch_dir(kt: &Kthread, dir: InodeId, update_dx: bool) -> Result<(), Errno> {
+pub(super) async fn touch_dir(kt: &Kthread, dir: InodeId, update_dx: bool) -> Result<(), Errno> {
     let ino = kt.with(|w| {
         let now = current_time(w);
         let times = w.times_mut(dir);
@@ -685,7 +702,12 @@ async fn fill_new_dir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -
 }
 
 async fn name_new_dir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -> Result<(), Errno> {
-    // ext4_init_new_dir(): its first block.
+    // ext4_init_new_dir(): inside its inode, or its first block.
+    let inside = kt.with(|w| may_inline_data(w, inode)) && ext4_try_create_inline_dir(kt, dir, inode).await?;
+    if inside {
+        ext4_mark_inode_dirty(kt, inode).await?;
+        return ext4_add_entry(kt, dir, name, inode).await;
+    }
     let (bh, _) = ext4_append(kt, inode).await?;
     kt.with(|w| {
         let (ino, parent, csum) = (w.inodes.at(inode).ino, w.inodes.at(dir).ino, has_csum(w));
@@ -783,6 +805,9 @@ async fn unlink_in_handle(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeI
 
 /// `ext4_delete_entry()`, fs/ext4/namei.c:2613.
 async fn delete_entry(kt: &Kthread, dir: InodeId, name: &[u8], bh: BhId) -> Result<(), Errno> {
+    if kt.with(|w| ext4_has_inline_data(w, dir)) {
+        return ext4_delete_inline_entry(kt, dir, name).await;
+    }
     ext4_journal_get_write_access(kt, bh).await?;
     kt.with(|w| {
         let mut new = w.bh_bytes(bh).to_vec();

@@ -5,7 +5,7 @@
 //! whole, together with its neighbours. Any other is "confused": read buffer
 //! by buffer.
 //!
-//! Not modelled: inline data, encryption, fs-verity; and a page read buffer by
+//! Not modelled: encryption, fs-verity; and a page read buffer by
 //! buffer is waited for by whoever submitted it, readahead too, see
 //! docs/omissions.md#mm.
 
@@ -14,6 +14,7 @@ use world::{BhFlags, BhId, BioVec, Errno, InodeId, PAGE_SIZE, PageFlags, PageId,
 
 use crate::block::ramdisk::{Completion, REQ_RAHEAD, Request, submit_bio};
 use crate::fs::buffer::{block_size, create_empty_buffers, submit_bh_read, wait_on_buffer};
+use crate::fs::ext4::inline::{ext4_has_inline_data, ext4_readpage_inline};
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, MapFlags, ext4_get_block, ext4_map_blocks};
 use crate::mm::filemap::{put_page, unlock_page};
 pub use crate::mm::filemap_read::filemap_fault;
@@ -67,14 +68,33 @@ pub async fn ext4_readpage(kt: &Kthread, inode: InodeId, page: PageId) {
         point!(w, EXT4_READPAGE, ino_of(w, inode), index);
     });
     kt.graph("ext4_readpage {");
-    ext4_mpage_readpages(kt, inode, &[page], false).await;
+    if kt.with(|w| ext4_has_inline_data(w, inode)) {
+        Box::pin(ext4_readpage_inline(kt, inode, page)).await;
+    } else {
+        ext4_mpage_readpages(kt, inode, &[page], false).await;
+    }
     kt.graph("}");
+}
+
+/// `ext4_readahead()`, fs/ext4/inode.c:3316: the caller's references go too. Of a
+/// file in its inode nothing is read ahead: the pages stay as they are.
+pub async fn ext4_readahead(kt: &Kthread, inode: InodeId, pages: &[PageId]) {
+    if kt.with(|w| ext4_has_inline_data(w, inode)) {
+        kt.with(|w| {
+            for &page in pages {
+                unlock_page(w, page);
+                put_page(w, page);
+            }
+        });
+    } else {
+        ext4_mpage_readpages(kt, inode, pages, true).await;
+    }
 }
 
 /// `ext4_mpage_readpages()`, fs/ext4/readpage.c:224: reads locked pages, in a
 /// row if there are several; each is unlocked when it is there. With
 /// `readahead` the caller's references go too.
-pub async fn ext4_mpage_readpages(kt: &Kthread, inode: InodeId, pages: &[PageId], readahead: bool) {
+async fn ext4_mpage_readpages(kt: &Kthread, inode: InodeId, pages: &[PageId], readahead: bool) {
     let Some(&first) = pages.first() else { return };
     let index = kt.with(|w| w.pages.at(first).index);
     call!(

@@ -9,7 +9,7 @@
 //!   insert      what follows moves to the right, a hole comes between
 //! ```
 //!
-//! Not modelled: block-mapped files, inline data, DAX layouts,
+//! Not modelled: block-mapped files, DAX layouts,
 //! direct I/O in flight; see docs/omissions.md#ext4.
 
 use sched::{Kthread, RwSem, down_write, up_write};
@@ -27,6 +27,7 @@ use crate::fs::ext4::ext4_jbd2::{
 use crate::fs::ext4::extents_status::{EXT_MAX_BLOCKS, es_remove_extent};
 use crate::fs::ext4::file::{EXT4_EXTENTS_FL, bitmap_maxbytes, inode_newsize_ok, maxbytes};
 use crate::fs::ext4::fsync::ext4_fc_commit;
+use crate::fs::ext4::inline::convert::ext4_convert_inline_data;
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
 use crate::fs::ext4::inode::truncate::ext4_block_zero_page_range;
@@ -80,6 +81,11 @@ pub async fn ext4_fallocate(kt: &Kthread, file: FileId, mode: u32, offset: u64, 
             if mode & !MODES != 0 {
                 return Err(Errno::EOPNOTSUPP);
             }
+            let inode = kt.with(|w| w.files.at(file).inode);
+            down_write(kt, RwSem::IRwsem(inode)).await;
+            let converted = ext4_convert_inline_data(kt, inode).await;
+            kt.with(|w| up_write(w, RwSem::IRwsem(inode)));
+            converted?;
             probe!(kt, EFA_MODE).await;
             if mode & FALLOC_FL_PUNCH_HOLE != 0 {
                 return Box::pin(ext4_punch_hole(kt, file, offset, len)).await;
@@ -94,7 +100,6 @@ pub async fn ext4_fallocate(kt: &Kthread, file: FileId, mode: u32, offset: u64, 
             if mode & FALLOC_FL_ZERO_RANGE != 0 {
                 return Box::pin(ext4_zero_range(kt, file, offset, len, mode)).await;
             }
-            let inode = kt.with(|w| w.files.at(file).inode);
             let (lblk, blocks) = kt.with(|w| {
                 point!(w, EXT4_FALLOCATE_ENTER, ino_of(w, inode), offset, len, mode);
                 let block = block_size(w);

@@ -18,7 +18,7 @@ use ondisk::layout::inode::{self as raw, InodeFlags, Timestamp};
 use sched::Kthread;
 use world::{
     BhFlags, BhId, Counter, Errno, IData, Inode, InodeBits, InodeId, InodeLocks, InodeSize, InodeState, InodeSync,
-    InodeTimes, World,
+    InodeTimes, PAGE_SIZE, World,
 };
 
 use crate::block::ramdisk::{REQ_META, REQ_RAHEAD};
@@ -29,6 +29,7 @@ use crate::fs::ext4::ext4_jbd2::{
 };
 use crate::fs::ext4::extents_status::{es_clear_inode, es_remove_extent};
 use crate::fs::ext4::ialloc::ext4_free_inode;
+use crate::fs::ext4::inline::{ext4_has_inline_data, iget_xattrs};
 use crate::fs::ext4::inode::truncate::ext4_truncate;
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
@@ -111,6 +112,9 @@ pub async fn ext4_get_inode_loc(kt: &Kthread, ino: u32, in_mem: bool) -> Result<
 
 fn start_inode_read(w: &mut World, ino: u32, in_mem: bool) -> Result<(BhId, usize), Errno> {
     let sb = w.sb();
+    // Attributes are in the buffer alone.
+    let in_mem =
+        in_mem && !w.inode_hash.get(ino).is_some_and(|inode| w.inodes.at(inode).bits.contains(InodeBits::STATE_XATTR));
     if ino < Ino::ROOT.0 || ino > super_::inodes_count(w) {
         return Err(Errno::EUCLEAN);
     }
@@ -145,6 +149,21 @@ fn start_inode_read(w: &mut World, ino: u32, in_mem: bool) -> Result<(BhId, usiz
     point!(w, EXT4_LOAD_INODE, ino);
     submit_bh_read(w, bh, REQ_META);
     Ok((bh, offset))
+}
+
+/// The raw inode's place if its table block is in memory; reads nothing.
+pub fn inode_place(w: &mut World, ino: u32) -> Option<(BhId, usize)> {
+    let sb = w.sb();
+    let (group, index) = ((ino - 1) / sb.inodes_per_group, (ino - 1) % sb.inodes_per_group);
+    let table = group_desc(w, group).ok()?.inode_table().0;
+    let at = (table << sb.block_bits) + u64::from(index) * u64::from(sb.inode_size);
+    let page = w.find_page(InodeId::BDEV, u32::try_from(at / PAGE_SIZE).ok()?)?;
+    if w.pages.at(page).nr_bhs == 0 {
+        return None;
+    }
+    let (inside, block) = ((at % PAGE_SIZE) as usize, block_size(w) as usize);
+    let bh = page.bh((inside / block) as u32);
+    w.bhs.at(bh).flags.contains(BhFlags::UPTODATE).then_some((bh, inside % block))
 }
 
 /// Whether the bitmap is at hand and shows no other inode of the table block in use.
@@ -213,6 +232,13 @@ fn read_inode(w: &mut World, ino: u32, bh: BhId, offset: usize) -> Result<InodeI
         ..Inode::default()
     };
     let inode = w.inodes.alloc(rec, head);
+    if extra != 0
+        && let Err(errno) = iget_xattrs(w, inode, &slot)
+    {
+        w.inode_hash_set(ino, Some(inode));
+        ext4_clear_inode(w, inode);
+        return Err(errno);
+    }
     ext4_set_inode_flags(w, inode);
     // ext4_isize(): the upper half counts for regular files only
     let size = if kind == S_IFREG { disk.size() } else { disk.size() & u64::from(u32::MAX) };
@@ -323,7 +349,7 @@ pub fn ext4_do_update_inode(w: &mut World, kt: &Kthread, inode: InodeId, bh: BhI
     let datasync = disk.size() != sizes.i_disksize;
     disk.set_size(sizes.i_disksize);
     disk.i_generation.set(head.generation);
-    if !flags.contains(InodeFlags::INLINE_DATA) {
+    if !ext4_has_inline_data(w, inode) {
         disk.i_block = w.idata.at(inode).0;
     }
     disk.i_extra_isize.set(head.extra_isize);
@@ -502,6 +528,9 @@ pub fn ext4_clear_inode(w: &mut World, inode: InodeId) {
     es_clear_inode(w, inode);
     let ino = w.inodes.at(inode).ino;
     w.inode_hash_set(ino, None);
+    if w.inline.get(inode).is_some() {
+        w.inline_set(inode, None);
+    }
     *w.size_mut(inode) = InodeSize::default();
     *w.times_mut(inode) = InodeTimes::default();
     *w.sync_mut(inode) = InodeSync::default();

@@ -6,7 +6,7 @@
 //!                └ the entry allows stores, until writeback protects it again
 //! ```
 //!
-//! Not modelled: data=journal, inline data, DAX faults, freezing; see
+//! Not modelled: data=journal, DAX faults, freezing; see
 //! docs/omissions.md#mm.
 
 use sched::{Kthread, RwSem, down_read, up_read};
@@ -15,6 +15,7 @@ use world::{BhFlags, Errno, InodeBits, InodeId, PAGE_SIZE, PageId, World};
 use super::write::{GetBlock, block_commit_write, block_write_begin_int, ext4_nonda_switch};
 use crate::fs::ext4::balloc::ext4_should_retry_alloc;
 use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_stop};
+use crate::fs::ext4::inline::convert::ext4_convert_inline_data;
 use crate::fs::ext4::super_::{MountOpts, ext4_should_dioread_nolock, ext4_writepage_trans_blocks};
 use crate::fs::inode::file_update_time;
 use crate::mm::filemap::{lock_page, unlock_page};
@@ -80,6 +81,10 @@ pub async fn ext4_page_mkwrite(kt: &Kthread, inode: InodeId, page: PageId) -> Vm
 
 async fn mkwrite(kt: &Kthread, inode: InodeId, page: PageId) -> VmFault {
     let mut retries = 0;
+    let converted = ext4_convert_inline_data(kt, inode).await;
+    if converted.is_err() {
+        return mkwrite_return(converted);
+    }
     let delalloc = kt.with(|w| MountOpts::of(w).contains(MountOpts::DELALLOC));
     if delalloc && !kt.with(ext4_nonda_switch) {
         loop {

@@ -7,8 +7,9 @@
 //!   ext4_da_write_end ─ generic_write_end ─ bhs dirty, i_size ─ stop handle
 //! ```
 //!
-//! Not modelled yet: inline data, fs-verity and encryption; see
-//! docs/omissions.md#ext4.
+//! A small file may live in its inode: see [`inline`](crate::fs::ext4::inline).
+//!
+//! Not modelled yet: fs-verity and encryption; see docs/omissions.md#ext4.
 
 use sched::{Kthread, RwSem, down_read, down_write, up_read, up_write};
 use world::{BhFlags, BhId, Counter, Errno, InodeId, InodeState, PAGE_SIZE, PageFlags, PageId, World};
@@ -23,6 +24,11 @@ use crate::fs::ext4::extents::ext4_clu_mapped;
 use crate::fs::ext4::extents_status::{
     ES_DELAYED, ES_HOLE, ES_UNWRITTEN, ES_WRITTEN, es_insert_delayed_block, es_lookup_extent, es_scan_clu,
 };
+use crate::fs::ext4::inline::write::{
+    ext4_da_write_inline_data_begin, ext4_da_write_inline_data_end, ext4_try_to_write_inline_data,
+    ext4_write_inline_data_end,
+};
+use crate::fs::ext4::inline::{self, ext4_has_inline_data, may_inline_data};
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::ext4::inode::map::{
     MapBlocks, MapFlags, ext4_get_block, ext4_get_block_unwritten, ext4_map_query_blocks,
@@ -62,6 +68,14 @@ pub enum Fsdata {
     None,
     /// FALL_BACK_TO_NONDELALLOC.
     Nondelalloc,
+    /// CONVERT_INLINE_DATA: the inode's bytes are in page 0 and wait for a block.
+    ConvertInlineData,
+}
+
+impl crate::trace::Word for Fsdata {
+    fn word(self) -> u64 {
+        self as u64
+    }
 }
 
 /// The operations of an inode.
@@ -159,9 +173,18 @@ async fn ext4_da_write_begin(kt: &Kthread, inode: InodeId, pos: u64, len: u64) -
             return ext4_write_begin(kt, inode, pos, len).await.map(|page| Begun(page, Fsdata::Nondelalloc));
         }
         kt.with(|w| point!(w, EXT4_DA_WRITE_BEGIN, ino_of(w, inode), pos, len, 0u64));
+        let mut fsdata = Fsdata::None;
+        if kt.with(|w| may_inline_data(w, inode)) {
+            let begun = Box::pin(ext4_da_write_inline_data_begin(kt, inode, pos, len)).await;
+            probe!(kt, DWB_INLINE, ret = begun).await;
+            match begun? {
+                inline::write::Begun::Inside(page) => return Ok(Begun(page, fsdata)),
+                inline::write::Begun::Blocks(data) => fsdata = data,
+            }
+        }
         let page = begin_with_handle(kt, inode, pos, len, 1, GetBlock::DaPrep).await?;
         probe!(kt, DWB_OK, page = page, ret = 0u64).await;
-        Ok(Begun(page, Fsdata::None))
+        Ok(Begun(page, fsdata))
     })
     .await?;
     Ok((done.0, done.1))
@@ -169,7 +192,7 @@ async fn ext4_da_write_begin(kt: &Kthread, inode: InodeId, pos: u64, len: u64) -
 
 /// Which get_block a write_begin uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum GetBlock {
+pub(in crate::fs::ext4) enum GetBlock {
     /// `ext4_da_get_block_prep`.
     DaPrep,
     /// `ext4_get_block`.
@@ -295,12 +318,20 @@ async fn ext4_write_begin(kt: &Kthread, inode: InodeId, pos: u64, len: u64) -> R
             return Err(Errno::EIO);
         }
         kt.with(|w| point!(w, EXT4_WRITE_BEGIN, ino_of(w, inode), pos, len, 0u64));
-        let (credits, get_block) = kt.with(|w| {
-            let nolock = ext4_should_dioread_nolock(w, inode);
-            let get_block = if nolock { GetBlock::Unwritten } else { GetBlock::Plain };
+        let credits = kt.with(|w| {
             w.graph(WRITEPAGE_TRANS_BLOCKS);
-            (ext4_writepage_trans_blocks(w, inode) + 1, get_block)
+            ext4_writepage_trans_blocks(w, inode) + 1
         });
+        if kt.with(|w| may_inline_data(w, inode)) {
+            let tried = Box::pin(ext4_try_to_write_inline_data(kt, inode, pos, len)).await;
+            probe!(kt, WB_INLINE, ret = tried).await;
+            if let inline::write::Begun::Inside(page) = tried? {
+                begun = page;
+                return Ok(());
+            }
+        }
+        let nolock = kt.with(|w| ext4_should_dioread_nolock(w, inode));
+        let get_block = if nolock { GetBlock::Unwritten } else { GetBlock::Plain };
         begun = begin_with_handle(kt, inode, pos, len, credits, get_block).await?;
         Ok(())
     })
@@ -331,7 +362,7 @@ async fn ext4_block_write_begin(
 ///
 /// # Errors
 /// What get_block gives, or `EIO` for a failed read.
-pub(super) async fn block_write_begin_int(
+pub(in crate::fs::ext4) async fn block_write_begin_int(
     kt: &Kthread,
     inode: InodeId,
     page: PageId,
@@ -345,6 +376,22 @@ pub(super) async fn block_write_begin_int(
         done
     })
     .await
+}
+
+/// `__block_write_begin()`, fs/buffer.c:2058: the same from the page's first byte
+/// on, for data that leaves the inode.
+///
+/// # Errors
+/// As [`block_write_begin_int`].
+pub(in crate::fs::ext4) async fn block_write_begin(
+    kt: &Kthread,
+    inode: InodeId,
+    page: PageId,
+    len: u64,
+    get_block: GetBlock,
+) -> Result<(), Errno> {
+    let begun = block_write_begin_int(kt, inode, page, 0, len, get_block);
+    call!(kt, &site::BLOCK_WRITE_BEGIN, &[0, len], begun).await
 }
 
 /// The walk over a page's buffers that write_begin and page_mkwrite share.
@@ -534,7 +581,10 @@ async fn ext4_da_map_blocks(kt: &Kthread, inode: InodeId, iblock: u32) -> Result
         }
         known_hole = true;
     }
-    if !known_hole && let Some(found) = query_disk(kt, inode, iblock, false).await? {
+    let inline = kt.with(|w| ext4_has_inline_data(w, inode));
+    if inline {
+        probe!(kt, DGB_INLINE).await;
+    } else if !known_hole && let Some(found) = query_disk(kt, inode, iblock, false).await? {
         return Ok(found);
     }
     down_write(kt, RwSem::IDataSem(inode)).await;
@@ -576,7 +626,9 @@ async fn da_reserve_hole(kt: &Kthread, inode: InodeId, iblock: u32) -> Result<Op
         }
         Some(_) => {}
         None => {
-            if let Some(found) = query_disk(kt, inode, iblock, true).await? {
+            if !kt.with(|w| ext4_has_inline_data(w, inode))
+                && let Some(found) = query_disk(kt, inode, iblock, true).await?
+            {
                 return Ok(Some(found));
             }
         }
@@ -637,7 +689,9 @@ async fn ext4_da_write_end(
         }
         kt.with(|w| point!(w, EXT4_DA_WRITE_END, ino_of(w, inode), pos, len, copied));
         let grows = copied != 0 && pos + copied > kt.with(|w| w.sizes.at(inode).i_size);
-        if grows && kt.with(|w| ext4_da_should_update_i_disksize(w, page, (pos + copied - 1) % PAGE_SIZE)) {
+        let inline = kt.with(|w| ext4_has_inline_data(w, inode));
+        let last = (pos + copied).saturating_sub(1) % PAGE_SIZE;
+        if grows && (inline || kt.with(|w| ext4_da_should_update_i_disksize(w, page, last))) {
             down_write(kt, RwSem::IDataSem(inode)).await;
             kt.with(|w| {
                 let disksize = w.sizes.at(inode).i_disksize.max(pos + copied);
@@ -646,13 +700,20 @@ async fn ext4_da_write_end(
             });
         }
         probe!(kt, DWE_ISIZE).await;
-        let kept = generic_write_end(kt, inode, pos, len, copied, page).await;
+        let inline = fsdata != Fsdata::ConvertInlineData && inline && kt.with(|w| may_inline_data(w, inode));
+        let kept = if inline {
+            let kept = Box::pin(ext4_da_write_inline_data_end(kt, inode, pos, len, copied, page)).await;
+            probe!(kt, DWE_INLINE, ret = kept).await;
+            kept
+        } else {
+            Ok(generic_write_end(kt, inode, pos, len, copied, page).await)
+        };
         let stopped = ext4_journal_stop(kt).await;
         probe!(kt, DWE_STOP, ret = kept).await;
-        if kept == 0 {
+        if kept == Ok(0) {
             stopped?;
         }
-        Ok(kept)
+        kept
     })
     .await
 }
@@ -774,22 +835,30 @@ async fn ext4_write_end(
     call!(kt, &site::EXT4_WRITE_END_FN, &[pos, len, copied, uptodate, dirty, private], async {
         kt.with(|w| point!(w, EXT4_WRITE_END, ino_of(w, inode), pos, len, copied));
         let old_size = kt.with(|w| w.sizes.at(inode).i_size);
-        let kept = call!(kt, &site::BLOCK_WRITE_END, &[pos, len, copied, uptodate, dirty], async {
-            kt.with(|w| {
-                let start = pos % PAGE_SIZE;
-                let mut kept = copied;
-                if copied < len {
-                    if !w.pages.at(page).flags.contains(PageFlags::UPTODATE) {
-                        kept = 0;
+        let inline = kt.with(|w| ext4_has_inline_data(w, inode));
+        let kept = if inline && kt.with(|w| may_inline_data(w, inode)) {
+            let kept = end_inline(kt, inode, pos, len, copied, page).await;
+            probe!(kt, WE_INLINE, ret = kept).await;
+            kept?
+        } else {
+            let kept = call!(kt, &site::BLOCK_WRITE_END, &[pos, len, copied, uptodate, dirty], async {
+                kt.with(|w| {
+                    let start = pos % PAGE_SIZE;
+                    let mut kept = copied;
+                    if copied < len {
+                        if !w.pages.at(page).flags.contains(PageFlags::UPTODATE) {
+                            kept = 0;
+                        }
+                        page_zero_new_buffers(w, page, start + kept, start + len);
                     }
-                    page_zero_new_buffers(w, page, start + kept, start + len);
-                }
-                block_commit_write(w, page, start, start + kept);
-                kept
+                    block_commit_write(w, page, start, start + kept);
+                    kept
+                })
             })
-        })
-        .await;
-        probe!(kt, WE_BLOCK, copied = kept).await;
+            .await;
+            probe!(kt, WE_BLOCK, copied = kept).await;
+            kept
+        };
         let changed = kt.with(|w| {
             let size = w.size_mut(inode);
             let changed = pos + kept > size.i_size || pos + kept > size.i_disksize;
@@ -805,7 +874,7 @@ async fn ext4_write_end(
         if old_size < pos {
             kt.with(|w| pagecache_isize_extended(w, inode, old_size, pos));
         }
-        let marked = if changed { ext4_mark_inode_dirty(kt, inode).await } else { Ok(()) };
+        let marked = if changed || inline { ext4_mark_inode_dirty(kt, inode).await } else { Ok(()) };
         if pos + len > kt.with(|w| w.sizes.at(inode).i_size) {
             // A short copy left blocks behind the end; the kernel drops this error.
             let _ = ext4_orphan_add(kt, inode).await;
@@ -819,6 +888,20 @@ async fn ext4_write_end(
         Ok(kept)
     })
     .await
+}
+
+/// [`ext4_write_inline_data_end`]; if it fails the write ends here.
+async fn end_inline(kt: &Kthread, inode: InodeId, pos: u64, len: u64, copied: u64, page: PageId) -> Result<u64, Errno> {
+    let kept = Box::pin(ext4_write_inline_data_end(kt, inode, pos, len, copied, page)).await;
+    if kept.is_err() {
+        kt.with(|w| {
+            unlock_page(w, page);
+            put_page(w, page);
+        });
+        // The error at hand is the one to report.
+        let _ = ext4_journal_stop(kt).await;
+    }
+    kept
 }
 
 /// Buffers of bytes `from..to` of a page.
@@ -837,7 +920,12 @@ fn buffers_of(w: &World, page: PageId, from: u64, to: u64) -> Vec<BhId> {
 ///
 /// # Errors
 /// What the journal gives.
-async fn journal_get_write_access(kt: &Kthread, page: PageId, from: u64, to: u64) -> Result<(), Errno> {
+pub(in crate::fs::ext4) async fn journal_get_write_access(
+    kt: &Kthread,
+    page: PageId,
+    from: u64,
+    to: u64,
+) -> Result<(), Errno> {
     for bh in kt.with(|w| buffers_of(w, page, from, to)) {
         let flags = kt.with(|w| w.bhs.at(bh).flags);
         if !flags.contains(BhFlags::MAPPED) {
@@ -895,12 +983,17 @@ async fn ext4_journalled_write_end(
     call!(kt, &site::EXT4_JOURNALLED_WRITE_END_FN, &[pos, len, copied, uptodate, dirty, private], async {
         kt.with(|w| point!(w, EXT4_JOURNALLED_WRITE_END, ino_of(w, inode), pos, len, copied));
         let (old_size, from) = (kt.with(|w| w.sizes.at(inode).i_size), pos % PAGE_SIZE);
-        let kept = if copied < len && uptodate == 0 { 0 } else { copied };
+        let inline = kt.with(|w| ext4_has_inline_data(w, inode));
+        let mut kept = if copied < len && uptodate == 0 { 0 } else { copied };
         let mut ret = Ok(());
-        if copied < len {
+        if inline {
+            let ended = end_inline(kt, inode, pos, len, copied, page).await;
+            probe!(kt, JWE_INLINE, ret = ended).await;
+            kept = ended?;
+        } else if copied < len {
             ret = journalled_zero_new_buffers(kt, page, from + kept, from + len).await;
         }
-        if kept > 0 || copied == len {
+        if !inline && (kept > 0 || copied == len) {
             for bh in kt.with(|w| buffers_of(w, page, from, from + kept)) {
                 ret = ret.and(write_end_fn(kt, bh).await);
             }
@@ -926,7 +1019,7 @@ async fn ext4_journalled_write_end(
             }
             changed
         });
-        let marked = if changed { ext4_mark_inode_dirty(kt, inode).await } else { Ok(()) };
+        let marked = if changed || inline { ext4_mark_inode_dirty(kt, inode).await } else { Ok(()) };
         let behind = pos + len > kt.with(|w| w.sizes.at(inode).i_size);
         if behind {
             // A short copy left blocks behind the end; the kernel drops this error.

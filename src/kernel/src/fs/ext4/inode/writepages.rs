@@ -9,7 +9,7 @@
 //!                              i_disksize, stop ─ bio ─ ext4_put_io_end: convert
 //! ```
 //!
-//! Not modelled: inline data, DAX, fs-verity, `s_writepages_rwsem` (nothing
+//! Not modelled: DAX, fs-verity, `s_writepages_rwsem` (nothing
 //! here changes a file's format), `-ENOMEM`; see docs/omissions.md#writeback.
 
 use bitflags::bitflags;
@@ -18,8 +18,9 @@ use world::{BhFlags, BhId, Errno, InodeId, PAGE_SIZE, PageFlags, PageId, World};
 
 use crate::fs::buffer::block_size;
 use crate::fs::ext4::balloc::ext4_count_free_clusters;
-use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start_with_reserve, ext4_journal_stop};
+use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_start_with_reserve, ext4_journal_stop};
 use crate::fs::ext4::extents_status::es_remove_extent;
+use crate::fs::ext4::inline::{ext4_destroy_inline_data, ext4_has_inline_data, may_inline_data};
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, MapFlags, ext4_map_blocks};
 use crate::fs::ext4::page_io::{
@@ -140,7 +141,10 @@ pub async fn ext4_writepages(kt: &Kthread, inode: InodeId, wbc: &mut WritebackCo
                 probe!(kt, WP_JDATA).await;
                 generic_writepages(kt, inode, wbc).await
             } else {
-                write_ranges(kt, inode, wbc).await
+                match leave_inode(kt, inode).await {
+                    Ok(()) => write_ranges(kt, inode, wbc).await,
+                    failed => failed,
+                }
             };
             kt.with(|w| {
                 let (ino, index) = (ino_of(w, inode), w.syncs.at(inode).writeback_index);
@@ -151,6 +155,20 @@ pub async fn ext4_writepages(kt: &Kthread, inode: InodeId, wbc: &mut WritebackCo
         }),
     )
     .await
+}
+
+/// Data that left its inode for a page that is about to be written: the inode's copy goes.
+async fn leave_inode(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
+    if !kt.with(|w| ext4_has_inline_data(w, inode)) {
+        return Ok(());
+    }
+    ext4_journal_start(kt, HandleType::Inode, 1).await?;
+    assert!(!kt.with(|w| may_inline_data(w, inode)), "BUG_ON: a dirty page of a file that lives in its inode");
+    // The kernel drops both errors.
+    let _ = Box::pin(ext4_destroy_inline_data(kt, inode)).await;
+    let _ = ext4_journal_stop(kt).await;
+    probe!(kt, WP_INLINE).await;
+    Ok(())
 }
 
 /// The pages of the range, and once more from 0 if a cyclic walk began further on.
