@@ -176,7 +176,7 @@ sites! {
         DGB_RESERVE :1829 Statement "ext4_insert_delayed_block(inode, lblk): reserve a cluster";
         DGB_DONE :1876 Statement "map_bh(bh, inode->i_sb, map.m_pblk)";
     }
-    fn EXT4_DA_WRITE_END_FN = "ext4_da_write_end" "fs/ext4/inode.c":3126 WriteEnd traced 6 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, private: Bool, ret: Status) {
+    fn EXT4_DA_WRITE_END_FN = "ext4_da_write_end" "fs/ext4/inode.c":3126 WriteEnd traced 6 -> Decimal (pos: Bytes, len: Bytes, copied: Bytes, uptodate: Bool, dirty: Bool, private: Bool, write_mode: Count, ret: Status) {
         DWE_ISIZE :3161 Statement "if (copied && new_i_size > inode->i_size) maybe raise i_disksize";
         DWE_INLINE :3168 Statement "if (MAY_INLINE_DATA && write_mode != CONVERT) ret = ext4_da_write_inline_data_end()";
         DWE_STOP :3178 Statement "ext4_journal_stop(handle)";

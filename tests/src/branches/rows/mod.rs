@@ -3,6 +3,7 @@
 
 mod below;
 mod ext4;
+mod inline;
 mod syscall;
 
 use kernel::site::{self, FnSite, ProbeSite};
@@ -24,7 +25,7 @@ pub struct Row {
 /// Every way to see every row.
 #[must_use]
 pub fn rows() -> Vec<Row> {
-    [syscall::ROWS, ext4::ROWS, below::ROWS].concat()
+    [syscall::ROWS, ext4::ROWS, below::ROWS, inline::ROWS].concat()
 }
 
 /// A row that shows at a probe.

@@ -699,7 +699,7 @@ async fn ext4_da_write_end(
                 up_write(w, RwSem::IDataSem(inode));
             });
         }
-        probe!(kt, DWE_ISIZE).await;
+        probe!(kt, DWE_ISIZE, write_mode = fsdata).await;
         let inline = fsdata != Fsdata::ConvertInlineData && inline && kt.with(|w| may_inline_data(w, inode));
         let kept = if inline {
             let kept = Box::pin(ext4_da_write_inline_data_end(kt, inode, pos, len, copied, page)).await;
