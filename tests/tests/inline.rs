@@ -230,7 +230,7 @@ fn what_the_inode_holds_is_read_again_after_a_mount() {
     for mount in ["", "nodelalloc", "data=journal"] {
         let ops = [vec![pwrite(0, 0, 100)], again().to_vec(), read(0, 200), vec![pwrite(90, 300, 20)]].concat();
         let after = check(mount, ops, &file(110, &[(0, 0, 90), (90, 300, 20)]), &["RPI_READ", "PID_UPDATE"]);
-        assert!(after.results.iter().any(|result| *result == (100, None)), "{:?}", after.results);
+        assert!(after.results.contains(&(100, None)), "{:?}", after.results);
         // A page behind the data, of a file that is half way out.
         let half_out = [vec![pwrite(0, 0, 50)], again().to_vec(), vec![pwrite(9000, 0, 9)], read(4096, 100)].concat();
         check(mount, half_out, &file(9009, &[(0, 0, 50), (9000, 0, 9)]), &[]);
