@@ -7,7 +7,9 @@
 use sched::Kthread;
 use world::{Errno, IovIter, Iovec, IterId, PAGE_SIZE, PageId, TaskId, World};
 
-use crate::mm::memory::{FaultIp, TASK_SIZE_MAX, fault_in_user_page, handle_read_fault, present, readable_now};
+use crate::mm::memory::{
+    FaultIp, TASK_SIZE_MAX, fault_in_user_page, handle_read_fault, present, readable, readable_now,
+};
 use crate::probe;
 use crate::site;
 use crate::trace::Graph as _;
@@ -49,24 +51,35 @@ fn segment(w: &World, iter: IterId, n: u32) -> Iovec {
     w.iovecs.get((iter, n)).expect("an iterator's segments are all there")
 }
 
-/// The pieces that the next `bytes` of the iterator come from, empty ones left out.
-fn pieces(w: &World, task: TaskId, mut bytes: u64) -> Vec<(u32, u64, u64)> {
-    let id = iter_of(task);
-    let iter = *w.iters.at(id);
-    let mut pieces = Vec::new();
-    let (mut n, mut skip) = (iter.seg, iter.iov_offset);
-    bytes = bytes.min(iter.count);
-    while bytes > 0 {
-        let here = segment(w, id, n);
-        let len = (here.len - skip).min(bytes);
-        if len > 0 {
-            pieces.push((n, here.base.wrapping_add(skip), len));
-        }
-        bytes -= len;
-        n += 1;
-        skip = 0;
+/// The pieces that the next `bytes` of a task's iterator come from, empty ones left out.
+struct Pieces {
+    iter: IterId,
+    seg: u32,
+    skip: u64,
+    left: u64,
+}
+
+impl Pieces {
+    fn new(w: &World, task: TaskId, bytes: u64) -> Self {
+        let iter = iter_of(task);
+        let IovIter { seg, iov_offset, count, .. } = *w.iters.at(iter);
+        Pieces { iter, seg, skip: iov_offset, left: bytes.min(count) }
     }
-    pieces
+
+    /// The next one: segment, address and bytes.
+    fn next(&mut self, w: &World) -> Option<(u32, u64, u64)> {
+        while self.left > 0 {
+            let (here, seg) = (segment(w, self.iter, self.seg), self.seg);
+            let (base, len) = (here.base.wrapping_add(self.skip), (here.len - self.skip).min(self.left));
+            self.left -= len;
+            self.seg += 1;
+            self.skip = 0;
+            if len > 0 {
+                return Some((seg, base, len));
+            }
+        }
+        None
+    }
 }
 
 /// `iov_iter_fault_in_readable()`, lib/iov_iter.c:431: reads one byte of each
@@ -76,8 +89,8 @@ fn pieces(w: &World, task: TaskId, mut bytes: u64) -> Vec<(u32, u64, u64)> {
 /// `EFAULT` at the first byte that cannot be read.
 pub async fn iov_iter_fault_in_readable(kt: &Kthread, bytes: u64) -> Result<(), Errno> {
     call!(kt, &site::IOV_ITER_FAULT_IN_READABLE, &[bytes], async {
-        let (process, pieces) = kt.with(|w| (w.tasks.at(kt.task).process, pieces(w, kt.task, bytes)));
-        for (n, base, len) in pieces {
+        let (process, mut pieces) = kt.with(|w| (w.tasks.at(kt.task).process, Pieces::new(w, kt.task, bytes)));
+        while let Some((n, base, len)) = kt.with(|w| pieces.next(w)) {
             probe!(kt, FI_SEGMENT, seg = n, address = base, len = len).await;
             fault_in_pages_readable(kt, process, base, len).await?;
         }
@@ -123,9 +136,9 @@ async fn get_user(kt: &Kthread, process: u8, address: u64) -> Result<(), Errno> 
 pub async fn iov_iter_copy_from_user_atomic(kt: &Kthread, page: PageId, offset: u64, bytes: u64) -> u64 {
     call!(kt, &site::IOV_ITER_COPY_FROM_USER_ATOMIC, &[offset, bytes], async {
         kt.with(|w| w.run_mut(kt.task).atomic += 1);
-        let (process, pieces) = kt.with(|w| (w.tasks.at(kt.task).process, pieces(w, kt.task, bytes)));
+        let (process, mut pieces) = kt.with(|w| (w.tasks.at(kt.task).process, Pieces::new(w, kt.task, bytes)));
         let mut copied = 0;
-        for (_, base, len) in pieces {
+        while let Some((_, base, len)) = kt.with(|w| pieces.next(w)) {
             let done = kt.with(|w| copyin(w, process, base, page, offset + copied, len));
             copied += done;
             if done < len {
@@ -150,7 +163,7 @@ fn copyin(w: &mut World, process: u8, base: u64, page: PageId, offset: u64, len:
     while done < len {
         let address = base + done;
         let piece = (PAGE_SIZE - address % PAGE_SIZE).min(len - done);
-        let Some(from) = present(w, process, address).filter(|_| readable_now(w, process, address)) else {
+        let Some(from) = readable(w, process, address) else {
             break;
         };
         w.contents.copy(rec, (from, (address % PAGE_SIZE) as usize), (to, (offset + done) as usize), piece as usize);
@@ -205,7 +218,8 @@ pub fn iov_iter_single_seg_count(w: &mut World, task: TaskId) -> u64 {
 #[must_use]
 pub fn iov_iter_alignment(w: &World, task: TaskId) -> u64 {
     let count = w.iters.at(iter_of(task)).count;
-    pieces(w, task, count).into_iter().fold(0, |bits, (_, base, len)| bits | base | len)
+    let mut pieces = Pieces::new(w, task, count);
+    std::iter::from_fn(|| pieces.next(w)).fold(0, |bits, (_, base, len)| bits | base | len)
 }
 
 /// `bio_iov_iter_get_pages()`, block/bio.c: the bytes of at most `pages` source
@@ -215,10 +229,10 @@ pub fn iov_iter_alignment(w: &World, task: TaskId) -> u64 {
 /// # Errors
 /// `EFAULT` if the first page cannot be read.
 pub async fn iov_iter_get_pages(kt: &Kthread, bytes: u64, pages: usize) -> Result<Vec<u8>, Errno> {
-    let (process, pieces) = kt.with(|w| (w.tasks.at(kt.task).process, pieces(w, kt.task, bytes)));
+    let (process, mut pieces) = kt.with(|w| (w.tasks.at(kt.task).process, Pieces::new(w, kt.task, bytes)));
     let mut out = Vec::new();
     let mut used = 0;
-    'all: for (_, base, len) in pieces {
+    'all: while let Some((_, base, len)) = kt.with(|w| pieces.next(w)) {
         let mut done = 0;
         while done < len && used < pages {
             let address = base.wrapping_add(done);

@@ -65,6 +65,7 @@ pub use crate::call;
 
 /// The same inside a function that already has the World: the tracer sees it,
 /// the call stack does not.
+#[inline(always)]
 pub fn traced<T: Word + Copy>(
     w: &mut World,
     site: &'static FnSite,
@@ -78,9 +79,10 @@ pub fn traced<T: Word + Copy>(
 }
 
 /// The begin of [`call!`].
+#[inline(always)]
 pub fn enter(kt: &Kthread, site: &'static FnSite, args: &[u64]) {
     kt.with(|w| {
-        if site.traced || w.trace.all_calls {
+        if w.trace.on && (site.traced || w.trace.all_calls) {
             write(w, TraceEvent::Enter, site.id, args);
         }
     });
@@ -88,10 +90,11 @@ pub fn enter(kt: &Kthread, site: &'static FnSite, args: &[u64]) {
 }
 
 /// The end of [`call!`].
+#[inline(always)]
 pub fn exit(kt: &Kthread, site: &'static FnSite, value: u64) {
     kt.pop_frame();
     kt.with(|w| {
-        if site.traced || w.trace.all_calls {
+        if w.trace.on && (site.traced || w.trace.all_calls) {
             write(w, TraceEvent::Exit, site.id, &[value]);
         }
     });
@@ -105,7 +108,7 @@ pub trait Graph {
 }
 
 impl Graph for &mut World {
-    #[inline]
+    #[inline(always)]
     fn graph(self, text: &'static str) {
         let (step, task) = (self.rec.step, self.current.0);
         self.trace.graph(step, task, text);
@@ -113,7 +116,7 @@ impl Graph for &mut World {
 }
 
 impl Graph for &Kthread {
-    #[inline]
+    #[inline(always)]
     fn graph(self, text: &'static str) {
         if cfg!(not(target_arch = "wasm32")) {
             self.with(|w| w.graph(text));
@@ -121,11 +124,13 @@ impl Graph for &Kthread {
     }
 }
 
-/// Writes a trace record of the current task.
-#[inline]
+/// Writes a trace record of the current task, if there is a tracer.
+#[inline(always)]
 pub fn write(w: &mut World, event: TraceEvent, site: u16, args: &[u64]) {
-    let (step, task) = (w.rec.step, w.current.0);
-    w.trace.write(step, task, event, site, args);
+    if w.trace.on {
+        let (step, task) = (w.rec.step, w.current.0);
+        w.trace.write(step, task, event, site, args);
+    }
 }
 
 /// Ends a step at a probe site, setting locals of the innermost frame by name:
@@ -133,7 +138,9 @@ pub fn write(w: &mut World, event: TraceEvent, site: u16, args: &[u64]) {
 #[macro_export]
 macro_rules! probe {
     ($kt:expr, $site:ident $(, $name:ident = $value:expr)* $(,)?) => {{
-        $( $kt.set(const { $crate::site::$site.local(stringify!($name)) }, $crate::trace::Word::word($value)); )*
+        if $kt.recording() {
+            $( $kt.set(const { $crate::site::$site.local(stringify!($name)) }, $crate::trace::Word::word($value)); )*
+        }
         $kt.probe($crate::site::$site.id, sched::Place { file: file!(), line: line!() })
     }};
 }

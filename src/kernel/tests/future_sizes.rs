@@ -27,7 +27,7 @@ fn no_system_call_is_larger_than_8_kib() {
             ("do_sys_open", size_of_val(&do_sys_open(&kt, "", OpenFlags::empty(), 0))),
             ("do_unlink", size_of_val(&do_unlink(&kt, ""))),
             ("filp_close", size_of_val(&filp_close(&kt, FileId(0)))),
-            ("ext4_file_read_iter", size_of_val(&ext4_file_read_iter(&kt, FileId(0), 0, 0))),
+            ("ext4_file_read_iter", size_of_val(&ext4_file_read_iter(&kt, FileId(0), 0, 0, &mut Vec::new()))),
             ("ext4_setattr_size", size_of_val(&ext4_setattr_size(&kt, InodeId(0), 0))),
             ("ext4_mount", size_of_val(&ext4_mount(&kt, options))),
             ("ext4_umount", size_of_val(&ext4_umount(&kt))),

@@ -85,6 +85,13 @@ async fn mount_and_open(kt: &Kthread, options: &str) -> FileId {
     do_sys_open(kt, "/f", OpenFlags::RDWR | OpenFlags::CREAT, 0o644).await.expect("there is room")
 }
 
+/// Up to `count` bytes of the file from `pos`.
+async fn read_file(kt: &Kthread, file: FileId, pos: u64, count: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    generic_file_buffered_read(kt, file, pos, count, &mut bytes).await.expect("the device is sound");
+    bytes
+}
+
 async fn write(kt: &Kthread, file: FileId, pos: u64, count: u64) -> Result<u64, Errno> {
     kt.with(|w| w.fd_set((1, 3), Some(file)));
     let done = ksys_pwrite64(kt, 3, buffer_address(0, 0), count, pos as i64).await;
@@ -122,7 +129,7 @@ fn write_sync_read(block_size: u32, latency_ns: u64, options: &'static str, pos:
         kt.with(drop_caches);
         let inode = kt.with(|w| w.files.at(file).inode);
         assert_eq!(kt.with(|w| w.sizes.at(inode).nrpages), 0, "the cache is empty");
-        generic_file_buffered_read(&kt, file, 0, 1 << 20).await.expect("the device is sound")
+        read_file(&kt, file, 0, 1 << 20).await
     });
     let mut expected = vec![0; pos as usize];
     expected.extend(pattern(count));
@@ -184,7 +191,7 @@ fn what_was_not_synced_is_written_at_the_end() {
             ext4_umount(&kt).await.expect("no file is open");
             ext4_mount(&kt, MountOptions::default()).await.expect("it was unmounted cleanly");
             let file = do_sys_open(&kt, "/f", OpenFlags::RDWR, 0).await.expect("the name is on disk");
-            let read = generic_file_buffered_read(&kt, file, 0, 1 << 20).await.expect("the device is sound");
+            let read = read_file(&kt, file, 0, 1 << 20).await;
             assert!(read == pattern(70_000));
             let page = filemap_fault(&kt, kt.with(|w| w.files.at(file).inode), 17).await.expect("inside the file");
             kt.with(|w| assert_eq!(w.page_bytes(page)[..100], pattern(70_000)[17 * 4096..17 * 4096 + 100]));
@@ -209,7 +216,7 @@ fn a_shorter_file_gives_its_blocks_back() {
             vfs_fsync(&kt, file, false).await.expect("the device is sound");
             // Longer again: zeros, not the old bytes.
             truncate(&kt, file, 9000).await.expect("nothing is in the way");
-            let read = generic_file_buffered_read(&kt, file, 0, 20_000).await.expect("the device is sound");
+            let read = read_file(&kt, file, 0, 20_000).await;
             assert_eq!(read.len(), 9000);
             assert!(read[..5000] == pattern(5000)[..] && read[5000..].iter().all(|&byte| byte == 0));
             truncate(&kt, file, 0).await.expect("nothing is in the way");
@@ -279,7 +286,7 @@ fn image_is_sound(name: &'static str, block_size: u32, latency_ns: u64, options:
         sync_filesystem(&kt).await.expect("the device is sound");
         truncate(&kt, file, 610_000).await.expect("nothing is in the way");
         write(&kt, file, 100, 5).await.expect("there is room");
-        let read = generic_file_buffered_read(&kt, file, 0, MIB).await.expect("the device is sound");
+        let read = read_file(&kt, file, 0, MIB).await;
         filp_close(&kt, file).await;
         sync_filesystem(&kt).await.expect("the device is sound");
         ext4_umount(&kt).await.expect("no file is open");
@@ -322,9 +329,9 @@ fn a_page_half_in_the_cache_is_completed_without_losing_what_is_dirty() {
                 w.pages.at(page).flags.contains(PageFlags::UPTODATE)
             };
             assert!(!kt.with(uptodate));
-            let read = generic_file_buffered_read(&kt, file, 1024, 1024).await.expect("the device is sound");
+            let read = read_file(&kt, file, 1024, 1024).await;
             assert!(read == pattern(1024) && !kt.with(uptodate), "that block is there, which is enough");
-            let read = generic_file_buffered_read(&kt, file, 0, 4096).await.expect("the device is sound");
+            let read = read_file(&kt, file, 0, 4096).await;
             let mut expected = pattern(4096);
             expected[1024..2048].copy_from_slice(&pattern(1024));
             assert!(read == expected && kt.with(uptodate));
@@ -367,7 +374,10 @@ fn futures_stay_small() {
                 ("vfs_fsync", size_of_val(&vfs_fsync(&kt, file, false))),
                 ("sync_filesystem", size_of_val(&sync_filesystem(&kt))),
                 ("ext4_writepages", size_of_val(&ext4_writepages(&kt, inode, &mut wbc))),
-                ("generic_file_buffered_read", size_of_val(&generic_file_buffered_read(&kt, file, 0, 1))),
+                (
+                    "generic_file_buffered_read",
+                    size_of_val(&generic_file_buffered_read(&kt, file, 0, 1, &mut Vec::new())),
+                ),
                 ("filemap_fault", size_of_val(&filemap_fault(&kt, inode, 0))),
                 ("ext4_setattr_size", size_of_val(&ext4_setattr_size(&kt, inode, 0))),
                 ("truncate_pagecache", size_of_val(&truncate_pagecache(&kt, inode, 0))),

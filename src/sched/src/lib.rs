@@ -26,7 +26,14 @@ use world::{Counter, Errno, Event, TaskId, TaskState, WaitOn, World};
 pub const NSEC_PER_JIFFY: u64 = 4_000_000;
 
 /// Wakes every task that sleeps on `on`, first sleeper first.
+#[inline]
 pub fn wake_all(w: &mut World, on: WaitOn) {
+    if w.tasks.slots().iter().any(|task| task.state == TaskState::Sleeping && task.wait == on) {
+        wake_sleepers(w, on);
+    }
+}
+
+fn wake_sleepers(w: &mut World, on: WaitOn) {
     let mut sleepers: Vec<(u32, TaskId)> = w
         .tasks
         .iter()

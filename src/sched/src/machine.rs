@@ -71,7 +71,11 @@ pub struct Machine {
     history: RefCell<History>,
     futures: RefCell<Vec<Option<TaskFuture>>>,
     steps_left: Cell<u32>,
-    steps_run: Cell<u64>,
+    /// Neither recorded nor armed: a probe has only to count itself.
+    quiet: Cell<bool>,
+    /// Steps up to the last call of `run`, and what that was given.
+    steps_before: Cell<u64>,
+    budget: Cell<u32>,
     armed: RefCell<Vec<Armed>>,
     hit: Cell<Option<usize>>,
     recording: Cell<bool>,
@@ -91,7 +95,9 @@ impl Machine {
             history: RefCell::new(history),
             futures: RefCell::default(),
             steps_left: Cell::new(0),
-            steps_run: Cell::new(0),
+            quiet: Cell::new(!recording),
+            steps_before: Cell::new(0),
+            budget: Cell::new(0),
             armed: RefCell::default(),
             hit: Cell::new(None),
             recording: Cell::new(recording),
@@ -112,7 +118,14 @@ impl Machine {
     /// Steps run, recorded or not.
     #[must_use]
     pub fn steps_run(&self) -> u64 {
-        self.steps_run.get()
+        self.steps_before.get() + u64::from(self.budget.get() - self.steps_left.get())
+    }
+
+    /// Counts the steps of the slice so far, and begins one of `budget` steps.
+    fn new_slice(&self, budget: u32) {
+        self.steps_before.set(self.steps_run());
+        self.budget.set(budget);
+        self.steps_left.set(budget);
     }
 
     /// Throws away what was recorded and records from here on: the state as it
@@ -126,17 +139,19 @@ impl Machine {
         w.restart_log();
         *history = History::new(&w);
         self.recording.set(true);
+        self.quiet.set(false);
     }
 
     /// True if steps are kept.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn recording(&self) -> bool {
         self.recording.get()
     }
 
     /// Stops the run when `address` is reached; gives the index for [`Pause::Hit`].
     pub fn arm(&self, address: Address) -> usize {
+        self.quiet.set(false);
         let mut armed = self.armed.borrow_mut();
         armed.push(Armed { address, seen: 0 });
         armed.len() - 1
@@ -171,7 +186,7 @@ impl Machine {
     /// # Panics
     /// If the World does not stand at the head of the history.
     pub fn run(&self, budget: u32, irq: Irq) -> Pause {
-        self.steps_left.set(budget);
+        self.new_slice(budget);
         self.with_history(|_, history| assert_eq!(history.position(), history.len(), "only the head can run"));
         while self.steps_left.get() > 0 {
             if let Some(hit) = self.hit.take() {
@@ -247,8 +262,10 @@ impl Machine {
 
     /// Records a step made from outside, such as an intervention.
     pub fn close_step(&self, task: TaskId, site: u16, place: Place) {
-        self.steps_run.set(self.steps_run.get() + 1);
-        self.steps_left.set(self.steps_left.get().saturating_sub(1));
+        match self.steps_left.get().checked_sub(1) {
+            Some(left) => self.steps_left.set(left),
+            None => self.steps_before.set(self.steps_before.get() + 1),
+        }
         if self.recording() {
             let (mut w, mut history) = (self.world.borrow_mut(), self.history.borrow_mut());
             let frame = w.stacks.get(task).map_or(0, |stack| stack.frame);
@@ -300,7 +317,7 @@ pub struct Kthread {
 
 impl Kthread {
     /// The World, for as long as `work` takes.
-    #[inline]
+    #[inline(always)]
     pub fn with<R>(&self, work: impl FnOnce(&mut World) -> R) -> R {
         work(&mut self.machine.world.borrow_mut())
     }
@@ -313,17 +330,20 @@ impl Kthread {
 
     /// True if steps are kept.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn recording(&self) -> bool {
         self.machine.recording()
     }
 
     /// Opens a frame of the call stack, with its first locals.
-    #[inline]
+    #[inline(always)]
     pub fn push_frame(&self, site: u16, args: &[u64]) {
-        if !self.machine.recording() {
-            return;
+        if self.recording() {
+            self.record_push(site, args);
         }
+    }
+
+    fn record_push(&self, site: u16, args: &[u64]) {
         let (mut w, mut history) = (self.machine.world.borrow_mut(), self.machine.history.borrow_mut());
         let stack = w.stack_mut(self.task);
         stack.frame = history.frame(stack.frame, site);
@@ -332,28 +352,28 @@ impl Kthread {
     }
 
     /// Closes the innermost frame.
-    #[inline]
+    #[inline(always)]
     pub fn pop_frame(&self) {
-        if !self.machine.recording() {
-            return;
+        if self.recording() {
+            self.record_pop();
         }
+    }
+
+    fn record_pop(&self) {
         let (mut w, history) = (self.machine.world.borrow_mut(), self.machine.history.borrow());
         let stack = w.stack_mut(self.task);
         stack.frame = history.frames[stack.frame as usize].parent;
     }
 
-    /// Sets a local of the innermost frame.
-    #[inline]
+    /// Sets a local of the innermost frame. Only for who records: `probe!` asks first.
     pub fn set(&self, n: u32, value: u64) {
-        if self.machine.recording() {
-            let (mut w, history) = (self.machine.world.borrow_mut(), self.machine.history.borrow());
-            let frame = w.stacks.at(self.task).frame;
-            w.set_local(self.task, u32::from(history.frames[frame as usize].depth), n, value);
-        }
+        let (mut w, history) = (self.machine.world.borrow_mut(), self.machine.history.borrow());
+        let frame = w.stacks.at(self.task).frame;
+        w.set_local(self.task, u32::from(history.frames[frame as usize].depth), n, value);
     }
 
     /// Ends a step; see [`Probe`].
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn probe(&self, site: u16, place: Place) -> Probe<'_> {
         Probe { kt: self, site, place, done: false }
@@ -396,12 +416,25 @@ pub struct Probe<'a> {
 impl Future for Probe<'_> {
     type Output = ();
 
-    #[inline]
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
         if self.done {
             return Poll::Ready(());
         }
         self.done = true;
+        let machine = &self.kt.machine;
+        let left = machine.steps_left.get();
+        if machine.quiet.get() && left > 1 && !machine.world.borrow().need_resched {
+            machine.steps_left.set(left - 1);
+            return Poll::Ready(());
+        }
+        self.close()
+    }
+}
+
+impl Probe<'_> {
+    #[inline(never)]
+    fn close(&self) -> Poll<()> {
         let machine = &self.kt.machine;
         machine.close_step(self.kt.task, self.site, self.place);
         if !machine.armed.borrow().is_empty() {
@@ -432,7 +465,7 @@ impl Future for PauseHere<'_> {
             return Poll::Ready(());
         }
         self.done = true;
-        self.kt.machine.steps_left.set(0);
+        self.kt.machine.new_slice(0);
         self.kt.machine.cut.set(Some(self.kt.task));
         Poll::Pending
     }

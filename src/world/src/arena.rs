@@ -61,6 +61,7 @@ impl<T: Slot, I: Id> Default for Arena<T, I> {
 impl<T: Slot, I: Id> Arena<T, I> {
     /// The value of a slot; the empty value if nothing was ever put there.
     #[must_use]
+    #[inline]
     pub fn get(&self, id: I) -> Option<&T> {
         self.items.get(id.index())
     }
@@ -76,20 +77,27 @@ impl<T: Slot, I: Id> Arena<T, I> {
     }
 
     /// A slot to change; its old value is logged at the step's first touch.
-    #[inline]
+    #[inline(always)]
     pub fn touch(&mut self, rec: Rec, id: I) -> &mut T {
         let index = id.index();
         if index >= self.items.len() {
             self.grow(index + 1);
         }
-        if rec.on && self.stamps[index] != rec.step {
-            self.stamps[index] = rec.step;
-            self.log.push(Entry { step: rec.step, id: index as u32, other: self.items[index].clone() });
-            self.cursor = self.log.len();
+        if rec.on {
+            self.keep(rec.step, index);
         }
         &mut self.items[index]
     }
 
+    fn keep(&mut self, step: u32, index: usize) {
+        if self.stamps[index] != step {
+            self.stamps[index] = step;
+            self.log.push(Entry { step, id: index as u32, other: self.items[index].clone() });
+            self.cursor = self.log.len();
+        }
+    }
+
+    #[cold]
     fn grow(&mut self, len: usize) {
         self.items.resize_with(len, T::default);
         self.stamps.resize(len, u32::MAX);
@@ -123,6 +131,13 @@ impl<T: Slot, I: Id> Arena<T, I> {
     pub fn iter(&self) -> impl Iterator<Item = (I, &T)> {
         let empty = T::default();
         self.items.iter().enumerate().filter(move |(_, item)| **item != empty).map(|(i, item)| (I::from_index(i), item))
+    }
+
+    /// The values of all slots, empty ones included.
+    #[must_use]
+    #[inline]
+    pub fn slots(&self) -> &[T] {
+        &self.items
     }
 
     /// Slots that exist, empty ones included.

@@ -9,6 +9,12 @@ use crate::arena::{Id, Rec, digest_of};
 /// 4096 bytes, shared between page cache, user memory, snapshots and device.
 pub type Block = Arc<[u8; 4096]>;
 
+/// A block of its own with these bytes, which are copied once: `Arc::new` would copy them to the stack first.
+fn block_of(bytes: &[u8; 4096]) -> Block {
+    let block: Arc<[u8]> = Arc::from(&bytes[..]);
+    Block::try_from(block).expect("4096 bytes are a block")
+}
+
 /// Names a page's bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentId(pub u32);
@@ -149,13 +155,13 @@ impl Contents {
     /// Writes all 4096 bytes: a real copy, never shared with the source.
     fn replace_bytes(&mut self, rec: Rec, id: ContentId, bytes: &[u8; 4096]) {
         if rec.on {
-            self.replace(rec, id, Arc::new(*bytes));
+            self.replace(rec, id, block_of(bytes));
             return;
         }
         let item = &mut self.items[id.index()];
         match Arc::get_mut(item) {
             Some(own) => own.copy_from_slice(bytes),
-            None => *item = Arc::new(*bytes),
+            None => *item = block_of(bytes),
         }
     }
 

@@ -62,7 +62,6 @@ pub struct Tracer {
 
 impl Tracer {
     /// Writes a record, if switched on.
-    #[inline]
     pub fn write(&mut self, step: u32, task: u32, event: TraceEvent, site: u16, args: &[u64]) {
         if self.on {
             let mut all = [0; 10];
@@ -74,7 +73,7 @@ impl Tracer {
     /// Notes calls of functions that have no frame: `f` was called and has returned; `f {` was called, and
     /// what follows up to a `}` happens inside. Several can stand in one text: `f { g h { k } }`.
     /// It costs nothing in the page, which shows no graph.
-    #[inline]
+    #[inline(always)]
     pub fn graph(&mut self, step: u32, task: u32, text: &'static str) {
         if cfg!(not(target_arch = "wasm32")) && self.on && self.all_calls && !self.quiet {
             self.write(step, task, TraceEvent::Graph(text), 0, &[]);

@@ -80,10 +80,23 @@ pub fn submit_bio(w: &mut World, request: Request<'_>) -> BioId {
     };
     let rec = w.rec;
     let id = w.bios.alloc(rec, bio);
+    point!(w, BLOCK_BIO_QUEUE, rwbs_word(&bio), bio.sector, len / 512);
+    w.graph("submit_bio { submit_bio_noacct {");
     let latency = w.counter(Counter::DeviceLatency);
+    if latency == 0 {
+        w.graph("brd_submit_bio {");
+        for _ in request.vecs {
+            w.graph("brd_do_bvec { brd_lookup_page");
+            w.graph(if bio.write { "brd_lookup_page }" } else { "}" });
+        }
+        // Nobody can look at the pieces before they are done with.
+        complete(w, id, request.vecs);
+        w.graph("} } }");
+        return id;
+    }
     for (n, vec) in request.vecs.iter().enumerate() {
         let mut vec = *vec;
-        if bio.write && latency > 0 {
+        if bio.write {
             let bytes = w.contents.share(w.pages.at(vec.page).content);
             let content = w.contents.alloc(rec);
             w.contents.replace(rec, content, bytes);
@@ -91,19 +104,7 @@ pub fn submit_bio(w: &mut World, request: Request<'_>) -> BioId {
         }
         w.bio_vec_set((id, n as u16), Some(vec));
     }
-    point!(w, BLOCK_BIO_QUEUE, rwbs_word(&bio), bio.sector, len / 512);
-    w.graph("submit_bio { submit_bio_noacct {");
-    if latency == 0 {
-        w.graph("brd_submit_bio {");
-        for _ in request.vecs {
-            w.graph("brd_do_bvec { brd_lookup_page");
-            w.graph(if bio.write { "brd_lookup_page }" } else { "}" });
-        }
-        bio_endio(w, id);
-        w.graph("}");
-    } else {
-        schedule(w, latency, Event::BioEnd(id));
-    }
+    schedule(w, latency, Event::BioEnd(id));
     w.graph("} }");
     id
 }
@@ -161,13 +162,20 @@ pub fn clear_faults(w: &mut World) {
 /// # Panics
 /// If the request is not in flight.
 pub fn bio_endio(w: &mut World, id: BioId) {
+    let nr_vecs = w.bios.at(id).nr_vecs;
+    let vecs: Vec<BioVec> = (0..nr_vecs).map(|n| w.bio_vecs.get((id, n)).expect("a bio has all its pieces")).collect();
+    for n in 0..nr_vecs {
+        w.bio_vec_set((id, n), None);
+    }
+    complete(w, id, &vecs);
+}
+
+fn complete(w: &mut World, id: BioId, vecs: &[BioVec]) {
     let bio = *w.bios.at(id);
     assert!(bio.used, "a request completes once");
     let rec = w.rec;
-    let vecs: Vec<BioVec> =
-        (0..bio.nr_vecs).map(|n| w.bio_vecs.get((id, n)).expect("a bio has all its pieces")).collect();
     let mut at = bio.sector * 512;
-    for (n, vec) in vecs.iter().enumerate() {
+    for vec in vecs {
         if bio.error == 0 {
             let content = w.pages.at(vec.page).content;
             if bio.write {
@@ -180,15 +188,17 @@ pub fn bio_endio(w: &mut World, id: BioId) {
         if let Some(content) = vec.content {
             w.contents.release(rec, content);
         }
-        w.bio_vec_set((id, n as u16), None);
+    }
+    if bio.error == 0 {
+        count_transfer(w, &bio);
     }
     point!(w, BLOCK_BIO_COMPLETE, rwbs_word(&bio), bio.sector, bio.len / 512, u64::from(bio.error));
     w.bios.release(rec, id);
     w.graph("bio_endio {");
     match bio.completion {
-        c if c == Completion::Buffers as u8 => buffer::end_buffers(w, &bio, &vecs),
-        c if c == Completion::Pages as u8 => page_io::ext4_end_bio(w, &bio, &vecs),
-        c if c == Completion::ReadPages as u8 => crate::mm::filemap::end_read_pages(w, &bio, &vecs),
+        c if c == Completion::Buffers as u8 => buffer::end_buffers(w, &bio, vecs),
+        c if c == Completion::Pages as u8 => page_io::ext4_end_bio(w, &bio, vecs),
+        c if c == Completion::ReadPages as u8 => crate::mm::filemap::end_read_pages(w, &bio, vecs),
         _ => {
             if bio.error != 0 {
                 // The pages are the waiter's own: they tell it.
@@ -212,10 +222,22 @@ pub fn irq(w: &mut World, event: Event) -> u16 {
     }
 }
 
+fn count_transfer(w: &mut World, bio: &Bio) {
+    let len = u64::from(bio.len);
+    if bio.write {
+        *w.counter_mut(Counter::DeviceBytesWritten) += len;
+        *w.counter_mut(Counter::SectorsWritten) += len / 512;
+    } else {
+        *w.counter_mut(Counter::DeviceBytesRead) += len;
+    }
+}
+
 fn write_device(w: &mut World, at: u64, from: world::ContentId, offset: usize, len: usize) {
-    *w.counter_mut(Counter::DeviceBytesWritten) += len as u64;
-    *w.counter_mut(Counter::SectorsWritten) += len as u64 / 512;
     let bytes = w.contents.share(from);
+    if len == PAGE_SIZE as usize && at.is_multiple_of(PAGE_SIZE) {
+        *w.unit_mut(unit_of(at).0) = Some(bytes);
+        return;
+    }
     let mut done = 0;
     while done < len {
         let (unit, within) = unit_of(at + done as u64);
@@ -232,7 +254,6 @@ fn write_device(w: &mut World, at: u64, from: world::ContentId, offset: usize, l
 }
 
 fn read_device(w: &mut World, at: u64, to: world::ContentId, offset: usize, len: usize) {
-    *w.counter_mut(Counter::DeviceBytesRead) += len as u64;
     let rec = w.rec;
     let mut done = 0;
     while done < len {

@@ -53,7 +53,7 @@ pub fn drop_buffers(w: &mut World, page: PageId) {
     if w.pages.at(page).nr_bhs == 0 {
         return;
     }
-    for bh in w.page_bhs(page).collect::<Vec<_>>() {
+    for bh in w.page_bhs(page) {
         *w.bh_mut(bh) = BufferHead::default();
     }
     let page = w.page_mut(page);
@@ -122,7 +122,7 @@ fn grow_dev_page(w: &mut World, index: u32) -> PageId {
     if w.pages.at(page).nr_bhs == 0 {
         attach_buffers(w, page);
         let first = u64::from(index) * (PAGE_SIZE / size);
-        for (n, bh) in w.page_bhs(page).collect::<Vec<_>>().into_iter().enumerate() {
+        for (n, bh) in w.page_bhs(page).enumerate() {
             let head = w.bh_mut(bh);
             head.flags.insert(BhFlags::MAPPED);
             head.blocknr = first + n as u64;
@@ -183,7 +183,7 @@ pub fn end_buffers(w: &mut World, bio: &Bio, vecs: &[BioVec]) {
         (false, false) => "end_buffer_read_sync",
     });
     for vec in vecs {
-        for bh in w.page_bhs(vec.page).collect::<Vec<_>>() {
+        for bh in w.page_bhs(vec.page) {
             let head = *w.bhs.at(bh);
             let inside = u32::from(head.offset) >= vec.offset && u32::from(head.offset) < vec.offset + vec.len;
             if !inside {

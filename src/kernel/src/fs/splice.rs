@@ -98,7 +98,7 @@ pub async fn splice_read(
     // A piece of a page takes a buffer of its own.
     let len = len.min(space).min(space - pos % PAGE_SIZE);
     call!(kt, &site::GENERIC_FILE_SPLICE_READ, &[pos, len], async {
-        let read = ext4_file_read_iter(kt, file, pos, len).await?.len() as u64;
+        let read = ext4_file_read_iter(kt, file, pos, len, &mut Vec::new()).await?;
         kt.with(|w| {
             let inode = w.files.at(file).inode;
             let (mut at, end) = (pos, pos + read);

@@ -73,19 +73,26 @@ pub fn block_is_partially_uptodate(w: &World, page: PageId, from: u64, count: u6
     })
 }
 
-/// `ext4_file_read_iter()`, fs/ext4/file.c:114, buffered: up to `count` bytes from `pos`.
+/// `ext4_file_read_iter()`, fs/ext4/file.c:114, buffered: up to `count` bytes from `pos`,
+/// appended to `out`; gives how many.
 ///
 /// Not modelled: O_DIRECT and DAX.
 ///
 /// # Errors
 /// `EIO` after a shutdown or a failed read, `EINTR` on a fatal signal.
-pub async fn ext4_file_read_iter(kt: &Kthread, file: FileId, pos: u64, count: u64) -> Result<Vec<u8>, Errno> {
+pub async fn ext4_file_read_iter(
+    kt: &Kthread,
+    file: FileId,
+    pos: u64,
+    count: u64,
+    out: &mut Vec<u8>,
+) -> Result<u64, Errno> {
     if count == 0 || kt.with(|w| w.sb().shutdown) {
         kt.graph("ext4_file_read_iter");
-        return if count > 0 { Err(Errno::EIO) } else { Ok(Vec::new()) };
+        return if count > 0 { Err(Errno::EIO) } else { Ok(0) };
     }
     kt.graph("ext4_file_read_iter { generic_file_read_iter {");
-    let read = generic_file_buffered_read(kt, file, pos, count).await;
+    let read = generic_file_buffered_read(kt, file, pos, count, out).await;
     kt.graph("} }");
     read
 }
@@ -96,23 +103,30 @@ pub async fn ext4_file_read_iter(kt: &Kthread, file: FileId, pos: u64, count: u6
 ///
 /// # Errors
 /// As [`ext4_file_read_iter`], if nothing was read before.
-pub async fn generic_file_buffered_read(kt: &Kthread, file: FileId, pos: u64, count: u64) -> Result<Vec<u8>, Errno> {
-    let mut bytes = Vec::new();
+pub async fn generic_file_buffered_read(
+    kt: &Kthread,
+    file: FileId,
+    pos: u64,
+    count: u64,
+    out: &mut Vec<u8>,
+) -> Result<u64, Errno> {
+    let before = out.len();
     let read = call!(
         kt,
         &site::GENERIC_FILE_BUFFERED_READ,
         &[pos, count],
-        Box::pin(async { read_pages(kt, file, pos, count, &mut bytes).await }),
+        Box::pin(async { read_pages(kt, file, pos, count, out).await }),
     )
     .await;
     touch_atime(kt, file).await;
     match read {
-        Err(errno) if bytes.is_empty() => Err(errno),
-        _ => Ok(bytes),
+        Err(errno) if out.len() == before => Err(errno),
+        _ => Ok((out.len() - before) as u64),
     }
 }
 
 async fn read_pages(kt: &Kthread, file: FileId, pos: u64, count: u64, out: &mut Vec<u8>) -> Result<(), Errno> {
+    let before = out.len();
     let inode = kt.with(|w| w.files.at(file).inode);
     let prev_pos = kt.with(|w| w.ras.get(file).map_or(0, |ra| ra.prev_pos));
     let (mut prev_index, mut prev_offset) = (prev_pos / PAGE_SIZE, prev_pos % PAGE_SIZE);
@@ -145,7 +159,7 @@ async fn read_pages(kt: &Kthread, file: FileId, pos: u64, count: u64, out: &mut 
             out.extend_from_slice(&w.page_bytes(page)[from..from + nr as usize]);
             put_page(w, page);
         });
-        probe!(kt, GFR_COPY, index = index, offset = offset, nr = nr, written = out.len()).await;
+        probe!(kt, GFR_COPY, index = index, offset = offset, nr = nr, written = out.len() - before).await;
         // As the kernel keeps them: the index of this page, the offset behind.
         (prev_index, prev_offset) = (u64::from(index), (offset + nr) % PAGE_SIZE);
         at += nr;

@@ -13,7 +13,7 @@
 
 use sched::Kthread;
 use world::{
-    ContentId, Errno, FileId, InodeId, PAGE_SIZE, PageFlags, PageId, Pte, TraceEvent, Vma, VmaId, VmaKind, World,
+    ContentId, Errno, FileId, Id, InodeId, PAGE_SIZE, PageFlags, PageId, Pte, TraceEvent, Vma, VmaId, VmaKind, World,
 };
 
 use crate::fs::ext4::inode::mkwrite::{VmFault, ext4_page_mkwrite};
@@ -181,10 +181,10 @@ fn remove_vma(w: &mut World, id: VmaId) {
 /// The mapping that holds `address`.
 #[must_use]
 pub fn find_vma(w: &World, process: u8, address: u64) -> Option<(VmaId, Vma)> {
-    w.vmas
-        .iter()
-        .find(|(_, vma)| vma.process == process && (vma.start..vma.start + page_up(vma.len)).contains(&address))
-        .map(|(id, vma)| (id, *vma))
+    let holds = |vma: &Vma| vma.process == process && (vma.start..vma.start + page_up(vma.len)).contains(&address);
+    let at = w.vmas.slots().iter().position(holds)?;
+    let id = VmaId::from_index(at);
+    Some((id, *w.vmas.at(id)))
 }
 
 fn page_up(len: u64) -> u64 {
@@ -288,7 +288,13 @@ fn overlapping(w: &World, process: u8, from: u64, to: u64) -> Vec<(VmaId, Vma)> 
 /// True if a read of `address` needs no fault.
 #[must_use]
 pub fn readable_now(w: &World, process: u8, address: u64) -> bool {
-    present(w, process, address).is_some() && find_vma(w, process, address).is_some_and(|(_, vma)| vma.readable)
+    readable(w, process, address).is_some()
+}
+
+/// The bytes behind a present page of memory that may be read.
+#[must_use]
+pub fn readable(w: &World, process: u8, address: u64) -> Option<ContentId> {
+    present(w, process, address).filter(|_| find_vma(w, process, address).is_some_and(|(_, vma)| vma.readable))
 }
 
 /// A page fault on a read: makes the page present.

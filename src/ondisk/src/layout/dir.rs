@@ -75,6 +75,7 @@ fn bad(field: &'static str, at: usize, found: usize, rule: &'static str) -> Layo
 ///
 /// # Errors
 /// `TooShort`, or `BadField` with the rule that it breaks.
+#[inline]
 pub fn entry_at(block: &[u8], offset: usize) -> Result<Entry<'_>, LayoutError> {
     let [i0, i1, i2, i3, r0, r1, name_len, file_type] = take("directory block", block, offset)?;
     let rec_len = usize::from(u16::from_le_bytes([r0, r1]));
@@ -112,11 +113,13 @@ pub fn entries(block: &[u8]) -> impl Iterator<Item = Result<Entry<'_>, LayoutErr
 /// # Errors
 /// That of a damaged entry before it.
 pub fn find<'a>(block: &'a [u8], name: &[u8]) -> Result<Option<Entry<'a>>, LayoutError> {
-    for entry in entries(block) {
-        let entry = entry?;
-        if entry.ino != Ino(0) && entry.name == name {
+    let mut offset = 0;
+    while offset < block.len() {
+        let entry = entry_at(block, offset)?;
+        if entry.name == name && entry.ino != Ino(0) {
             return Ok(Some(entry));
         }
+        offset += entry.rec_len;
     }
     Ok(None)
 }

@@ -137,9 +137,7 @@ impl Run {
     /// # Errors
     /// See [`RunError`]. Nothing is left behind.
     pub fn new(scenario: &Scenario, options: RunOptions) -> Result<Self, RunError> {
-        let mut world = World::default();
-        let size_bytes = image::load(&mut world, scenario, options.image.as_deref())?;
-        boot(&mut world, scenario);
+        let (mut world, size_bytes) = booted_world(scenario, options.image.as_deref())?;
         world.trace.all_calls = options.all_calls;
         let machine = Machine::new(world, false);
         let buffers = program::buffer_names(scenario);
@@ -338,6 +336,18 @@ impl Run {
             history.seek(w, head);
         });
     }
+}
+
+/// A machine's state before its first task: the scenario's image on the device, its memory and
+/// limits set. With it the size of the device, in bytes. Nothing is mounted.
+///
+/// # Errors
+/// As [`Run::new`], but for the mount.
+pub fn booted_world(scenario: &Scenario, upload: Option<&[u8]>) -> Result<(World, u64), RunError> {
+    let mut world = World::default();
+    let size_bytes = image::load(&mut world, scenario, upload)?;
+    boot(&mut world, scenario);
+    Ok((world, size_bytes))
 }
 
 /// Memory, limits and device, as the scenario says.

@@ -451,7 +451,7 @@ impl Program {
             }
             Op::Pread { fd, off, len } => {
                 let file = self.file(kt, fd)?;
-                ext4_file_read_iter(kt, file, *off, *len).await.map(|bytes| bytes.len() as u64)
+                ext4_file_read_iter(kt, file, *off, *len, &mut Vec::new()).await
             }
             Op::Lseek { fd, off, whence: Whence::Data } => seek_hole_data(kt, self.file(kt, fd)?, *off, false).await,
             Op::Lseek { fd, off, whence: Whence::Hole } => seek_hole_data(kt, self.file(kt, fd)?, *off, true).await,

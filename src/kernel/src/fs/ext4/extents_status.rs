@@ -80,7 +80,9 @@ pub fn es_lookup_extent(w: &mut World, inode: InodeId, lblk: u32) -> Option<(u32
     w.graph("ext4_es_lookup_extent");
     point!(w, EXT4_ES_LOOKUP_EXTENT_ENTER, ino, lblk);
     let found = at_or_before(w, inode, lblk).filter(|&found| end_of(found) > u64::from(lblk));
-    if let Some((at, mut es)) = found {
+    if let Some((at, mut es)) = found
+        && es.status & ES_REFERENCED == 0
+    {
         es.status |= ES_REFERENCED;
         w.es_set((inode, at), Some(es));
     }

@@ -152,9 +152,8 @@ pub fn ext4_bio_write_page(
             w.contents.range_mut(rec, content, from, PAGE_SIZE as usize - from).fill(0);
         }
     }
-    let bhs: Vec<BhId> = w.page_bhs(page).collect();
     let mut to_submit = 0;
-    for &bh in &bhs {
+    for bh in w.page_bhs(page) {
         let head = *w.bhs.at(bh);
         if u64::from(head.offset) >= len {
             let flags = &mut w.bh_mut(bh).flags;
@@ -180,7 +179,7 @@ pub fn ext4_bio_write_page(
         flags.insert(BhFlags::ASYNC_WRITE);
         to_submit += 1;
     }
-    for bh in bhs {
+    for bh in w.page_bhs(page) {
         if w.bhs.at(bh).flags.contains(BhFlags::ASYNC_WRITE) {
             io_submit_add_bh(w, io, bh, wbc.sync_mode);
         }

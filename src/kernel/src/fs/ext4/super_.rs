@@ -313,9 +313,36 @@ pub fn journal_blocks(w: &World) -> u32 {
 /// If the two have different lengths.
 pub fn put_changed(w: &mut World, bh: BhId, offset: usize, old: &[u8], new: &[u8]) {
     assert_eq!(old.len(), new.len(), "a structure keeps its size");
-    let Some(first) = old.iter().zip(new).position(|(a, b)| a != b) else { return };
-    let last = old.iter().zip(new).rposition(|(a, b)| a != b).expect("there is a first one");
-    w.bh_bytes_mut(bh, offset + first, last + 1 - first).copy_from_slice(&new[first..=last]);
+    if let Some(changed) = changed_range(old, new) {
+        w.bh_bytes_mut(bh, offset + changed.start, changed.len()).copy_from_slice(&new[changed]);
+    }
+}
+
+/// The same against the bytes that the buffer has.
+pub fn put_new(w: &mut World, bh: BhId, offset: usize, new: &[u8]) {
+    if let Some(changed) = changed_range(&w.bh_bytes(bh)[offset..offset + new.len()], new) {
+        w.bh_bytes_mut(bh, offset + changed.start, changed.len()).copy_from_slice(&new[changed]);
+    }
+}
+
+/// From the first byte that differs to the last, looked for sixteen at a time.
+fn changed_range(old: &[u8], new: &[u8]) -> Option<std::ops::Range<usize>> {
+    let ((old16, old_rest), (new16, new_rest)) = (old.as_chunks::<16>(), new.as_chunks::<16>());
+    let rest = old16.len() * 16;
+    let within = |from: usize, len: usize| {
+        let (a, b) = (&old[from..from + len], &new[from..from + len]);
+        let first = a.iter().zip(b).position(|(a, b)| a != b)?;
+        let last = a.iter().zip(b).rposition(|(a, b)| a != b)?;
+        Some(from + first..from + last + 1)
+    };
+    let tail = within(rest, old_rest.len().min(new_rest.len()));
+    let Some(head) = old16.iter().zip(new16).position(|(a, b)| a != b) else { return tail };
+    let start = within(head * 16, 16)?.start;
+    let end = match tail {
+        Some(tail) => tail.end,
+        None => within(old16.iter().zip(new16).rposition(|(a, b)| a != b)? * 16, 16)?.end,
+    };
+    Some(start..end)
 }
 
 /// Changes the superblock in its buffer, checksum included.

@@ -318,13 +318,19 @@ pub fn ext4_do_update_inode(w: &mut World, kt: &Kthread, inode: InodeId, bh: BhI
     w.graph("ext4_inode_csum_set");
     let sb = w.sb();
     let size = usize::from(sb.inode_size);
-    let old = w.bh_bytes(bh)[offset..offset + size].to_vec();
-    let mut slot = old.clone();
+    let (mut small, mut large) = ([0; 256], Vec::new());
+    let slot = if size <= small.len() {
+        &mut small[..size]
+    } else {
+        large.resize(size, 0);
+        &mut large[..]
+    };
+    slot.copy_from_slice(&w.bh_bytes(bh)[offset..offset + size]);
     let head = *w.inodes.at(inode);
     if head.bits.contains(InodeBits::STATE_NEW) {
         slot.fill(0);
     }
-    let mut disk = raw::Inode::parse_sized(&slot, sb.inode_size).expect("an inode slot has the mounted size");
+    let mut disk = raw::Inode::parse_sized(slot, sb.inode_size).expect("an inode slot has the mounted size");
     let (sizes, times) = (*w.sizes.at(inode), *w.times.at(inode));
     disk.i_mode.set(head.mode);
     disk.set_uid(head.uid);
@@ -356,11 +362,14 @@ pub fn ext4_do_update_inode(w: &mut World, kt: &Kthread, inode: InodeId, bh: BhI
     if size == raw::OLD_SIZE {
         disk.i_extra_isize.set(0);
     }
-    disk.write_sized(&mut slot, sb.inode_size).expect("an inode slot has the mounted size");
-    if has_csum(w) {
-        raw::update_checksum(&mut slot, sb.csum_seed, Ino(head.ino)).expect("an inode slot has at least 128 bytes");
+    disk.write_sized(slot, sb.inode_size).expect("an inode slot has the mounted size");
+    // The same bytes have the same checksum.
+    if *slot != w.bh_bytes(bh)[offset..offset + size] {
+        if has_csum(w) {
+            raw::update_checksum(slot, sb.csum_seed, Ino(head.ino)).expect("an inode slot has at least 128 bytes");
+        }
+        super_::put_new(w, bh, offset, slot);
     }
-    super_::put_changed(w, bh, offset, &old, &slot);
     handle_dirty_metadata(w, kt, bh);
     if head.bits.contains(InodeBits::STATE_NEW) {
         w.inode_mut(inode).bits.remove(InodeBits::STATE_NEW);

@@ -405,17 +405,17 @@ async fn map_and_read_buffers(
 ) -> Result<(), Errno> {
     let from = pos % PAGE_SIZE;
     let to = from + len;
-    let heads: Vec<BhId> = kt.with(|w| {
+    let heads = kt.with(|w| {
         if w.pages.at(page).nr_bhs == 0 {
             create_empty_buffers(w, page);
         }
-        w.page_bhs(page).collect()
+        w.page_bhs(page)
     });
     let first = kt.with(|w| (pos / PAGE_SIZE * PAGE_SIZE) >> w.sb().block_bits) as u32;
     let mut waits = Vec::new();
     let mut failed = None;
-    for (n, &bh) in heads.iter().enumerate() {
-        let block = first + n as u32;
+    for (n, bh) in (0..).zip(heads) {
+        let block = first + n;
         match begin_buffer(kt, inode, page, bh, block, from, to, get_block).await {
             Ok(true) => waits.push(bh),
             Ok(false) => {}
@@ -806,7 +806,7 @@ pub fn page_zero_new_buffers(w: &mut World, page: PageId, from: u64, to: u64) {
 /// uptodate and dirty; the page becomes uptodate once all its buffers are.
 pub fn block_commit_write(w: &mut World, page: PageId, from: u64, to: u64) {
     let mut partial = false;
-    for bh in w.page_bhs(page).collect::<Vec<_>>() {
+    for bh in w.page_bhs(page) {
         let head = *w.bhs.at(bh);
         let (start, end) = (u64::from(head.offset), u64::from(head.offset) + u64::from(head.size));
         if end <= from || start >= to {

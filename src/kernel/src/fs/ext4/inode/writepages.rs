@@ -432,8 +432,7 @@ fn process_page_bufs(
     mut lblk: u32,
 ) -> Scan {
     let blocks = w.sizes.at(mpd.inode).i_size.div_ceil(block_size(w));
-    let bhs: Vec<BhId> = w.page_bhs(page).skip(from).collect();
-    for bh in bhs {
+    for bh in w.page_bhs(page).skip(from) {
         assert!(!w.bhs.at(bh).flags.contains(BhFlags::LOCK), "BUG_ON: a buffer of a locked page is not under read");
         if u64::from(lblk) >= blocks || !mpage_add_bh_to_extent(w, mpd, lblk, bh) {
             if mpd.len > 0 || !mpd.do_map {
@@ -598,8 +597,7 @@ fn mpage_process_page(
     let block = block_size(w);
     let io_end = mpd.io.io_end;
     let mut size = 0;
-    let bhs: Vec<BhId> = w.page_bhs(page).collect();
-    for (n, bh) in bhs.into_iter().enumerate() {
+    for (n, bh) in w.page_bhs(page).enumerate() {
         if *lblk >= mpd.lblk + mpd.len {
             (mpd.len, mpd.state) = (0, RunState::empty());
             io_end_vec_extend(w, io_end, size);

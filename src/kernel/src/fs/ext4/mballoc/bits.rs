@@ -27,16 +27,21 @@ impl GroupBits {
 
     /// The first cluster from `n` that is free (or in use), else the group's end.
     fn next(&self, n: u32, free: bool) -> u32 {
+        self.next_before(n, self.clusters, free)
+    }
+
+    /// The first cluster from `n` that is free (or in use), else `end`.
+    fn next_before(&self, n: u32, end: u32, free: bool) -> u32 {
         let mut at = n;
-        while at < self.clusters {
+        while at < end {
             let word = self.words[(at / 64) as usize];
             let wanted = if free { !word } else { word } >> (at % 64);
             if wanted != 0 {
-                return (at + wanted.trailing_zeros()).min(self.clusters);
+                return (at + wanted.trailing_zeros()).min(end);
             }
             at = (at / 64 + 1) * 64;
         }
-        self.clusters
+        end
     }
 
     /// The first free cluster from `n`.
@@ -56,7 +61,7 @@ impl GroupBits {
     }
 
     fn all_free(&self, start: u32, len: u32) -> bool {
-        start + len <= self.clusters && self.next(start, false) >= start + len
+        start + len <= self.clusters && self.next_before(start, start + len, false) == start + len
     }
 
     /// `mb_find_order_for_block()`: order of the chunk a free cluster belongs to.
