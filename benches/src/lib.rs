@@ -2,8 +2,11 @@
 //!
 //! Nothing here reads a clock: the caller does, natively or in a browser.
 
+#![recursion_limit = "256"]
+
 #[cfg(target_arch = "wasm32")]
 mod web;
+pub mod workloads;
 
 use session::run::{Progress, Run, RunOptions};
 use session::scenario::{Buffer, BufferKind, Fill, Mkfs, Op, Scenario, Segment};
