@@ -133,7 +133,7 @@ fn differs(w: &World, change: &Change) -> bool {
         arenas pages bhs inodes sizes times syncs idata locks files tasks stacks runs accts comms locals locals_high vmas iters
             handles io_ends wbs ras groups bitmap pas supers counters;
         maps cache ptes shmem iovecs fds es faults bio_vecs io_end_vecs io_end_pieces page_io_end completed_io events
-            dirty_inodes journal inode_hash freed inline)
+            dirty_inodes journal logged inode_hash freed inline)
 }
 
 /// A map's key, for telling its changes apart.
@@ -155,6 +155,7 @@ fn map_key(change: &Change) -> Option<(u8, u64, u64)> {
         Change::journal((tid, seq), _) => (13, (*tid).into(), *seq),
         Change::inode_hash(ino, _) => (14, (*ino).into(), 0),
         Change::freed((tid, cluster), _) => (15, (*tid).into(), *cluster),
+        Change::logged(bh, _) => (18, bh.0.into(), 0),
         Change::faults(n, _) => (16, (*n).into(), 0),
         Change::inline(inode, _) => (17, inode.0.into(), 0),
         _ => return None,
@@ -473,6 +474,8 @@ pub fn wait_name(w: &World, wait: WaitOn) -> String {
         WaitOn::MmapSem(id) => format!("i_mmap_sem of inode {}", ino(id)),
         WaitOn::Task(task) => format!("task {}", task_name(w, task)),
         WaitOn::Journal(tid) => format!("transaction {tid}"),
+        WaitOn::Thaw => "the file system to thaw".to_owned(),
+        WaitOn::Writers => "the last writer, to freeze".to_owned(),
         WaitOn::Work(_) => "work".to_owned(),
     }
 }

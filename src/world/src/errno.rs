@@ -61,6 +61,8 @@ pub enum Errno {
     EOVERFLOW = 75,
     /// Operation not supported on transport endpoint.
     EOPNOTSUPP = 95,
+    /// The file system was told to stop.
+    ESHUTDOWN = 108,
     /// Quota exceeded.
     EDQUOT = 122,
     /// Structure needs cleaning.

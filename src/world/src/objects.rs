@@ -432,6 +432,10 @@ pub enum WaitOn {
     Task(TaskId),
     /// The journal: a commit to end or space.
     Journal(u32),
+    /// A frozen file system to thaw.
+    Thaw,
+    /// The last writer, so that a file system can be frozen.
+    Writers,
     /// A work queue of a kernel thread.
     Work(u32),
 }
@@ -623,6 +627,8 @@ pub struct Handle {
     pub credits: u32,
     /// Blocks first modified in the transaction by this handle.
     pub dirtied: u32,
+    /// `h_err`: what went wrong inside, a number, 0 for nothing.
+    pub err: u16,
 }
 
 /// A block I/O request in flight.
@@ -828,8 +834,14 @@ pub struct SuperInfo {
     pub stable_writes: bool,
     /// EXT4_FLAGS_SHUTDOWN.
     pub shutdown: bool,
+    /// `s_writers.frozen`: 0, or how far a freeze has come.
+    pub frozen: u8,
     /// The journal was aborted: nothing is committed any more.
     pub aborted: bool,
+    /// EXT4_MF_FS_ABORTED: read only because of an error.
+    pub fs_aborted: bool,
+    /// `s_bdev_wb_err`: errors of writing metadata seen.
+    pub bdev_wb_err: u32,
     /// log2 of the block size.
     pub block_bits: u8,
     /// log2 of blocks per cluster.
@@ -930,6 +942,12 @@ pub enum Counter {
     DeviceLatency,
     /// The device wants pages under writeback left alone, 1, or not, 0.
     StableWrites,
+    /// Tasks inside sb_start_write().
+    SbWriters,
+    /// Tasks inside sb_start_pagefault().
+    SbFaults,
+    /// Tasks inside sb_start_intwrite().
+    SbInternal,
     /// s_kbytes_written: sectors written since mount.
     SectorsWritten,
     /// Bytes written to the device.

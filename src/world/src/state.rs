@@ -264,6 +264,8 @@ world! {
         dirty_inodes / dirty_inode_set: u64 => InodeId;
         /// Buffers of a transaction in the order first dirtied.
         journal / journal_set: (u32, u64) => BhId;
+        /// What the log holds of buffers that the running transaction changes.
+        logged / logged_set: BhId => ContentId;
         /// Inode numbers to in-core inodes.
         inode_hash / inode_hash_set: u32 => InodeId;
         /// Clusters freed in a transaction that is not yet committed.

@@ -11,8 +11,8 @@
 
 use sched::{schedule, wake_all};
 use world::{
-    Bio, BioId, BioVec, Counter, DeviceFault, Errno, Event, FaultOf, InodeId, PAGE_SIZE, PageFlags, UnitId, WaitOn,
-    World,
+    BhId, Bio, BioId, BioVec, ContentId, Counter, DeviceFault, Errno, Event, FaultOf, InodeId, PAGE_SIZE, PageFlags,
+    UnitId, WaitOn, World,
 };
 
 use crate::fs::buffer;
@@ -230,6 +230,14 @@ fn count_transfer(w: &mut World, bio: &Bio) {
     } else {
         *w.counter_mut(Counter::DeviceBytesRead) += len;
     }
+}
+
+/// The bytes of `copy` go to a buffer's place, without a request: what a replay
+/// of the log at the next mount would do.
+pub fn replay_buffer(w: &mut World, bh: BhId, copy: ContentId) {
+    let head = *w.bhs.at(bh);
+    let at = head.blocknr * u64::from(head.size);
+    write_device(w, at, copy, usize::from(head.offset), usize::from(head.size));
 }
 
 fn write_device(w: &mut World, at: u64, from: world::ContentId, offset: usize, len: usize) {

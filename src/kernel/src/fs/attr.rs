@@ -7,6 +7,7 @@ use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_st
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::fs::inode::current_time;
+use crate::fs::super_::{Freeze, sb_end_write, sb_start_write};
 use crate::site;
 use crate::trace::call;
 
@@ -16,6 +17,7 @@ use crate::trace::call;
 /// `EIO` after a shutdown; `EPERM` on an immutable file.
 pub async fn fchmod(kt: &Kthread, file: FileId, mode: u16) -> Result<(), Errno> {
     let inode = kt.with(|w| w.files.at(file).inode);
+    sb_start_write(kt, Freeze::Write).await; // mnt_want_write_file()
     down_write(kt, RwSem::IRwsem(inode)).await;
     let changed = call!(kt, &site::EXT4_SETATTR_MODE, &[], async {
         if kt.with(|w| w.sb().shutdown) {
@@ -36,7 +38,10 @@ pub async fn fchmod(kt: &Kthread, file: FileId, mode: u16) -> Result<(), Errno> 
         Ok(())
     })
     .await;
-    kt.with(|w| up_write(w, RwSem::IRwsem(inode)));
+    kt.with(|w| {
+        up_write(w, RwSem::IRwsem(inode));
+        sb_end_write(w, Freeze::Write);
+    });
     changed
 }
 
@@ -46,9 +51,13 @@ pub async fn fchmod(kt: &Kthread, file: FileId, mode: u16) -> Result<(), Errno> 
 /// What the journal gives.
 pub async fn setflags(kt: &Kthread, file: FileId, flags: u32, set: bool) -> Result<(), Errno> {
     let inode = kt.with(|w| w.files.at(file).inode);
+    sb_start_write(kt, Freeze::Write).await; // mnt_want_write_file()
     down_write(kt, RwSem::IRwsem(inode)).await;
     let done = ioctl_setflags(kt, inode, flags, set).await;
-    kt.with(|w| up_write(w, RwSem::IRwsem(inode)));
+    kt.with(|w| {
+        up_write(w, RwSem::IRwsem(inode));
+        sb_end_write(w, Freeze::Write);
+    });
     done
 }
 

@@ -89,7 +89,13 @@ pub fn getblk(w: &mut World, block: u64) -> BhId {
         graph_find_get_block(w, block);
     }
     w.graph("}");
-    page.bh(n)
+    let bh = page.bh(n);
+    let flags = w.bhs.at(bh).flags;
+    if flags.contains(BhFlags::WRITE_EIO) && !flags.intersects(BhFlags::UPTODATE | BhFlags::LOCK) {
+        // ext4_buffer_uptodate(): what could not be written still is the newer
+        w.bh_mut(bh).flags.insert(BhFlags::UPTODATE);
+    }
+    bh
 }
 
 /// `__find_get_block()`, fs/buffer.c: asks the CPU's list of recent buffers, then the page cache.
@@ -217,16 +223,6 @@ pub async fn wait_on_buffer(kt: &Kthread, bh: BhId) {
     }
 }
 
-/// `ext4_buffer_uptodate()`, fs/ext4/ext4.h: a buffer that could not be written
-/// still holds the newer bytes, so it is not read again.
-fn ext4_buffer_uptodate(w: &mut World, bh: BhId) -> BhFlags {
-    let flags = w.bhs.at(bh).flags;
-    if flags.contains(BhFlags::WRITE_EIO) && !flags.intersects(BhFlags::UPTODATE | BhFlags::LOCK) {
-        w.bh_mut(bh).flags.insert(BhFlags::UPTODATE);
-    }
-    w.bhs.at(bh).flags
-}
-
 /// `__bread()`: the buffer of a device block with its bytes.
 ///
 /// # Errors
@@ -234,7 +230,7 @@ fn ext4_buffer_uptodate(w: &mut World, bh: BhId) -> BhFlags {
 pub async fn bread(kt: &Kthread, block: u64, rwbs: u8) -> Result<BhId, Errno> {
     let bh = kt.with(|w| {
         let bh = getblk(w, block);
-        let flags = ext4_buffer_uptodate(w, bh);
+        let flags = w.bhs.at(bh).flags;
         if !flags.intersects(BhFlags::UPTODATE | BhFlags::LOCK) {
             submit_bh_read(w, bh, rwbs);
         }

@@ -48,7 +48,7 @@ pub async fn file_modified(kt: &Kthread, file: FileId) -> Result<(), Errno> {
 /// docs/omissions.md#xattr.
 ///
 /// # Errors
-/// What marking the inode dirty gives.
+/// `EIO` if bits are to be stripped after a shutdown.
 async fn file_remove_privs(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     call!(kt, &site::FILE_REMOVE_PRIVS, &[], async {
         let (fast, kill) = kt.with(|w| {
@@ -64,7 +64,10 @@ async fn file_remove_privs(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
         if kill != 0 {
             probe!(kt, FRP_KILL, kill = kill).await;
             kt.graph("notify_change { current_time { timestamp_truncate }");
-            call!(kt, &site::EXT4_SETATTR_MODE, &[], async {
+            let changed = call!(kt, &site::EXT4_SETATTR_MODE, &[], async {
+                if kt.with(|w| w.sb().shutdown) {
+                    return Err(Errno::EIO);
+                }
                 kt.with(|w| {
                     let now = current_time(w);
                     w.inode_mut(inode).mode &= !kill;
@@ -72,9 +75,14 @@ async fn file_remove_privs(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
                 });
                 let all = InodeState::DIRTY_SYNC | InodeState::DIRTY_DATASYNC | InodeState::DIRTY_PAGES;
                 mark_inode_dirty(kt, inode, all).await;
+                Ok(())
             })
             .await;
             kt.graph("}");
+            if changed.is_err() {
+                probe!(kt, FRP_FAIL, kill = kill).await;
+                return changed;
+            }
         }
         probe!(kt, FRP_NOSEC, kill = kill).await;
         kt.with(|w| w.inode_mut(inode).bits.insert(InodeBits::NOSEC));

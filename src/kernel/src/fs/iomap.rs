@@ -121,7 +121,10 @@ fn is_delalloc(w: &mut World, inode: InodeId, map: &mut MapBlocks) -> bool {
 }
 
 /// `iomap_apply()`: the stretch at `offset`, cut to what is asked.
-async fn stretch(kt: &Kthread, inode: InodeId, offset: u64, length: u64) -> Result<(Iomap, u64), Errno> {
+///
+/// # Errors
+/// As the mapping, or `EINVAL` behind the last block a file can have.
+pub(crate) async fn stretch(kt: &Kthread, inode: InodeId, offset: u64, length: u64) -> Result<(Iomap, u64), Errno> {
     let iomap = ext4_iomap_begin_report(kt, inode, offset, length).await?;
     let end = iomap.offset + iomap.length;
     Ok((iomap, length.min(end.saturating_sub(offset))))

@@ -10,5 +10,6 @@ pub mod jbd2;
 pub mod open;
 pub mod read_write;
 pub mod splice;
+pub mod super_;
 pub mod sync;
 pub mod writeback_inodes;

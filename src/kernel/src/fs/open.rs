@@ -21,6 +21,7 @@ use crate::fs::ext4::namei::{
     ext4_unlink,
 };
 use crate::fs::ext4::super_::{MountOpts, journal_super};
+use crate::fs::super_::{Freeze, file_end_write, file_start_write, sb_end_write, sb_start_write};
 use crate::mm::writeback::{filemap_flush, filemap_sample_wb_err};
 use crate::probe;
 use crate::site;
@@ -234,6 +235,26 @@ async fn open_last_lookups(
         return Ok((inode, false));
     }
     let create = flags.contains(OpenFlags::CREAT);
+    // mnt_want_write(): even a look-up waits for a frozen file system if the open may change something.
+    let writes = flags.writes() || flags.intersects(OpenFlags::CREAT | OpenFlags::TRUNC);
+    if writes {
+        sb_start_write(kt, Freeze::Write).await;
+    }
+    let found = look_up_or_create(kt, dir, name, create, mode).await;
+    if writes {
+        kt.with(|w| sb_end_write(w, Freeze::Write));
+    }
+    found
+}
+
+/// The rest of `lookup_open()`.
+async fn look_up_or_create(
+    kt: &Kthread,
+    dir: InodeId,
+    name: &[u8],
+    create: bool,
+    mode: u16,
+) -> Result<(InodeId, bool), Errno> {
     if !create {
         return Ok((ext4_lookup(kt, dir, name).await?.ok_or(Errno::ENOENT)?, false));
     }
@@ -268,14 +289,20 @@ async fn do_open(kt: &Kthread, inode: InodeId, flags: OpenFlags, created: bool) 
     if !created {
         kt.with(|w| may_open(w, kt.task, inode, flags))?;
     }
-    let file = do_dentry_open(kt, inode, flags).await?;
-    if kind == S_IFREG && flags.contains(OpenFlags::TRUNC) && !created {
-        let truncated = handle_truncate(kt, inode).await;
-        if let Err(errno) = truncated {
-            kt.with(|w| w.inode_mut(inode).count += 1); // the caller drops its own
-            filp_close(kt, file).await;
-            return Err(errno);
-        }
+    let do_truncate = kind == S_IFREG && flags.contains(OpenFlags::TRUNC) && !created;
+    if do_truncate {
+        sb_start_write(kt, Freeze::Write).await; // mnt_want_write()
+    }
+    let opened = do_dentry_open(kt, inode, flags).await;
+    let truncated = if do_truncate && opened.is_ok() { handle_truncate(kt, inode).await } else { Ok(()) };
+    if do_truncate {
+        kt.with(|w| sb_end_write(w, Freeze::Write));
+    }
+    let file = opened?;
+    if let Err(errno) = truncated {
+        kt.with(|w| w.inode_mut(inode).count += 1); // the caller drops its own
+        filp_close(kt, file).await;
+        return Err(errno);
     }
     Ok(file)
 }
@@ -381,6 +408,13 @@ async fn handle_truncate(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
 /// `do_tmpfile()`, fs/namei.c:3369: O_TMPFILE in the directory that `path` names.
 async fn do_tmpfile(kt: &Kthread, path: &str, flags: OpenFlags, mode: u16) -> Result<FileId, Errno> {
     let dir = path_lookup(kt, path).await?;
+    sb_start_write(kt, Freeze::Write).await; // mnt_want_write()
+    let opened = tmpfile_in(kt, dir, flags, mode).await;
+    kt.with(|w| sb_end_write(w, Freeze::Write));
+    opened
+}
+
+async fn tmpfile_in(kt: &Kthread, dir: InodeId, flags: OpenFlags, mode: u16) -> Result<FileId, Errno> {
     let made = if !kt.with(|w| is_dir(w, dir)) {
         Err(Errno::ENOTDIR)
     } else {
@@ -472,6 +506,7 @@ async fn with_parent<T>(
     work: impl AsyncFnOnce(InodeId, &[u8]) -> Result<T, Errno>,
 ) -> Result<T, Errno> {
     let parent = link_path_walk(kt, path).await?;
+    sb_start_write(kt, Freeze::Write).await; // mnt_want_write()
     let done = if parent.name.is_empty() {
         Err(Errno::EEXIST)
     } else {
@@ -485,6 +520,7 @@ async fn with_parent<T>(
             Err(errno) => Err(errno),
         }
     };
+    kt.with(|w| sb_end_write(w, Freeze::Write));
     iput(kt, parent.dir).await?;
     done
 }
@@ -546,9 +582,9 @@ pub async fn do_rmdir(kt: &Kthread, path: &str) -> Result<(), Errno> {
     iput(kt, inode).await
 }
 
-/// `may_delete()`, fs/namei.c: not what is immutable or append-only.
+/// `may_delete()`, fs/namei.c: not what is immutable, append-only or swapped to.
 fn may_delete(w: &World, inode: InodeId) -> Result<(), Errno> {
-    let fixed = InodeBits::IMMUTABLE | InodeBits::APPEND;
+    let fixed = InodeBits::IMMUTABLE | InodeBits::APPEND | InodeBits::SWAPFILE;
     if w.inodes.at(inode).bits.intersects(fixed) { Err(Errno::EPERM) } else { Ok(()) }
 }
 
@@ -593,6 +629,30 @@ pub async fn list_dir(kt: &Kthread, path: &str) -> Result<Vec<DirEntry>, Errno> 
     let names = ext4_readdir(kt, dir).await;
     iput(kt, dir).await?;
     names
+}
+
+/// `do_sys_ftruncate()`, fs/open.c:155, with `do_truncate()`.
+///
+/// # Errors
+/// `EINVAL` for what is not a regular file open for writing, `EPERM` for one
+/// that only grows, or what ext4 gives.
+pub async fn do_sys_ftruncate(kt: &Kthread, file: FileId, len: u64) -> Result<(), Errno> {
+    let inode = kt.with(|w| {
+        let head = *w.files.at(file);
+        let node = w.inodes.at(head.inode);
+        if i64::try_from(len).is_err() || node.mode & S_IFMT != S_IFREG || !head.writable {
+            return Err(Errno::EINVAL);
+        }
+        if node.bits.contains(InodeBits::APPEND) { Err(Errno::EPERM) } else { Ok(head.inode) }
+    })?;
+    sb_start_write(kt, Freeze::Write).await;
+    down_write(kt, RwSem::IRwsem(inode)).await;
+    let done = ext4_setattr_size(kt, inode, len).await;
+    kt.with(|w| {
+        up_write(w, RwSem::IRwsem(inode));
+        sb_end_write(w, Freeze::Write);
+    });
+    done
 }
 
 /// `vfs_fallocate()`, fs/open.c:228: what is checked before the file system is asked.
@@ -642,8 +702,10 @@ pub async fn vfs_fallocate(kt: &Kthread, file: FileId, mode: u32, offset: u64, l
     if signed.checked_add(signed_len).is_none_or(|end| end.cast_unsigned() > max) {
         return Err(Errno::EFBIG);
     }
+    let started = file_start_write(kt, file).await;
     kt.graph("vfs_fallocate {");
     let done = ext4_fallocate(kt, file, mode, offset, len).await;
     kt.graph("}");
+    file_end_write(kt, started);
     done
 }

@@ -9,6 +9,7 @@ use world::{Errno, FileId, Iovec, World};
 
 use crate::fs::ext4::file::{Iocb, Kiocb, ext4_file_write_iter};
 use crate::fs::open::OpenFlags;
+use crate::fs::super_::{file_end_write, file_start_write};
 use crate::iov_iter::{iov_iter_count, iov_iter_init};
 use crate::mm::memory::TASK_SIZE_MAX;
 use crate::probe;
@@ -138,9 +139,11 @@ async fn vfs_write(kt: &Kthread, file: FileId, base: u64, count: u64, pos: &mut 
             iov_iter_init(w, kt.task, &[Iovec { base, len: count }]);
             iocb_flags(w, file)
         });
+        let started = file_start_write(kt, file).await;
         probe!(kt, VW_CALL).await;
         let mut iocb = Kiocb { file, pos: *pos, flags };
         let ret = ext4_file_write_iter(kt, &mut iocb).await;
+        file_end_write(kt, started);
         if matches!(ret, Ok(written) if written > 0) {
             *pos = iocb.pos;
         }
@@ -212,25 +215,33 @@ async fn vfs_writev(kt: &Kthread, file: FileId, segments: &[Iovec], pos: &mut u6
             iov_iter_count(w, kt.task)
         });
         probe!(kt, VWV_IMPORT, count = count).await;
-        if !kt.with(|w| w.files.at(file).writable) {
-            probe!(kt, VWV_MODE, ret = Errno::EBADF).await;
-            return Err(Errno::EBADF);
-        }
-        if count == 0 {
-            probe!(kt, VWV_ZERO, ret = 0u64).await;
-            return Ok(0);
-        }
-        rw_verify_area(*pos, count)?;
-        let mut flags = kt.with(|w| iocb_flags(w, file));
-        set_rw_flags(&mut flags, rwf)?;
-        probe!(kt, VWV_CALL).await;
-        let mut iocb = Kiocb { file, pos: *pos, flags };
-        let ret = ext4_file_write_iter(kt, &mut iocb).await;
-        *pos = iocb.pos;
-        probe!(kt, VWV_NOTIFY, pos = *pos, ret = ret).await;
+        let started = file_start_write(kt, file).await;
+        let ret = do_iter_write(kt, file, pos, count, rwf).await;
+        file_end_write(kt, started);
         ret
     })
     .await
+}
+
+/// `do_iter_write()`, fs/read_write.c:847, without a frame of its own.
+async fn do_iter_write(kt: &Kthread, file: FileId, pos: &mut u64, count: u64, rwf: u32) -> Result<u64, Errno> {
+    if !kt.with(|w| w.files.at(file).writable) {
+        probe!(kt, VWV_MODE, ret = Errno::EBADF).await;
+        return Err(Errno::EBADF);
+    }
+    if count == 0 {
+        probe!(kt, VWV_ZERO, ret = 0u64).await;
+        return Ok(0);
+    }
+    rw_verify_area(*pos, count)?;
+    let mut flags = kt.with(|w| iocb_flags(w, file));
+    set_rw_flags(&mut flags, rwf)?;
+    probe!(kt, VWV_CALL).await;
+    let mut iocb = Kiocb { file, pos: *pos, flags };
+    let ret = ext4_file_write_iter(kt, &mut iocb).await;
+    *pos = iocb.pos;
+    probe!(kt, VWV_NOTIFY, pos = *pos, ret = ret).await;
+    ret
 }
 
 /// `import_iovec()`, lib/iov_iter.c:1732: checks each segment and caps the total.

@@ -16,6 +16,7 @@ use world::{Errno, FileId, Iovec, PAGE_SIZE, Pte, Vma, VmaKind, World};
 use crate::fs::ext4::file::{Iocb, Kiocb, ext4_file_write_iter};
 use crate::fs::open::OpenFlags;
 use crate::fs::read_write::iocb_flags;
+use crate::fs::super_::{file_end_write, file_start_write};
 use crate::iov_iter::iov_iter_init;
 use crate::mm::filemap::{get_page, put_page};
 use crate::mm::filemap_read::ext4_file_read_iter;
@@ -140,7 +141,8 @@ pub async fn splice_write(
     if head.f_flags & OpenFlags::APPEND.bits() != 0 {
         return Err(Errno::EINVAL);
     }
-    call!(kt, &site::ITER_FILE_SPLICE_WRITE, &[], async {
+    let started = file_start_write(kt, file).await;
+    let ret = call!(kt, &site::ITER_FILE_SPLICE_WRITE, &[], async {
         let (mut left, mut done) = (len, 0);
         while left > 0 && !pipe.buffers.is_empty() {
             let mut array = Vec::new();
@@ -172,7 +174,9 @@ pub async fn splice_write(
         }
         Ok(done)
     })
-    .await
+    .await;
+    file_end_write(kt, started);
+    ret
 }
 
 /// What was written leaves the pipe.

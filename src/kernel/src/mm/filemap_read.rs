@@ -11,6 +11,7 @@ use crate::fs::ext4::readpage::ext4_readpage;
 use crate::fs::ext4::super_::MountOpts;
 use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::fs::inode::current_time;
+use crate::fs::super_::{Freeze, sb_end_write, sb_start_write_trylock};
 use crate::mm::filemap::{add_to_page_cache, get_page, lock_page, put_page, trylock_page, unlock_page};
 use crate::mm::readahead::{RA_PAGES, do_page_cache_ra, page_cache_async_readahead, page_cache_sync_readahead};
 use crate::trace::Graph as _;
@@ -285,12 +286,16 @@ pub async fn touch_atime(kt: &Kthread, file: FileId) {
         if !due {
             return None;
         }
+        if !sb_start_write_trylock(w, Freeze::Write) {
+            return None; // frozen: not worth waiting for
+        }
         w.times_mut(inode).atime = now;
         let lazy = options.contains(MountOpts::LAZYTIME);
         Some(if lazy { InodeState::DIRTY_TIME } else { InodeState::DIRTY_SYNC | InodeState::DIRTY_TIME })
     });
     if let Some(flags) = flags {
         mark_inode_dirty(kt, inode, flags).await;
+        kt.with(|w| sb_end_write(w, Freeze::Write));
     }
 }
 

@@ -5,6 +5,7 @@ pub mod filemap_read;
 pub mod memory;
 pub mod page_writeback;
 pub mod readahead;
+pub mod swapfile;
 pub mod truncate;
 pub mod writeback;
 

@@ -88,6 +88,7 @@ sites! {
     }
     fn FILE_REMOVE_PRIVS = "file_remove_privs" "fs/inode.c":1977 Entry traced 0 -> Decimal (kill: Flags) {
         FRP_FAST :1990 Statement "if (IS_NOSEC(inode)) return 0";
+        FRP_FAIL :1998 Statement "if (error) return error";
         FRP_KILL :1997 Statement "if (kill) notify_change(ATTR_KILL_SUID | ATTR_KILL_SGID)";
         FRP_NOSEC :1999 Statement "inode_has_no_xattr(inode)";
     }
@@ -192,6 +193,7 @@ sites! {
         GWE_DIRTY :2200 Statement "if (i_size_changed) mark_inode_dirty(inode)";
     }
     fn EXT4_WRITE_BEGIN_FN = "ext4_write_begin" "fs/ext4/inode.c":1155 WriteBegin traced 3 -> Decimal (pos: Bytes, len: Bytes, flags: Flags, ret: Status) {
+        WB_SHUTDOWN :1167 Statement "if (ext4_forced_shutdown(sb)) return -EIO";
         WB_INLINE :1180 Statement "if (MAY_INLINE_DATA) ret = ext4_try_to_write_inline_data(); if (ret) done";
         WB_UNLOCK :1207 Statement "create_empty_buffers(page) if it has none; unlock_page(page)";
         WB_JOURNAL :1210 Statement "handle = ext4_journal_start(inode, EXT4_HT_WRITE_PAGE, needed_blocks)";
@@ -516,6 +518,42 @@ sites! {
         SHD_ABORT :650 Statement "jbd2_journal_abort(sbi->s_journal): the superblock of the log says so";
     }
 
+    // ---- fs/super.c: freezing ----
+    fn SB_START_WRITE = "__sb_start_write" "include/linux/fs.h":1673 Entry (level: Count) {
+        SSW_WAIT :1675 Statement "percpu_down_read(sb->s_writers.rw_sem + level - 1)";
+    }
+    fn FREEZE_SUPER = "freeze_super" "fs/super.c":1733 Entry (level: Count, ret: Status) {
+        FRZ_BUSY :1739 Statement "if (sb->s_writers.frozen != SB_UNFROZEN) return -EBUSY";
+        FRZ_LEVEL :1759 Statement "sb->s_writers.frozen = level; sb_wait_write(sb, level)";
+        FRZ_SYNC :1767 Statement "ret = sync_filesystem(sb)";
+        FRZ_DONE :1796 Statement "sb->s_op->freeze_fs(sb); sb->s_writers.frozen = SB_FREEZE_COMPLETE";
+    }
+    fn THAW_SUPER = "thaw_super" "fs/super.c":1844 Entry () {
+        THW_WAKE :1839 Statement "sb->s_op->unfreeze_fs(sb); wake_up(&sb->s_writers.wait_unfrozen)";
+    }
+
+    // ---- mm/swapfile.c ----
+    fn SWAPON = "swapon" "mm/swapfile.c":3175 Entry (ret: Status) {
+        SWO_HEADER :3250 Statement "if (IS_SWAPFILE(inode)) -EBUSY; maxpages = read_swap_header(p, swap_header, inode)";
+        SWO_EXTENTS :3314 Statement "nr_extents = setup_swap_extents(): no hole, something in a row";
+        SWO_FLAG :3385 Statement "inode->i_flags |= S_SWAPFILE; error = inode_drain_writes(inode)";
+    }
+
+    // ---- fs/ext4/super.c: errors ----
+    fn EXT4_ERROR = "__ext4_error" "fs/ext4/super.c":683 Journal (errno: Count, ino: Count, block: Count) {
+        EE_SAVED :704 Statement "save_error_info(sb, error, ino, block, function, line)";
+    }
+    fn EXT4_STD_ERROR = "__ext4_std_error" "fs/ext4/super.c":824 Journal (errno: Count) {
+        ESE_SAVED :845 Statement "save_error_info(sb, -errno, 0, 0, function, line)";
+    }
+    fn EXT4_HANDLE_ERROR = "ext4_handle_error" "fs/ext4/super.c":647 Journal () {
+        EHE_READ_ONLY :672 Statement "if (test_opt(sb, ERRORS_RO)) abort the journal; sb->s_flags |= SB_RDONLY";
+    }
+    fn EXT4_ABORT = "__ext4_abort" "fs/ext4/super.c":859 Journal (errno: Count) {
+        EA_SAVED :869 Statement "save_error_info(sb, error, 0, 0, function, line)";
+        EA_READ_ONLY :888 Statement "jbd2_journal_abort(journal, -EIO); sb->s_flags |= SB_RDONLY";
+    }
+
     // ---- fs/ext4/extents.c, mballoc.c, balloc.c: which block ----
     fn EXT4_MAP_BLOCKS = "ext4_map_blocks" "fs/ext4/inode.c":539 WriteBegin (lblk: Count, len: Count, flags: Flags, pblk: Count, ret: Status) {
         EMB_ES :567 Statement "ext4_es_lookup_extent(inode, map->m_lblk, &es)";
@@ -599,6 +637,8 @@ sites! {
         FRB_BITS :5745 Statement "ext4_mb_clear_bb(): free on disk, to be allocated again after the commit";
     }
     fn EXT4_SHOULD_RETRY_ALLOC = "ext4_should_retry_alloc" "fs/ext4/balloc.c":677 WriteBegin traced 0 -> Decimal (retries: Count) {
+        SRA_NOTHING :694 Statement "if (sbi->s_mb_free_pending == 0) return ext4_has_free_clusters(sbi, 1, 0)";
+        SRA_COMMIT :702 Statement "jbd2_journal_force_commit_nested(sbi->s_journal); return 1";
     }
 
     // ---- fs/fs-writeback.c: an inode becomes dirty ----

@@ -10,6 +10,7 @@
 //! A run is a function of its scenario: the same steps, the same digest,
 //! natively and in wasm, whatever slices it is run in.
 
+mod admin;
 mod image;
 mod inspect;
 mod program;
@@ -18,6 +19,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use kernel::block::ramdisk::{add_fault, clear_faults, irq};
+use kernel::fs::ext4::ioctl::shutdown_now;
+use kernel::fs::jbd2::journal::journal_abort;
 use kernel::mm::memory::{buffer_address, madvise_dontneed};
 use kernel::mm::page_writeback::{IN_BYTES, domain_dirty_limits};
 use kernel::site;
@@ -251,6 +254,10 @@ impl Run {
             }
             Act::Fault(fault) => add_fault(w, fault.rule()),
             Act::Mend {} => clear_faults(w),
+            Act::Shutdown {} => shutdown_now(w),
+            Act::AbortJournal {} => {
+                journal_abort(w, world::Errno::EIO);
+            }
             Act::Sigkill { task } => {
                 let target = w.comms.iter().find(|(_, comm)| comm.as_str() == task).map(|(id, _)| id);
                 if let Some(target) = target {

@@ -4,14 +4,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use kernel::block::ramdisk::{add_fault, clear_faults};
 use kernel::fs::attr;
 use kernel::fs::ext4::extents::fallocate as falloc;
 use kernel::fs::ext4::fsync::ext4_sync_file;
-use kernel::fs::ext4::inode::truncate::ext4_setattr_size;
-use kernel::fs::ext4::super_::{MountOptions, drop_caches, ext4_mount, ext4_shutdown, ext4_umount};
+use kernel::fs::ext4::ioctl::ext4_shutdown;
+use kernel::fs::ext4::super_::{MountOptions, drop_caches, ext4_mount, ext4_umount};
 use kernel::fs::iomap::{fiemap, seek_hole_data};
-use kernel::fs::open::{OpenFlags, do_link, do_mkdir, do_sys_open, do_unlink, filp_close, vfs_fallocate};
+use kernel::fs::open::{
+    OpenFlags, do_link, do_mkdir, do_sys_ftruncate, do_sys_open, do_unlink, filp_close, vfs_fallocate,
+};
 use kernel::fs::read_write::{Rwf, do_pwritev, do_writev, fdget, ksys_pwrite64, ksys_write, llseek};
 use kernel::fs::splice::{Pipe, create_pipe, free_pipe, splice_read, splice_write};
 use kernel::fs::sync::{ksys_sync, vfs_fsync_range};
@@ -20,13 +21,14 @@ use kernel::mm::memory::{
     buffer_address, find_vma, madvise_dontneed, map_buffer, mmap_file, mprotect, msync, munmap, user_load, user_store,
 };
 use kernel::mm::readahead::force_page_cache_ra;
+use kernel::mm::swapfile::{swapoff, swapon};
 use kernel::probe;
 use kernel::site;
 use kernel::trace::{Word, call, write};
 use sched::{Kthread, kill};
 use world::{Errno, FileId, Iovec, PAGE_SIZE, TaskId, TraceEvent, Vma, VmaKind, WaitOn, World};
 
-use super::{OpResult, ProcessEnd};
+use super::{OpResult, ProcessEnd, admin};
 use crate::scenario::ops::{Advice, FallocateMode, Prot, SetClear, Sharing, Whence};
 use crate::scenario::{Buffer, BufferKind, Op, Scenario, Segment, Task};
 
@@ -227,6 +229,7 @@ impl Program {
             Box::pin(self.close_all(kt)).await;
             kt.with(|w| w.trace.on = false);
             probe!(kt, TASK_EXIT).await;
+            admin::let_go(kt).await;
             Box::pin(ksys_sync(kt)).await;
             let unmounted = Box::pin(ext4_umount(kt)).await;
             probe!(kt, OP_END).await;
@@ -531,15 +534,14 @@ impl Program {
                 Ok(0)
             }
             Op::Umount {} => self.unmount(kt).await.map(|()| 0),
-            Op::Fault(fault) => {
-                kt.with(|w| add_fault(w, fault.rule()));
-                Ok(0)
-            }
-            Op::Mend {} => {
-                kt.with(clear_faults);
-                Ok(0)
-            }
-            Op::RaceDontneed { .. } | Op::RaceWrite { .. } | Op::RaceTruncate { .. } | Op::RaceKill {} => {
+            Op::Fault(_) | Op::Mend {} | Op::Freeze {} | Op::Thaw {} | Op::Abort {} => admin::act(kt, op).await,
+            Op::Swapon { path } => swapon(kt, path).await.map(|()| 0),
+            Op::Swapoff { path } => swapoff(kt, path).await.map(|()| 0),
+            Op::Race(_)
+            | Op::RaceDontneed { .. }
+            | Op::RaceWrite { .. }
+            | Op::RaceTruncate { .. }
+            | Op::RaceKill {} => {
                 self.make_ready(kt, op);
                 Ok(0)
             }
@@ -550,6 +552,7 @@ impl Program {
 
     async fn unmount(&self, kt: &Kthread) -> Result<(), Errno> {
         self.close_all(kt).await;
+        admin::let_go(kt).await;
         ksys_sync(kt).await;
         ext4_umount(kt).await
     }
@@ -601,9 +604,7 @@ impl Program {
     }
 
     async fn truncate(&self, kt: &Kthread, fd: &str, len: u64) -> Ret {
-        let file = self.file(kt, fd)?;
-        let inode = kt.with(|w| w.files.at(file).inode);
-        ext4_setattr_size(kt, inode, len).await.map(|()| 0)
+        do_sys_ftruncate(kt, self.file(kt, fd)?, len).await.map(|()| 0)
     }
 
     // ---- a second thread that acts while the first one sleeps ----
@@ -702,6 +703,7 @@ impl Helper {
             }
             Op::RaceWrite { .. } => self.program.write_call(kt, op).await,
             Op::RaceTruncate { fd, len } => self.program.truncate(kt, fd, *len).await,
+            Op::Race(op) => Box::pin(self.program.perform(kt, op)).await,
             _ => {
                 call!(kt, &site::USER, &[0], async {
                     kt.with(|w| kill(w, self.first));

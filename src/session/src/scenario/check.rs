@@ -87,7 +87,7 @@ impl Scenario {
             match &intervention.act {
                 Act::Evict { buf, off, len } => self.check_evict(buf, *off, *len, &format!("{path}.evict"))?,
                 Act::Fault(fault) => fault.check(&format!("{path}.fault"))?,
-                Act::Mend {} => {}
+                Act::Mend {} | Act::Shutdown {} | Act::AbortJournal {} => {}
                 Act::Sigkill { task } => {
                     self.task_named(task, &format!("{path}.sigkill.task"))?;
                 }
@@ -485,7 +485,21 @@ impl Names {
                 }
             }
             Op::Fault(fault) => fault.check(path),
-            Op::Mend {} | Op::Sync {} | Op::RlimitFsize { .. } | Op::Seteuid { .. } => Ok(()),
+            Op::Swapon { path: name } | Op::Swapoff { path: name } => check_path(name, &format!("{path}.path")),
+            Op::Race(op) => {
+                if matches!(**op, Op::Race(_) | Op::RaceWait {} | Op::Remount {} | Op::Umount {} | Op::Buf(_)) {
+                    return fail(path, "the second thread does one plain call");
+                }
+                self.check(op, &format!("{path}.{}", op.name()))?;
+                self.race(path)
+            }
+            Op::Mend {}
+            | Op::Freeze {}
+            | Op::Thaw {}
+            | Op::Abort {}
+            | Op::Sync {}
+            | Op::RlimitFsize { .. }
+            | Op::Seteuid { .. } => Ok(()),
         }
     }
 }

@@ -340,6 +340,10 @@ pub enum Act {
     Fault(Fault),
     /// The device fails no more.
     Mend {},
+    /// EXT4_IOC_SHUTDOWN without a flush of the log.
+    Shutdown {},
+    /// The journal gives up, as after a failed write of its log.
+    AbortJournal {},
     /// Sends SIGKILL.
     Sigkill {
         /// To whom.

@@ -449,6 +449,16 @@ pub enum Op {
     Fault(Fault),
     /// The device fails no more.
     Mend {},
+    /// FIFREEZE.
+    Freeze {},
+    /// FITHAW.
+    Thaw {},
+    /// mount -o remount,abort.
+    Abort {},
+    /// `swapon`; the file needs the header that mkswap(8) writes.
+    Swapon { path: String },
+    /// `swapoff`.
+    Swapoff { path: String },
     /// Sleeps.
     Msleep { ms: u32 },
     /// Closes everything, unmounts, drops all caches, mounts.
@@ -478,6 +488,8 @@ pub enum Op {
     },
     /// The same, but it sends SIGKILL to the writer.
     RaceKill {},
+    /// The same, with any call that names no other operation.
+    Race(Box<Op>),
     /// Waits for that thread; the result is its call's.
     RaceWait {},
 }
@@ -526,6 +538,11 @@ impl Op {
             Op::Sysctl { .. } => "sysctl",
             Op::Fault(_) => "fault",
             Op::Mend {} => "mend",
+            Op::Freeze {} => "freeze",
+            Op::Thaw {} => "thaw",
+            Op::Abort {} => "abort",
+            Op::Swapon { .. } => "swapon",
+            Op::Swapoff { .. } => "swapoff",
             Op::Msleep { .. } => "msleep",
             Op::Remount {} => "remount",
             Op::Umount {} => "umount",
@@ -533,6 +550,7 @@ impl Op {
             Op::RaceWrite { .. } => "race_write",
             Op::RaceTruncate { .. } => "race_truncate",
             Op::RaceKill {} => "race_kill",
+            Op::Race(_) => "race",
             Op::RaceWait {} => "race_wait",
         }
     }
@@ -648,7 +666,8 @@ impl Op {
                 word(fd);
                 word(number);
             }
-            Op::Unlink { path } => word(path),
+            Op::Unlink { path } | Op::Swapon { path } | Op::Swapoff { path } => word(path),
+            Op::Race(op) => word(&op.text()),
             Op::Mkdir { path, mode } => {
                 word(path);
                 if let Some(mode) = mode {
@@ -684,7 +703,15 @@ impl Op {
             }
             Op::Fault(fault) => word(&fault.text()),
             Op::Msleep { ms } => word(ms),
-            Op::Mend {} | Op::Sync {} | Op::Remount {} | Op::Umount {} | Op::RaceKill {} | Op::RaceWait {} => {}
+            Op::Mend {}
+            | Op::Freeze {}
+            | Op::Thaw {}
+            | Op::Abort {}
+            | Op::Sync {}
+            | Op::Remount {}
+            | Op::Umount {}
+            | Op::RaceKill {}
+            | Op::RaceWait {} => {}
         }
         out
     }

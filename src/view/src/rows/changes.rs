@@ -131,7 +131,7 @@ fn one(m: &Moment, change: &Raw, groups: &mut Groups) {
             if m.changes.iter().any(|other| matches!(other, Raw::locals(id, _) if id == slot)) => {}
         Raw::locals_high(slot, _) => local(m, *slot, groups),
         Raw::vmas(..) | Raw::ptes(..) | Raw::shmem(..) | Raw::iters(..) | Raw::iovecs(..) => user(m, change, groups),
-        Raw::handles(..) | Raw::journal(..) => journal(m, change, groups),
+        Raw::handles(..) | Raw::journal(..) | Raw::logged(..) => journal(m, change, groups),
         Raw::bios(..)
         | Raw::bio_vecs(..)
         | Raw::faults(..)
@@ -610,6 +610,12 @@ fn journal(m: &Moment, change: &Raw, groups: &mut Groups) {
             let show = |bh: Option<BhId>| bh.and_then(|bh| w.bhs.get(bh)).map(|head| format!("block {}", head.blocknr));
             groups.add(Key::Journal, "journal", maybe(&format!("tx {tid}"), show(*old), show(now)));
         }
+        Raw::logged(bh, old) => {
+            let now = w.logged.get(*bh);
+            let block = w.bhs.get(*bh).map_or(0, |head| head.blocknr);
+            let show = |kept: Option<ContentId>| kept.map(|_| "as last committed".to_owned());
+            groups.add(Key::Journal, "journal", maybe(&format!("block {block}"), show(*old), show(now)));
+        }
         _ => {}
     }
 }
@@ -741,7 +747,7 @@ fn space(m: &Moment, change: &Raw, groups: &mut Groups) {
             let before = groups.groups.len();
             fields!(groups, Key::Journal, "journal", *old, now, "running tx": running_tid, "next tx": next_tid);
             fields!(groups, Key::Space, "file system", *old, now,
-                "mounted": mounted => yes, "read only": read_only => yes, "stable writes": stable_writes => yes, "shutdown": shutdown => yes,
+                "mounted": mounted => yes, "read only": read_only => yes, "stable writes": stable_writes => yes, "frozen": frozen, "shutdown": shutdown => yes, "journal aborted": aborted => yes,
                 "mount options": mount_opts => |v: u32| format!("{v:#x}"), "reserved clusters": resv_clusters);
             if groups.groups.len() == before && *old != now {
                 groups.add(Key::Space, "file system", added("", "superblock words"));
@@ -758,7 +764,7 @@ fn space(m: &Moment, change: &Raw, groups: &mut Groups) {
 
 /// Counters by number: the kernel's names.
 fn counter_name(slot: u32) -> &'static str {
-    const NAMES: [(Counter, &str); 38] = [
+    const NAMES: [(Counter, &str); 41] = [
         (Counter::Clock, "clock"),
         (Counter::FilePages, "NR_FILE_PAGES"),
         (Counter::FileDirty, "NR_FILE_DIRTY"),
@@ -789,6 +795,9 @@ fn counter_name(slot: u32) -> &'static str {
         (Counter::RatelimitPages, "ratelimit_pages"),
         (Counter::DeviceLatency, "device latency"),
         (Counter::StableWrites, "stable writes"),
+        (Counter::SbWriters, "writers of the file system"),
+        (Counter::SbFaults, "faults that write"),
+        (Counter::SbInternal, "internal writers"),
         (Counter::SectorsWritten, "sectors written"),
         (Counter::DeviceBytesWritten, "bytes written to the device"),
         (Counter::DeviceBytesRead, "bytes read from the device"),

@@ -19,10 +19,11 @@ use world::{BhFlags, BhId, Counter, Errno, GroupId, HandleId, InodeId, InodeStat
 use crate::block::ramdisk::{REQ_META, REQ_RAHEAD};
 use crate::fs::buffer::{block_size, getblk, held_block, submit_bh_read, wait_on_buffer};
 use crate::fs::ext4::mballoc::{AllocationRequest, MbFlags, ext4_mb_new_blocks};
+use crate::fs::ext4::super_::error::{At, ext4_error};
 use crate::fs::ext4::super_::has_journal;
 use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::trace::Graph as _;
-use crate::{point, site, trace};
+use crate::{point, probe, site, trace};
 
 /// `flex_size` from which the first group of a flex is kept for directories.
 pub const FLEX_SIZE_DIR_ALLOC_SCHEME: u32 = 4;
@@ -283,13 +284,12 @@ fn start_block_bitmap_read(w: &mut World, group: u32, prefetch: bool) -> Result<
 /// `EIO` if the device failed the read, `EUCLEAN`, `EFSBADCRC` for a damaged bitmap.
 pub async fn wait_block_bitmap(kt: &Kthread, group: u32, bh: BhId) -> Result<(), Errno> {
     wait_on_buffer(kt, bh).await;
-    kt.with(|w| {
-        if !w.bhs.at(bh).flags.contains(BhFlags::UPTODATE) {
-            mark_group_bitmap_corrupted(w, group);
-            return Err(Errno::EIO);
-        }
-        validate_block_bitmap(w, group, bh)
-    })
+    if kt.with(|w| w.bhs.at(bh).flags.contains(BhFlags::UPTODATE)) {
+        return kt.with(|w| validate_block_bitmap(w, group, bh));
+    }
+    ext4_error(kt, At("ext4_wait_block_bitmap", 527), Errno::EIO, 0, 0).await;
+    kt.with(|w| mark_group_bitmap_corrupted(w, group));
+    Err(Errno::EIO)
 }
 
 /// `ext4_read_block_bitmap()`: the buffer of a group's block bitmap.
@@ -434,8 +434,10 @@ pub async fn ext4_should_retry_alloc(kt: &Kthread, retries: &mut u32) -> bool {
             return false;
         }
         if kt.with(|w| w.freed.entries().is_empty()) {
+            probe!(kt, SRA_NOTHING).await;
             return kt.with(|w| ext4_has_free_clusters(w, 1, MbFlags::empty()));
         }
+        probe!(kt, SRA_COMMIT).await;
         crate::fs::ext4::mballoc::force_commit(kt).await;
         true
     })

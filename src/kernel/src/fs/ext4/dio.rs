@@ -197,10 +197,11 @@ async fn write_locked(kt: &Kthread, iocb: &mut Kiocb, inode: InodeId, lock: Lock
         if ret.is_err() {
             Box::pin(ext4_truncate_failed_write(kt, inode)).await;
         } else if kt.with(|w| w.inodes.at(inode).nlink > 0) && ext4_is_orphan(kt, inode).await {
-            ext4_journal_start(kt, HandleType::Inode, 2).await?;
-            // The kernel drops both errors.
-            let _ = ext4_orphan_del(kt, inode).await;
-            let _ = ext4_journal_stop(kt).await;
+            // The data is written: without a journal only the memory's list is cleaned, and no error told.
+            if ext4_journal_start(kt, HandleType::Inode, 2).await.is_ok() {
+                let _ = ext4_orphan_del(kt, inode).await;
+                let _ = ext4_journal_stop(kt).await;
+            }
         }
     }
     ret

@@ -8,6 +8,8 @@ use world::{BhId, Errno, Handle, HandleId, InodeId, World};
 
 use crate::fs::buffer::mark_buffer_dirty;
 use crate::fs::ext4::super_;
+use crate::fs::ext4::super_::error::{At, ext4_abort, ext4_error, ext4_std_error};
+use crate::fs::jbd2::journal::is_journal_aborted;
 use crate::fs::jbd2::transaction as jbd2;
 use crate::point;
 use crate::trace::Graph as _;
@@ -58,7 +60,7 @@ pub fn ext4_journal_current_handle(w: &World, kt: &Kthread) -> Option<Handle> {
 /// `ext4_journal_start()`: opens this task's handle, or nests in it.
 ///
 /// # Errors
-/// `EIO` after a shutdown, `EROFS` on a read-only mount.
+/// `EIO` after a shutdown, `EROFS` on a read-only mount and after an abort of the journal.
 pub async fn ext4_journal_start(kt: &Kthread, kind: HandleType, credits: u32) -> Result<(), Errno> {
     ext4_journal_start_with_reserve(kt, kind, credits, 0).await
 }
@@ -79,8 +81,8 @@ pub async fn ext4_journal_start_with_reserve(
     kt.with(|w| {
         w.graph("__ext4_journal_start_sb {");
         point!(w, EXT4_JOURNAL_START, credits, reserved);
-        check_start(w)
-    })?;
+    });
+    check_start(kt).await?;
     kt.graph("jbd2__journal_start {");
     let started = jbd2::jbd2_journal_start(kt, kind as u8, credits).await;
     kt.graph("} }");
@@ -96,8 +98,8 @@ pub async fn ext4_journal_start_reserved(kt: &Kthread, credits: u32) -> Result<(
     kt.with(|w| {
         w.graph("__ext4_journal_start_reserved {");
         point!(w, EXT4_JOURNAL_START_RESERVED, credits);
-        check_start(w)
-    })?;
+    });
+    check_start(kt).await?;
     kt.graph("jbd2_journal_start_reserved {");
     // The reserved part already counts the block for revokes.
     let started = jbd2::jbd2_journal_start(kt, HandleType::ExtConvert as u8, credits.saturating_sub(1)).await;
@@ -105,26 +107,41 @@ pub async fn ext4_journal_start_reserved(kt: &Kthread, credits: u32) -> Result<(
     started
 }
 
-/// `ext4_journal_check_start()`, fs/ext4/ext4_jbd2.c:64.
-fn check_start(w: &mut World) -> Result<(), Errno> {
-    w.graph("ext4_journal_check_start");
-    let sb = w.sb();
-    let refused = if sb.shutdown { Some(Errno::EIO) } else { sb.read_only.then_some(Errno::EROFS) };
-    if refused.is_some() {
-        w.graph("}");
+/// `ext4_journal_check_start()`, fs/ext4/ext4_jbd2.c:64: a journal that has
+/// aborted behind our back makes the file system read only here.
+async fn check_start(kt: &Kthread) -> Result<(), Errno> {
+    kt.graph("ext4_journal_check_start");
+    let (sb, aborted) = kt.with(|w| (w.sb(), is_journal_aborted(w)));
+    if !sb.shutdown && !sb.read_only && !aborted {
+        return Ok(());
     }
-    refused.map_or(Ok(()), Err)
+    if !sb.shutdown && !sb.read_only {
+        ext4_abort(kt, At("ext4_journal_check_start", 83), Errno::EIO).await;
+    }
+    kt.graph("}");
+    Err(if sb.shutdown { Errno::EIO } else { Errno::EROFS })
 }
 
-/// `ext4_journal_stop()`: closes this task's handle, or leaves the nesting.
+/// `ext4_journal_stop()`, fs/ext4/ext4_jbd2.c:109: closes this task's handle, or
+/// leaves the nesting.
 ///
 /// # Errors
-/// What went wrong inside the handle.
+/// What went wrong inside the handle; `EIO` after an abort of the journal.
 pub async fn ext4_journal_stop(kt: &Kthread) -> Result<(), Errno> {
     kt.graph("__ext4_journal_stop {");
+    let inside = kt.with(|w| jbd2::journal_current_handle(w, kt.task).and_then(|handle| handle_err(&handle)));
     let stopped = jbd2::jbd2_journal_stop(kt).await;
+    let failed = inside.or(stopped.err());
+    if let Some(errno) = failed {
+        ext4_std_error(kt, At("__ext4_journal_stop", 127), errno).await;
+    }
     kt.graph("}");
-    stopped
+    failed.map_or(Ok(()), Err)
+}
+
+/// `h_err`, which only an aborted journal sets.
+fn handle_err(handle: &Handle) -> Option<Errno> {
+    (handle.err != 0).then_some(Errno::EROFS)
 }
 
 /// `ext4_handle_sync()`: the outermost stop of the task's handle waits for the commit.
@@ -135,35 +152,70 @@ pub fn ext4_handle_sync(w: &mut World, kt: &Kthread) {
     }
 }
 
-/// `ext4_journal_get_write_access()`: declares that the task's handle will change `bh`.
+/// `ext4_journal_get_write_access()`, fs/ext4/ext4_jbd2.c:219: declares that the
+/// task's handle will change `bh`.
 ///
 /// # Errors
-/// None today: the model's journal does not abort.
+/// `EROFS` after an abort of the journal.
 pub async fn ext4_journal_get_write_access(kt: &Kthread, bh: BhId) -> Result<(), Errno> {
-    if kt.with(|w| super_::has_journal(w)) {
-        kt.graph("__ext4_journal_get_write_access {");
-        jbd2::jbd2_journal_get_write_access(kt, bh).await;
-        kt.graph("}");
+    check_bdev_write_error(kt).await;
+    if !kt.with(|w| super_::has_journal(w)) {
+        return Ok(());
     }
-    Ok(())
+    kt.graph("__ext4_journal_get_write_access {");
+    let access = jbd2::jbd2_journal_get_write_access(kt, bh).await;
+    if access.is_err() {
+        kt.with(|w| journal_abort_handle(w, kt));
+    }
+    kt.graph("}");
+    access
+}
+
+/// `ext4_check_bdev_write_error()`, fs/ext4/ext4_jbd2.c:198: metadata that did
+/// not reach its place could be read back old, and change again from there.
+async fn check_bdev_write_error(kt: &Kthread) {
+    let due = kt.with(|w| {
+        let Some(&wb) = w.wbs.get(InodeId::BDEV) else { return false };
+        let due = wb.wb_err != w.sb().bdev_wb_err;
+        if due {
+            w.sb_mut().bdev_wb_err = wb.wb_err;
+            w.wb_mut(InodeId::BDEV).seen = true;
+        }
+        due
+    });
+    if due {
+        ext4_error(kt, At("ext4_check_bdev_write_error", 214), Errno::EIO, 0, 0).await;
+    }
+}
+
+/// `ext4_journal_abort_handle()`, fs/ext4/ext4_jbd2.c:174: the handle remembers.
+/// Only an aborted journal refuses a buffer, so there is nothing more to abort.
+fn journal_abort_handle(w: &mut World, kt: &Kthread) {
+    let id = jbd2::handle_id(kt.task);
+    if jbd2::journal_current_handle(w, kt.task).is_some_and(|handle| handle.err == 0) {
+        w.handle_mut(id).err = Errno::EROFS as u16;
+    }
 }
 
 /// `ext4_handle_dirty_metadata()`: files `bh` with the running transaction.
 ///
 /// # Errors
-/// None today: the model's journal does not abort.
+/// `EROFS` after an abort of the journal.
 pub async fn ext4_handle_dirty_metadata(kt: &Kthread, _inode: Option<InodeId>, bh: BhId) -> Result<(), Errno> {
-    kt.with(|w| handle_dirty_metadata(w, kt, bh));
-    Ok(())
+    kt.with(|w| {
+        handle_dirty_metadata(w, kt, bh);
+        if super_::has_journal(w) && is_journal_aborted(w) { Err(Errno::EROFS) } else { Ok(()) }
+    })
 }
 
-/// The same where the World is at hand.
+/// The same where the World is at hand; what an aborted journal refuses stays
+/// in memory only.
 pub fn handle_dirty_metadata(w: &mut World, kt: &Kthread, bh: BhId) {
     w.graph("__ext4_handle_dirty_metadata {");
-    if super_::has_journal(w) {
-        jbd2::jbd2_journal_dirty_metadata(w, kt.task, bh);
-    } else {
+    if !super_::has_journal(w) {
         mark_buffer_dirty(w, bh);
+    } else if !is_journal_aborted(w) {
+        jbd2::jbd2_journal_dirty_metadata(w, kt.task, bh);
     }
     w.graph("}");
 }

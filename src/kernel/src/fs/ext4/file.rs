@@ -190,14 +190,16 @@ pub fn maxbytes(w: &World) -> u64 {
     u64::from(u32::MAX) << w.sb().block_bits
 }
 
-/// `inode_newsize_ok()`, fs/attr.c:105: whether a file may grow to `size` bytes.
+/// `inode_newsize_ok()`, fs/attr.c:105: whether a file may get `size` bytes.
 ///
 /// # Errors
-/// `EFBIG`; with SIGXFSZ if it is the process's own limit.
+/// `EFBIG`; with SIGXFSZ if it is the process's own limit. `ETXTBSY` if a file
+/// that is swapped to would get no longer.
 pub fn inode_newsize_ok(kt: &Kthread, inode: world::InodeId, size: u64) -> Result<(), Errno> {
     kt.with(|w| {
         if size <= w.sizes.at(inode).i_size {
-            return Ok(());
+            let swapped = w.inodes.at(inode).bits.contains(InodeBits::SWAPFILE);
+            return if swapped { Err(Errno::ETXTBSY) } else { Ok(()) };
         }
         if size > w.accts.at(kt.task).rlimit_fsize {
             w.task_mut(kt.task).signals |= 1 << SIGXFSZ;

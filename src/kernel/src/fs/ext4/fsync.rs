@@ -49,8 +49,10 @@ pub async fn ext4_sync_file(kt: &Kthread, file: FileId, start: u64, end: u64, da
                 inode
             });
             let mut ret = if kt.with(|w| w.sb().read_only) {
-                probe!(kt, ESF_RO).await;
-                Ok(())
+                let aborted = kt.with(|w| w.sb().fs_aborted);
+                let ret = if aborted { Err(Errno::EROFS) } else { Ok(()) };
+                probe!(kt, ESF_RO, ret = ret).await;
+                ret
             } else {
                 sync_data_and_journal(kt, file, inode, start, end, datasync).await
             };
@@ -84,9 +86,9 @@ async fn sync_data_and_journal(
     if kt.with(|w| !is_regular(w.inodes.at(inode).mode) || ext4_should_journal_data(w, inode)) {
         probe!(kt, ESF_JDATA).await;
         kt.graph("ext4_force_commit { jbd2_journal_force_commit { __jbd2_journal_force_commit {");
-        ext4_force_commit(kt).await;
+        let committed = ext4_force_commit(kt).await;
         kt.graph("} } }");
-        return Ok(());
+        return committed;
     }
     let tid = kt.with(|w| {
         let sync = w.syncs.at(inode);
@@ -94,16 +96,19 @@ async fn sync_data_and_journal(
     });
     probe!(kt, ESF_JOURNAL, tid = tid).await;
     kt.graph("jbd2_trans_will_send_data_barrier");
-    ext4_fc_commit(kt, tid).await;
+    let committed = ext4_fc_commit(kt, tid).await;
     probe!(kt, ESF_BARRIER).await;
-    Ok(())
+    committed
 }
 
 /// `ext4_fc_commit()`, fs/ext4/fast_commit.c:1185: the feature is off, so `tid`
 /// is committed in full. Nothing without a journal.
-pub async fn ext4_fc_commit(kt: &Kthread, tid: u32) {
+///
+/// # Errors
+/// `EIO` if the journal was aborted meanwhile.
+pub async fn ext4_fc_commit(kt: &Kthread, tid: u32) -> Result<(), Errno> {
     if !kt.with(|w| has_journal(w)) {
-        return;
+        return Ok(());
     }
     kt.with(|w| {
         w.graph("ext4_fc_commit { jbd2_complete_transaction {");
@@ -114,8 +119,9 @@ pub async fn ext4_fc_commit(kt: &Kthread, tid: u32) {
     if kt.with(|w| tid != 0 && w.sb().running_tid == tid) {
         kt.graph("__jbd2_log_start_commit");
     }
-    jbd2_complete_transaction(kt, tid).await;
+    let committed = jbd2_complete_transaction(kt, tid).await;
     kt.graph("} }");
+    committed
 }
 
 /// `ext4_fsync_nojournal()`, fs/ext4/fsync.c:77: the metadata has no journal to

@@ -32,6 +32,7 @@ use crate::fs::ext4::inode::disk::{
     I_CREATING, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, ext4_mark_inode_dirty, ext4_set_inode_flags, forget_blocks,
     prandom_u32,
 };
+use crate::fs::ext4::super_::error::{At, ext4_error};
 use crate::fs::ext4::super_::{self, group_desc, has_csum, has_extents, inodes_count, raw_super};
 use crate::fs::inode::current_time;
 use crate::site;
@@ -242,11 +243,12 @@ pub fn unlock_new_inode(w: &mut World, inode: InodeId) {
 pub async fn ext4_read_inode_bitmap(kt: &Kthread, group: u32) -> Result<BhId, Errno> {
     let bh = kt.with(|w| start_bitmap_read(w, group))?;
     wait_on_buffer(kt, bh).await;
+    if !kt.with(|w| w.bhs.at(bh).flags.contains(BhFlags::UPTODATE)) {
+        ext4_error(kt, At("ext4_read_inode_bitmap", 206), Errno::EIO, 0, 0).await;
+        return Err(Errno::EIO);
+    }
     kt.with(|w| {
         let flags = w.bhs.at(bh).flags;
-        if !flags.contains(BhFlags::UPTODATE) {
-            return Err(Errno::EIO);
-        }
         if !flags.contains(BhFlags::VERIFIED) {
             let (sb, desc) = (w.sb(), group_desc(w, group)?);
             let found = bitmap::compute_checksum(w.bh_bytes(bh), sb.inodes_per_group, sb.csum_seed);

@@ -11,6 +11,7 @@ pub mod fsync;
 pub mod ialloc;
 pub mod inline;
 pub mod inode;
+pub mod ioctl;
 pub mod mballoc;
 pub mod namei;
 pub mod page_io;

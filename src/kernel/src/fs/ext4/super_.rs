@@ -14,7 +14,7 @@ use bitflags::bitflags;
 use ondisk::layout::extent;
 use ondisk::layout::group_desc::GroupDesc;
 use ondisk::layout::inode::InodeFlags;
-use ondisk::layout::journal::{BLOCKS_MIN, JournalIncompat, JournalSuperblock};
+use ondisk::layout::journal::{BLOCKS_MIN, JournalSuperblock};
 use ondisk::layout::superblock::{Compat, Incompat, RoCompat, Superblock};
 use ondisk::mountable::{MountRefusal, check_descriptors, check_device, check_mountable};
 use ondisk::{Ino, LayoutError};
@@ -26,20 +26,21 @@ use world::{
 };
 
 use crate::block::ramdisk::{REQ_META, REQ_SYNC};
-use crate::fs::buffer::{bread, mark_buffer_dirty, submit_bh_write, wait_on_buffer};
+use crate::fs::buffer::{bread, submit_bh_write, wait_on_buffer};
 use crate::fs::ext4::balloc::{ext4_count_free_clusters, ext4_get_group_desc, is_regular};
 use crate::fs::ext4::ext4_jbd2::{ext4_journal_get_write_access, handle_dirty_metadata};
 use crate::fs::ext4::extents_status::ES_WRITTEN;
 use crate::fs::ext4::inode::disk::{S_IFDIR, S_IFMT, ext4_evict_inode, ext4_iget};
-use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
 use crate::fs::ext4::mballoc;
+use crate::fs::ext4::super_::error::{At, ext4_abort, ext4_commit_super};
 use crate::fs::fs_writeback::{inode_io_list_del, mark_inode_dirty};
 use crate::fs::jbd2::commit::jbd2_journal_commit_transaction;
+use crate::fs::jbd2::journal::{journal_superblock, mark_journal_empty};
 use crate::mm::filemap;
 use crate::site;
-use crate::trace::Graph as _;
-use crate::trace::call;
 use crate::{point, probe};
+
+pub mod error;
 
 bitflags! {
     /// Mount options in force, as [`SuperInfo::mount_opts`] keeps them.
@@ -110,6 +111,8 @@ pub struct MountOptions {
     pub data: Option<DataMode>,
     /// barrier or nobarrier.
     pub barrier: Option<bool>,
+    /// errors=remount-ro or errors=continue.
+    pub errors_ro: Option<bool>,
     /// The plain flags among [`MountOpts`].
     pub flags: MountOpts,
 }
@@ -152,8 +155,9 @@ impl MountOptions {
                 "dax" | "dax=always" => options.flags.insert(MountOpts::DAX),
                 "discard" => options.flags.insert(MountOpts::DISCARD),
                 "nodiscard" => options.flags.remove(MountOpts::DISCARD),
-                "errors=remount-ro" => options.flags.insert(MountOpts::ERRORS_RO),
-                "defaults" | "errors=continue" | "commit=5" | "acl" | "user_xattr" | "loop" => {}
+                "errors=remount-ro" => options.errors_ro = Some(true),
+                "errors=continue" => options.errors_ro = Some(false),
+                "defaults" | "commit=5" | "acl" | "user_xattr" | "loop" => {}
                 _ => return Err(MountError::UnknownOption { option: option.to_owned() }),
             }
         }
@@ -171,6 +175,7 @@ impl MountOptions {
             DataMode::Writeback => MountOpts::DATA_WRITEBACK,
         });
         let whole_pages = u64::from(es.block_size()) == PAGE_SIZE;
+        opts.set(MountOpts::ERRORS_RO, self.errors_ro.unwrap_or(es.s_errors.get() >= 2));
         opts.set(MountOpts::BARRIER, self.barrier.unwrap_or(true));
         opts.set(MountOpts::DELALLOC, self.delalloc.unwrap_or(true));
         opts.set(MountOpts::DIOREAD_NOLOCK, self.dioread_nolock.unwrap_or(whole_pages));
@@ -538,6 +543,9 @@ fn super_info(es: &Superblock, opts: MountOpts, read_only: bool, stable_writes: 
         stable_writes,
         shutdown: false,
         aborted: false,
+        fs_aborted: false,
+        frozen: 0,
+        bdev_wb_err: 0,
         block_bits: es.block_size().trailing_zeros() as u8,
         cluster_bits: es.cluster_ratio().trailing_zeros() as u8,
         flex_bits: if flex && es.s_log_groups_per_flex < 32 { es.s_log_groups_per_flex } else { 0 },
@@ -576,18 +584,9 @@ async fn ext4_load_journal(kt: &Kthread, es: &Superblock) -> Result<(), MountErr
     if blocks < BLOCKS_MIN {
         return Err(MountError::JournalTooShort { blocks });
     }
+    kt.with(|w| pin(w, bh));
     kt.with(|w| w.sb_mut().next_tid = journal.s_sequence.get().wrapping_add(1).max(1));
     Ok(())
-}
-
-/// The buffer of the journal's first block.
-async fn journal_superblock(kt: &Kthread) -> Result<BhId, Errno> {
-    let inode = kt.with(|w| w.inode_hash.get(Ino::JOURNAL.0)).ok_or(Errno::EIO)?;
-    let mut map = MapBlocks { lblk: 0, len: 1, ..MapBlocks::default() };
-    if ext4_map_blocks(kt, inode, &mut map, GetBlocks::empty()).await? == 0 {
-        return Err(Errno::EUCLEAN);
-    }
-    bread(kt, map.pblk, REQ_META).await
 }
 
 /// `ext4_setup_super()`, fs/ext4/super.c: counts the mount and says that the log matters.
@@ -617,39 +616,6 @@ fn seconds(w: &World) -> u64 {
 fn pin(w: &mut World, bh: BhId) {
     let page = w.bhs.at(bh).page;
     filemap::get_page(w, page);
-}
-
-/// `ext4_commit_super()`, fs/ext4/super.c: writes the superblock in its place,
-/// with the counts as they are.
-///
-/// # Errors
-/// `EIO` if the write fails.
-pub async fn ext4_commit_super(kt: &Kthread) -> Result<(), Errno> {
-    call!(kt, &site::EXT4_COMMIT_SUPER, &[], async {
-        let bh = kt.with(|w| {
-            let (bh, now) = (sb_place(w).0, seconds(w));
-            let (clusters, inodes) = (w.counter(Counter::FreeClusters), w.counter(Counter::FreeInodes));
-            let (kbytes, bits) = (w.counter(Counter::SectorsWritten) / 2, w.sb().cluster_bits);
-            *w.counter_mut(Counter::SectorsWritten) %= 2;
-            edit_super(w, |es| {
-                es.s_wtime.set(now as u32);
-                es.s_wtime_hi = (now >> 32) as u8;
-                es.s_kbytes_written.set(es.s_kbytes_written.get().wrapping_add(kbytes));
-                es.set_free_blocks_count(clusters << bits);
-                es.s_free_inodes_count.set(inodes as u32);
-            });
-            bh
-        });
-        wait_on_buffer(kt, bh).await;
-        kt.with(|w| {
-            mark_buffer_dirty(w, bh);
-            submit_bh_write(w, bh, REQ_SYNC);
-        });
-        wait_on_buffer(kt, bh).await;
-        probe!(kt, CS_WRITTEN).await;
-        kt.with(|w| if w.bhs.at(bh).flags.contains(BhFlags::WRITE_EIO) { Err(Errno::EIO) } else { Ok(()) })
-    })
-    .await
 }
 
 // ---- sync and unmount ----
@@ -714,7 +680,7 @@ fn clean_bdev_page(w: &mut World, page: PageId) {
 /// The caller has closed the files and written the data.
 ///
 /// # Errors
-/// `EBUSY` while a file is open, `EIO` if a write fails.
+/// `EBUSY` while a file is open.
 pub async fn ext4_umount(kt: &Kthread) -> Result<(), Errno> {
     kt.push_frame(site::EXT4_PUT_SUPER.id, &[]);
     let unmounted = Box::pin(put_super(kt)).await;
@@ -729,29 +695,29 @@ async fn put_super(kt: &Kthread) -> Result<(), Errno> {
     if kt.with(|w| w.files.iter().next().is_some()) {
         return Err(Errno::EBUSY);
     }
+    // From here on nothing stops an umount: what fails is lost.
     let inodes: Vec<(u32, InodeId)> = kt.with(|w| w.inode_hash.entries().iter().map(|(&k, &v)| (k, v)).collect());
     for &(ino, inode) in &inodes {
         if ino != Ino::JOURNAL.0 {
             if kt.with(|w| w.inodes.at(inode).state.contains(InodeState::DIRTY_TIME)) {
                 mark_inode_dirty(kt, inode, InodeState::DIRTY_SYNC).await; // lazytime: now or never
             }
-            let evicted = ext4_evict_inode(kt, inode).await;
-            if !kt.with(|w| w.sb().shutdown) {
-                evicted?;
-            }
+            let _ = ext4_evict_inode(kt, inode).await;
         }
     }
     probe!(kt, PS_INODES).await;
     let (read_only, aborted) = kt.with(|w| (w.sb().read_only, w.sb().aborted));
     if !read_only {
         jbd2_journal_commit_transaction(kt).await;
-        if kt.with(|w| has_journal(w)) && !aborted {
-            mark_journal_empty(kt).await?;
+        if kt.with(|w| has_journal(w)) && !aborted && mark_journal_empty(kt).await.is_err() {
+            ext4_abort(kt, At("ext4_put_super", 1193), Errno::EIO).await;
         }
         probe!(kt, PS_JOURNAL).await;
-        kt.with(mballoc::ext4_mb_release);
-        sync_blockdev(kt).await?;
-        probe!(kt, PS_SYNC).await;
+    }
+    kt.with(mballoc::ext4_mb_release);
+    let _ = sync_blockdev(kt).await;
+    probe!(kt, PS_SYNC).await;
+    if !kt.with(|w| w.sb().read_only) {
         if !aborted {
             kt.with(|w| {
                 edit_super(w, |es| {
@@ -760,118 +726,40 @@ async fn put_super(kt: &Kthread) -> Result<(), Errno> {
                 });
             });
         }
-        ext4_commit_super(kt).await?;
+        let _ = ext4_commit_super(kt).await;
     }
     if let Some(&(_, journal)) = inodes.iter().find(|(ino, _)| *ino == Ino::JOURNAL.0) {
-        ext4_evict_inode(kt, journal).await?;
+        let _ = ext4_evict_inode(kt, journal).await;
     }
     kt.with(forget_everything);
     probe!(kt, PS_DONE).await;
     Ok(())
 }
 
-/// EXT4_IOC_SHUTDOWN: `ext4_shutdown()`, fs/ext4/ioctl.c. `flags` is 0 for a
-/// freeze first (all data written, the log empty), 1 for a commit whose ordered
-/// data can no longer be written, 2 for neither. Everything then fails with `EIO`.
+/// `ext4_freeze()`, fs/ext4/super.c:5735: the log is empty, all metadata in its place.
 ///
 /// # Errors
-/// `EINVAL` for other flags, or what the freeze gives.
-pub async fn ext4_shutdown(kt: &Kthread, flags: u32) -> Result<(), Errno> {
-    if flags > 2 {
-        return Err(Errno::EINVAL);
+/// `EIO` if a write fails; the file system then still needs recovery.
+pub async fn ext4_freeze(kt: &Kthread) -> Result<(), Errno> {
+    if kt.with(|w| has_journal(w)) {
+        jbd2_journal_commit_transaction(kt).await;
+        sync_blockdev(kt).await?;
+        mark_journal_empty(kt).await?;
+        kt.with(|w| edit_super(w, |es| es.s_feature_incompat.set((es.incompat() - Incompat::RECOVER).bits())));
     }
+    ext4_commit_super(kt).await
+}
+
+/// `ext4_unfreeze()`, fs/ext4/super.c:5773.
+pub async fn ext4_unfreeze(kt: &Kthread) {
     if kt.with(|w| w.sb().shutdown) {
-        return Ok(());
+        return;
     }
-    kt.graph("ext4_ioctl { __ext4_ioctl { __ext4_msg");
-    let done = call!(kt, &site::EXT4_SHUTDOWN_FN, &[u64::from(flags)], async {
-        kt.with(|w| point!(w, EXT4_SHUTDOWN, flags));
-        if flags == 0 {
-            // freeze_super(), ext4_freeze()
-            crate::fs::sync::sync_filesystem(kt).await?;
-            if kt.with(|w| has_journal(w)) {
-                mark_journal_empty(kt).await?;
-            }
-            kt.with(|w| {
-                edit_super(w, |es| es.s_feature_incompat.set((es.incompat() - Incompat::RECOVER).bits()));
-            });
-            ext4_commit_super(kt).await?;
-        }
-        kt.with(|w| w.sb_mut().shutdown = true);
-        probe!(kt, SHD_FLAG).await;
-        if flags == 1 {
-            jbd2_journal_commit_transaction(kt).await;
-        }
-        if flags != 0 && kt.with(|w| has_journal(w)) {
-            jbd2_journal_abort(kt).await?;
-            probe!(kt, SHD_ABORT).await;
-        }
-        Ok(())
-    })
-    .await;
-    kt.graph("} }");
-    done
-}
-
-/// `jbd2_journal_abort()`, fs/jbd2/journal.c: the running transaction is lost,
-/// and the log's superblock is written at once.
-async fn jbd2_journal_abort(kt: &Kthread) -> Result<(), Errno> {
-    kt.with(|w| {
-        w.sb_mut().aborted = true;
-        crate::fs::jbd2::commit::drop_running_transaction(w);
-    });
-    // The kernel has held on to this buffer since the mount.
-    let held = kt.with(|w| block_of_dir(w, w.inode_hash.get(Ino::JOURNAL.0)?, 0));
-    let bh = match held {
-        Some(bh) => bh,
-        None => journal_superblock(kt).await?,
-    };
-    kt.with(|w| {
-        w.graph("jbd2_journal_abort { jbd2_journal_update_sb_errno { jbd2_write_superblock { jbd2_superblock_csum");
-        point!(w, JBD2_WRITE_SUPERBLOCK, REQ_SYNC_FUA);
-        mark_buffer_dirty_quietly(w, bh);
-        submit_bh_write(w, bh, REQ_SYNC);
-        w.graph("} } }");
-    });
-    wait_on_buffer(kt, bh).await;
-    Ok(())
-}
-
-/// REQ_SYNC and REQ_FUA, as the kernel's bits.
-const REQ_SYNC_FUA: u64 = 0x2_0800;
-
-/// A buffer that is submitted at once: dirty without a place on any list.
-fn mark_buffer_dirty_quietly(w: &mut World, bh: BhId) {
-    w.bh_mut(bh).flags.insert(BhFlags::DIRTY);
-}
-
-/// `jbd2_journal_destroy()`, fs/jbd2/journal.c: the log is empty and the next
-/// transaction's number is kept, with the features that ext4 asks for.
-async fn mark_journal_empty(kt: &Kthread) -> Result<(), Errno> {
-    let bh = journal_superblock(kt).await?;
-    kt.with(|w| {
-        let old = JournalSuperblock::parse(w.bh_bytes(bh)).map_err(|_| Errno::EUCLEAN)?;
-        let next = w.sb().next_tid;
-        if next == old.s_sequence.get().wrapping_add(1).max(1) {
-            return Ok(()); // no transaction ran, so the kernel leaves it alone
-        }
-        let mut new = old;
-        let mut features = new.incompat();
-        features.set(JournalIncompat::CSUM_V3, has_csum(w));
-        features
-            .set(JournalIncompat::BITS64, Incompat::from_bits_retain(w.sb().features[1]).contains(Incompat::BITS64));
-        new.s_feature_incompat.set(features.bits());
-        new.s_checksum_type = if has_csum(w) { 4 } else { new.s_checksum_type };
-        new.s_sequence.set(next.wrapping_add(1));
-        new.s_start.set(0);
-        new.update_checksum();
-        put_changed(w, bh, 0, old.as_bytes(), new.as_bytes());
-        mark_buffer_dirty(w, bh);
-        submit_bh_write(w, bh, REQ_SYNC);
-        Ok(())
-    })?;
-    wait_on_buffer(kt, bh).await;
-    Ok(())
+    if kt.with(|w| has_journal(w)) {
+        kt.with(|w| edit_super(w, |es| es.s_feature_incompat.set((es.incompat() | Incompat::RECOVER).bits())));
+    }
+    // The kernel drops its error.
+    let _ = ext4_commit_super(kt).await;
 }
 
 /// Drops an inode's pages from the cache, written or not

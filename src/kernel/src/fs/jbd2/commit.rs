@@ -8,11 +8,12 @@
 //! commit does it.
 
 use sched::{Kthread, wake_all};
-use world::{BhFlags, BhId, TaskId, WaitOn, World};
+use world::{BhFlags, BhId, Errno, TaskId, WaitOn, World};
 
 use crate::fs::buffer::mark_buffer_dirty;
 use crate::fs::ext4::mballoc;
-use crate::fs::jbd2::transaction::journal_current_handle;
+use crate::fs::jbd2::journal::is_journal_aborted;
+use crate::fs::jbd2::transaction::{drop_logged, journal_current_handle};
 use crate::probe;
 use crate::site;
 use crate::trace::Graph as _;
@@ -65,6 +66,7 @@ fn finish(w: &mut World, tid: u32) {
             mark_buffer_dirty(w, bh);
         }
     }
+    drop_logged(w, false);
     mballoc::mb_commit_callback(w, tid);
     (w.current, w.trace.on) = (waiter, traced);
     wake_all(w, WaitOn::Journal(tid));
@@ -84,25 +86,45 @@ pub fn drop_running_transaction(w: &mut World) {
         head.tid = 0;
         head.flags.remove(BhFlags::JBDDIRTY | BhFlags::JBD);
     }
+    drop_logged(w, true);
+    // A commit of an aborted journal calls back as well: what was freed may be used again.
+    mballoc::mb_commit_callback(w, tid);
     wake_all(w, WaitOn::Journal(tid));
 }
 
 /// `jbd2_log_wait_commit()`, fs/jbd2/journal.c:682: returns when `tid` is committed.
-pub async fn jbd2_log_wait_commit(kt: &Kthread, tid: u32) {
+///
+/// # Errors
+/// `EIO` if the journal was aborted.
+pub async fn jbd2_log_wait_commit(kt: &Kthread, tid: u32) -> Result<(), Errno> {
     if kt.with(|w| tid != 0 && w.sb().running_tid == tid) {
         kt.graph("jbd2_log_wait_commit {");
         jbd2_journal_commit_transaction(kt).await;
         kt.graph("}");
     }
+    kt.with(|w| if is_journal_aborted(w) { Err(Errno::EIO) } else { Ok(()) })
 }
 
 /// `jbd2_complete_transaction()`, fs/jbd2/journal.c:829: starts the commit of
 /// `tid` if it is the running one, and waits for it.
-pub async fn jbd2_complete_transaction(kt: &Kthread, tid: u32) {
-    jbd2_log_wait_commit(kt, tid).await;
+///
+/// # Errors
+/// `EIO` if the journal was aborted meanwhile.
+pub async fn jbd2_complete_transaction(kt: &Kthread, tid: u32) -> Result<(), Errno> {
+    if kt.with(|w| tid == 0 || w.sb().running_tid != tid) {
+        return Ok(()); // neither running nor being committed
+    }
+    jbd2_log_wait_commit(kt, tid).await
 }
 
 /// `ext4_force_commit()`, fs/ext4/super.c: commits whatever runs.
-pub async fn ext4_force_commit(kt: &Kthread) {
-    jbd2_journal_commit_transaction(kt).await;
+///
+/// # Errors
+/// `EIO` if the journal was aborted meanwhile.
+pub async fn ext4_force_commit(kt: &Kthread) -> Result<(), Errno> {
+    let tid = kt.with(|w| w.sb().running_tid);
+    if tid == 0 {
+        return Ok(());
+    }
+    jbd2_log_wait_commit(kt, tid).await
 }

@@ -10,4 +10,5 @@
 //! JBDDIRTY, never DIRTY, so ordinary writeback leaves it alone.
 
 pub mod commit;
+pub mod journal;
 pub mod transaction;

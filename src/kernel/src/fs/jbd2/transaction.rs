@@ -7,12 +7,14 @@
 //! docs/omissions.md#jbd2.
 
 use sched::{Kthread, wake_all};
-use world::{BhFlags, BhId, Counter, Errno, Handle, HandleId, TaskId, WaitOn, World};
+use world::{BhFlags, BhId, ContentId, Counter, Errno, Handle, HandleId, TaskId, WaitOn, World};
 
+use crate::block::ramdisk::replay_buffer;
 use crate::fs::buffer::{graph_find_get_block, wait_on_buffer};
 use crate::fs::ext4::ext4_jbd2::HandleType;
 use crate::fs::ext4::super_::{has_journal, journal_blocks};
 use crate::fs::jbd2::commit::{jbd2_journal_commit_transaction, jbd2_log_wait_commit};
+use crate::fs::jbd2::journal::is_journal_aborted;
 use crate::site;
 use crate::trace::Graph as _;
 use crate::trace::call;
@@ -37,7 +39,7 @@ pub fn journal_current_handle(w: &World, task: TaskId) -> Option<Handle> {
 /// the revoke records. Without a journal the handle is a mere counter.
 ///
 /// # Errors
-/// `ENOSPC` for more credits than a transaction can have.
+/// `ENOSPC` for more credits than a transaction can have, `EROFS` after an abort.
 pub async fn jbd2_journal_start(kt: &Kthread, kind: u8, credits: u32) -> Result<(), Errno> {
     let id = handle_id(kt.task);
     let counted = kt.with(|w| {
@@ -55,6 +57,9 @@ pub async fn jbd2_journal_start(kt: &Kthread, kind: u8, credits: u32) -> Result<
 /// `start_this_handle()`, fs/jbd2/transaction.c:325.
 async fn start_this_handle(kt: &Kthread, kind: u8, credits: u32) -> Result<(), Errno> {
     call!(kt, &site::START_THIS_HANDLE, &[u64::from(credits)], async {
+        if kt.with(|w| is_journal_aborted(w)) {
+            return Err(Errno::EROFS);
+        }
         if credits > kt.with(|w| transaction_buffers_max(w)) {
             return Err(Errno::ENOSPC);
         }
@@ -68,7 +73,7 @@ async fn start_this_handle(kt: &Kthread, kind: u8, credits: u32) -> Result<(), E
                 w.graph("add_transaction_credits");
             }
             *w.handle_mut(handle_id(kt.task)) =
-                Handle { refs: 1, kind, sync: false, tid, requested: credits, credits, dirtied: 0 };
+                Handle { refs: 1, kind, tid, requested: credits, credits, ..Handle::default() };
             point!(w, JBD2_HANDLE_START, tid, kind, credits);
             tid
         });
@@ -115,12 +120,13 @@ fn outstanding_credits(w: &World) -> u32 {
 /// closes the handle; a synchronous one waits for the commit.
 ///
 /// # Errors
-/// None today: the model's commits do not fail.
+/// `EIO` after an abort.
 ///
 /// # Panics
 /// If the task has no handle.
 pub async fn jbd2_journal_stop(kt: &Kthread) -> Result<(), Errno> {
     let id = handle_id(kt.task);
+    let aborted = kt.with(|w| has_journal(w) && is_journal_aborted(w));
     let closed = kt.with(|w| {
         let handle = journal_current_handle(w, kt.task).expect("only an open handle is stopped");
         if handle.refs > 1 {
@@ -135,30 +141,68 @@ pub async fn jbd2_journal_stop(kt: &Kthread) -> Result<(), Errno> {
         }
         (handle.tid != 0).then_some(handle)
     });
-    let Some(handle) = closed else { return Ok(()) };
+    let result = if aborted { Err(Errno::EIO) } else { Ok(()) };
+    let Some(handle) = closed else { return result };
     call!(kt, &site::JBD2_JOURNAL_STOP, &[u64::from(handle.tid), u64::from(handle.dirtied)], async {
         kt.graph("stop_this_handle");
         probe!(kt, JS_STOP).await;
         if handle.sync {
-            jbd2_log_wait_commit(kt, handle.tid).await;
+            let waited = jbd2_log_wait_commit(kt, handle.tid).await;
+            return result.and(waited);
         }
+        result
     })
-    .await;
-    Ok(())
+    .await
 }
 
 /// `jbd2_journal_get_write_access()`, fs/jbd2/transaction.c:1209: the journal
 /// knows the buffer from now on. Waits while the buffer is on its way to the disk.
 ///
 /// Not modelled: BJ_Reserved, so `tid` says nothing before the buffer is dirtied.
-pub async fn jbd2_journal_get_write_access(kt: &Kthread, bh: BhId) {
+///
+/// # Errors
+/// `EROFS` after an abort.
+pub async fn jbd2_journal_get_write_access(kt: &Kthread, bh: BhId) -> Result<(), Errno> {
+    if kt.with(|w| is_journal_aborted(w)) {
+        return Err(Errno::EROFS);
+    }
     wait_on_buffer(kt, bh).await;
     kt.with(|w| {
         graph_write_access(w, kt.task, bh);
+        keep_logged(w, bh);
         if !w.bhs.at(bh).flags.contains(BhFlags::JBD) {
             w.bh_mut(bh).flags.insert(BhFlags::JBD);
         }
     });
+    Ok(())
+}
+
+/// A committed buffer that did not reach its place yet is about to change: the
+/// log would have the bytes as they are now.
+fn keep_logged(w: &mut World, bh: BhId) {
+    let head = *w.bhs.at(bh);
+    if head.tid != 0 || !head.flags.contains(BhFlags::DIRTY) || w.logged.get(bh).is_some() {
+        return;
+    }
+    let rec = w.rec;
+    let bytes = w.contents.share(w.pages.at(head.page).content);
+    let copy = w.contents.alloc(rec);
+    w.contents.replace(rec, copy, bytes);
+    w.logged_set(bh, Some(copy));
+}
+
+/// The copies are of no use any more; with `put_back` they go to their places
+/// first, as a replay of the log would put them there.
+pub(super) fn drop_logged(w: &mut World, put_back: bool) {
+    let copies: Vec<(BhId, ContentId)> = w.logged.entries().iter().map(|(&bh, &copy)| (bh, copy)).collect();
+    for (bh, copy) in copies {
+        if put_back {
+            replay_buffer(w, bh, copy);
+        }
+        w.logged_set(bh, None);
+        let rec = w.rec;
+        w.contents.release(rec, copy);
+    }
 }
 
 /// What the function calls: nothing more if the buffer is in this transaction.

@@ -43,6 +43,7 @@ pub(super) fn meaning(errno: Errno) -> &'static str {
         Errno::ENODATA => "no data",
         Errno::EOVERFLOW => "value too large",
         Errno::EOPNOTSUPP => "not supported",
+        Errno::ESHUTDOWN => "shut down",
         Errno::EDQUOT => "quota exceeded",
         Errno::EUCLEAN => "file system damaged",
         Errno::EFSBADCRC => "checksum does not fit",

@@ -4,11 +4,99 @@ use super::Said;
 use super::en::{Words, say};
 
 /// The sentences of a step.
-pub(super) fn narrate(_t: &Words, probe: &str) -> Option<Said> {
+pub(super) fn narrate(t: &Words, probe: &str) -> Option<Said> {
     match probe {
         "WSP_WAIT" => say(
             "The page is on its way to a device that wants its bytes left alone.",
             "On a plain RAM disk the copy would go ahead while the old bytes are written.",
+        ),
+        "WB_SHUTDOWN" => say("The file system is shut down: −EIO.", ""),
+        "FRP_FAIL" => say(
+            "The bits that give a program its owner's rights cannot be taken away.",
+            "Without that no byte may be written, so the call ends here.",
+        ),
+        "SRA_NOTHING" => say(
+            "No freed block waits for a commit.",
+            "One more try is worth while only if a block became free in the meantime.",
+        ),
+        "SRA_COMMIT" => say(
+            "Freed blocks wait for a commit, so one is forced.",
+            "Until then a crash could bring their old owner back, and nobody else may have them.",
+        ),
+        _ => errors(t, probe).or_else(|| frozen(t, probe)),
+    }
+}
+
+fn errors(t: &Words, probe: &str) -> Option<Said> {
+    match probe {
+        "EE_SAVED" | "ESE_SAVED" | "EA_SAVED" => say(
+            format!("The superblock on the device says now that error {} was seen, where and when.", t.n("errno")),
+            "The next e2fsck will look at everything.",
+        ),
+        "EHE_READ_ONLY" => say(
+            "The journal is aborted and the file system is read only.",
+            "The mount asked for that at the first error: errors=remount-ro.",
+        ),
+        "EA_READ_ONLY" => say(
+            "The journal is aborted and the file system is read only.",
+            "Without a journal no change of the metadata is safe.",
+        ),
+        _ => None,
+    }
+}
+
+fn frozen(t: &Words, probe: &str) -> Option<Said> {
+    match probe {
+        "SSW_WAIT" => say(
+            "The file system is frozen: the task sleeps before its first change.",
+            "It wakes when the file system thaws; nothing of the call has happened yet.",
+        ),
+        "FRZ_BUSY" => say("The file system is frozen already: −EBUSY.", ""),
+        "FRZ_LEVEL" => say(
+            if t.v("level") == 1 {
+                "No system call may begin to write any more."
+            } else {
+                "No store through a mapping may begin any more."
+            },
+            "Those that are inside go on; the freeze waits for the last of them.",
+        ),
+        "FRZ_SYNC" => {
+            say("Everything that was dirty is written.", "Nobody can make anything dirty again, so once is enough.")
+        }
+        "FRZ_DONE" => {
+            if t.failed("ret") {
+                say(format!("The freeze has failed: {}.", t.result("ret")), "Whoever waited goes on.")
+            } else {
+                say(
+                    "The log is empty and the file system frozen.",
+                    "The device could be copied now and mounted without a recovery.",
+                )
+            }
+        }
+        "THW_WAKE" => say("The file system has thawed, and who waited for it wakes.", ""),
+        "SWO_HEADER" => {
+            if t.failed("ret") {
+                say(format!("The file cannot be swapped to: {}.", t.result("ret")), "It needs the header of mkswap(8).")
+            } else {
+                say("The file's first page has the header of a swap area.", "")
+            }
+        }
+        "SWO_EXTENTS" => {
+            if t.failed("ret") {
+                say(
+                    format!("The file's blocks are no swap area: {}.", t.result("ret")),
+                    "A hole would have to be filled while memory is short, which is when it cannot be.",
+                )
+            } else {
+                say(
+                    "Each page of the file has a place on the device.",
+                    "The kernel will write there by itself, past the file system.",
+                )
+            }
+        }
+        "SWO_FLAG" => say(
+            "The file is marked: who writes to it gets −ETXTBSY.",
+            "A write through the page cache would not know of the pages swapped out.",
         ),
         _ => None,
     }

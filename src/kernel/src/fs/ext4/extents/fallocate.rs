@@ -142,7 +142,7 @@ async fn preallocate(
     ext4_alloc_file_blocks(kt, inode, lblk, blocks, new_size, CREATE_UNWRIT_EXT).await?;
     if is_o_sync(kt, file) {
         let tid = kt.with(|w| w.syncs.at(inode).sync_tid);
-        ext4_fc_commit(kt, tid).await;
+        ext4_fc_commit(kt, tid).await?;
     }
     Ok(())
 }
@@ -398,7 +398,7 @@ async fn ext4_zero_range(kt: &Kthread, file: FileId, offset: u64, len: u64, mode
             inode
         });
         if kt.with(|w| ext4_should_journal_data(w, inode)) {
-            ext4_force_commit(kt).await;
+            ext4_force_commit(kt).await?;
         }
         down_write(kt, RwSem::IRwsem(inode)).await;
         probe!(kt, EZR_LOCK).await;
@@ -496,7 +496,7 @@ async fn ext4_collapse_range(kt: &Kthread, file: FileId, offset: u64, len: u64) 
     call!(kt, &site::EXT4_COLLAPSE_RANGE_FN, &[offset, len], async {
         kt.with(|w| point!(w, EXT4_COLLAPSE_RANGE, ino_of(w, inode), offset, len));
         if kt.with(|w| ext4_should_journal_data(w, inode)) {
-            ext4_force_commit(kt).await;
+            ext4_force_commit(kt).await?;
         }
         down_write(kt, RwSem::IRwsem(inode)).await;
         probe!(kt, ECR_LOCK).await;
@@ -581,7 +581,7 @@ async fn ext4_insert_range(kt: &Kthread, file: FileId, offset: u64, len: u64) ->
     call!(kt, &site::EXT4_INSERT_RANGE_FN, &[offset, len], async {
         kt.with(|w| point!(w, EXT4_INSERT_RANGE, ino_of(w, inode), offset, len));
         if kt.with(|w| ext4_should_journal_data(w, inode)) {
-            ext4_force_commit(kt).await;
+            ext4_force_commit(kt).await?;
         }
         down_write(kt, RwSem::IRwsem(inode)).await;
         probe!(kt, EIR_LOCK).await;

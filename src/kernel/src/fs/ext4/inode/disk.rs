@@ -34,9 +34,11 @@ use crate::fs::ext4::inode::truncate::ext4_truncate;
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::ext4_orphan_del;
+use crate::fs::ext4::super_::error::{At, ext4_error, ext4_std_error};
 use crate::fs::ext4::super_::{self, MountOpts, group_desc, has_csum};
 use crate::fs::fs_writeback::{inode_io_list_del, mark_inode_dirty};
 use crate::fs::jbd2::commit::jbd2_complete_transaction;
+use crate::fs::super_::{Freeze, sb_end_write, sb_start_write};
 use crate::mm::truncate::truncate_inode_pages;
 use crate::mm::writeback::{LLONG_MAX, filemap_write_and_wait_range};
 use crate::site;
@@ -107,7 +109,12 @@ pub async fn ext4_get_inode_loc(kt: &Kthread, ino: u32, in_mem: bool) -> Result<
     kt.graph("} }");
     let (bh, offset) = started?;
     wait_on_buffer(kt, bh).await;
-    kt.with(|w| if w.bhs.at(bh).flags.contains(BhFlags::UPTODATE) { Ok((bh, offset)) } else { Err(Errno::EIO) })
+    let (there, block) = kt.with(|w| (w.bhs.at(bh).flags.contains(BhFlags::UPTODATE), w.bhs.at(bh).blocknr));
+    if there {
+        return Ok((bh, offset));
+    }
+    ext4_error(kt, At("ext4_get_inode_loc", 4509), Errno::EIO, ino, block).await;
+    Err(Errno::EIO)
 }
 
 fn start_inode_read(w: &mut World, ino: u32, in_mem: bool) -> Result<(BhId, usize), Errno> {
@@ -300,10 +307,15 @@ pub async fn ext4_reserve_inode_write(kt: &Kthread, inode: InodeId) -> Result<(B
         }
         Ok(w.inodes.at(inode).ino)
     })?;
-    let (bh, offset) = ext4_get_inode_loc(kt, ino, true).await?;
-    ext4_journal_get_write_access(kt, bh).await?;
+    let reserved = match ext4_get_inode_loc(kt, ino, true).await {
+        Ok((bh, offset)) => ext4_journal_get_write_access(kt, bh).await.map(|()| (bh, offset)),
+        Err(errno) => Err(errno),
+    };
+    if let Err(errno) = reserved {
+        ext4_std_error(kt, At("ext4_reserve_inode_write", 5942), errno).await;
+    }
     kt.graph("}");
-    Ok((bh, offset))
+    reserved
 }
 
 /// `ext4_do_update_inode()`, fs/ext4/inode.c:5195: all fields and the checksum,
@@ -469,8 +481,8 @@ pub async fn ext4_evict_inode(kt: &Kthread, inode: InodeId) -> Result<(), Errno>
         if journalled {
             // What the journal alone knows as changed becomes dirty with the commit.
             let tid = kt.with(|w| w.syncs.at(inode).datasync_tid);
-            Box::pin(jbd2_complete_transaction(kt, tid)).await;
-            // Its error has nobody to go to.
+            // Neither error has anybody to go to.
+            let _ = Box::pin(jbd2_complete_transaction(kt, tid)).await;
             let _ = Box::pin(filemap_write_and_wait_range(kt, inode, 0, LLONG_MAX)).await;
         }
         truncate_inode_pages(kt, inode, 0).await;
@@ -495,11 +507,19 @@ pub async fn forget_blocks(kt: &Kthread, inode: InodeId) {
 /// The deleting half of `ext4_evict_inode()`.
 async fn delete_inode(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     kt.with(|w| inode_io_list_del(w, inode));
+    // An umount of a frozen file system does not come here: what it would wait for is its own doing.
+    sb_start_write(kt, Freeze::Fs).await;
     let credits = kt.with(|w| blocks_for_truncate(w, inode) + 3);
-    ext4_journal_start(kt, HandleType::Truncate, credits).await?;
-    let result = delete_in_handle(kt, inode).await;
-    let stopped = ext4_journal_stop(kt).await;
-    result.and(stopped)
+    let deleted = match ext4_journal_start(kt, HandleType::Truncate, credits).await {
+        Ok(()) => {
+            let result = delete_in_handle(kt, inode).await;
+            let stopped = ext4_journal_stop(kt).await;
+            result.and(stopped)
+        }
+        Err(errno) => Err(errno),
+    };
+    kt.with(|w| sb_end_write(w, Freeze::Fs));
+    deleted
 }
 
 async fn delete_in_handle(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {

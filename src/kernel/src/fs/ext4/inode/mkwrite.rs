@@ -18,6 +18,7 @@ use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_st
 use crate::fs::ext4::inline::convert::ext4_convert_inline_data;
 use crate::fs::ext4::super_::{MountOpts, ext4_should_dioread_nolock, ext4_writepage_trans_blocks};
 use crate::fs::inode::file_update_time;
+use crate::fs::super_::{Freeze, sb_end_write, sb_start_write};
 use crate::mm::filemap::{lock_page, unlock_page};
 use crate::mm::writeback::{set_page_dirty_buffers, wait_for_stable_page};
 use crate::trace::Graph as _;
@@ -63,16 +64,21 @@ pub async fn ext4_page_mkwrite(kt: &Kthread, inode: InodeId, page: PageId) -> Vm
         &site::EXT4_PAGE_MKWRITE,
         &[],
         Box::pin(async {
-            if kt.with(|w| w.inodes.at(inode).bits.contains(InodeBits::IMMUTABLE)) {
+            // do_page_mkwrite() refuses a swap file before it asks.
+            if kt.with(|w| w.inodes.at(inode).bits.intersects(InodeBits::IMMUTABLE | InodeBits::SWAPFILE)) {
                 probe!(kt, PMK_IMMUTABLE, page = page).await;
                 return VmFault::Sigbus;
             }
+            sb_start_write(kt, Freeze::Pagefault).await;
             // The kernel drops its error.
             let _ = file_update_time(kt, inode).await;
             probe!(kt, PMK_TIME, page = page).await;
             down_read(kt, RwSem::IMmapSem(inode)).await;
             let ret = mkwrite(kt, inode, page).await;
-            kt.with(|w| up_read(w, RwSem::IMmapSem(inode)));
+            kt.with(|w| {
+                up_read(w, RwSem::IMmapSem(inode));
+                sb_end_write(w, Freeze::Pagefault);
+            });
             ret
         }),
     )

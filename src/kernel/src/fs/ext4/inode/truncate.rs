@@ -22,6 +22,7 @@ use crate::fs::ext4::ext4_jbd2::{
     ext4_journal_stop,
 };
 use crate::fs::ext4::extents::ext4_ext_truncate;
+use crate::fs::ext4::file::inode_newsize_ok;
 use crate::fs::ext4::inline::convert::{ext4_convert_inline_data, ext4_inline_data_truncate};
 use crate::fs::ext4::inline::{ext4_get_inline_size, ext4_has_inline_data};
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
@@ -74,6 +75,7 @@ pub async fn ext4_setattr_size(kt: &Kthread, inode: InodeId, size: u64) -> Resul
             if !is_regular(head.mode) {
                 return Err(Errno::EINVAL);
             }
+            inode_newsize_ok(kt, inode, size)?;
             if kt.with(|w| ext4_has_inline_data(w, inode) && size > ext4_get_inline_size(w, inode)) {
                 // As 5.10.262 has it: v5.10.238 leaves a file here that is longer than its inode can hold.
                 ext4_convert_inline_data(kt, inode).await?;

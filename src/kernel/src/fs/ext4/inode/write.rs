@@ -315,6 +315,7 @@ async fn ext4_write_begin(kt: &Kthread, inode: InodeId, pos: u64, len: u64) -> R
     let mut begun = PageId::NONE;
     call!(kt, &site::EXT4_WRITE_BEGIN_FN, &[pos, len, 0], async {
         if kt.with(|w| w.sb().shutdown) {
+            probe!(kt, WB_SHUTDOWN, ret = Errno::EIO).await;
             return Err(Errno::EIO);
         }
         kt.with(|w| point!(w, EXT4_WRITE_BEGIN, ino_of(w, inode), pos, len, 0u64));
@@ -931,11 +932,9 @@ pub(in crate::fs::ext4) async fn journal_get_write_access(
         if !flags.contains(BhFlags::MAPPED) {
             continue;
         }
-        if flags.contains(BhFlags::DIRTY) {
-            kt.with(|w| w.bh_mut(bh).flags.remove(BhFlags::DIRTY));
-        }
         ext4_journal_get_write_access(kt, bh).await?;
         if flags.contains(BhFlags::DIRTY) {
+            kt.with(|w| w.bh_mut(bh).flags.remove(BhFlags::DIRTY));
             ext4_handle_dirty_metadata(kt, None, bh).await?;
         }
     }

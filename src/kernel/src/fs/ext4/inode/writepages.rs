@@ -241,7 +241,8 @@ async fn write_range(kt: &Kthread, mpd: &mut MpageDaData, wbc: &mut WritebackCon
         match write_run(kt, mpd, wbc).await {
             Err(Errno::ENOSPC) if kt.with(|w| has_journal(w)) => {
                 probe!(kt, WP_NOSPC).await;
-                Box::pin(ext4_force_commit(kt)).await;
+                // The kernel drops its error: the next try tells.
+                let _ = Box::pin(ext4_force_commit(kt)).await;
             }
             Err(errno) => return Err(errno),
             Ok(()) => {}

@@ -175,7 +175,8 @@ fn forget(w: &mut World, block: u64) {
 /// `jbd2_journal_force_commit_nested()`, so that what was freed can be had again.
 pub async fn force_commit(kt: &Kthread) {
     if kt.with(|w| journal_current_handle(w, kt.task).is_none()) {
-        Box::pin(ext4_force_commit(kt)).await;
+        // The caller tries again whatever came of it.
+        let _ = Box::pin(ext4_force_commit(kt)).await;
     }
 }
 

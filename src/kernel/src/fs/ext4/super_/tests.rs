@@ -16,6 +16,7 @@ use super::*;
 use crate::block::ramdisk::{irq, unit_bytes};
 use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_stop};
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
+use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
 use crate::fs::open::{self, OpenFlags};
 use crate::tracepoint::POINTS;
 
