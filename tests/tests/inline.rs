@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use proptest::prelude::*;
 use session::run::{Progress, Run, RunOptions};
 use session::scenario::ops::{FallocateMode, Prot, Sharing, Whence};
 use session::scenario::{
@@ -480,6 +481,74 @@ fn small_directories_live_in_their_inode() {
                 assert_eq!(after.cat(&name(n)), bytes, "{count} names, {n}");
             }
             assert!(after.cat(&name(0)).is_empty());
+        }
+    }
+}
+
+/// Where an inode of an image begins, in bytes.
+fn inode_at(image: &std::path::Path, inode: &str) -> usize {
+    let said = tool("debugfs", &["-R", &format!("imap {inode}"), &image.display().to_string()]).stdout;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let word = |key: &str| {
+        let rest = &said[said.find(key).expect("debugfs says where") + key.len()..];
+        rest.trim_start().split(|c: char| !c.is_ascii_hexdigit() && c != 'x').next().unwrap_or_default().to_owned()
+    };
+    let block: usize = word("located at block").parse().expect("a number");
+    block * 4096 + usize::from_str_radix(word("offset 0x").trim(), 16).expect("a number")
+}
+
+/// An image without checksums, with `f` and the directory `d`, which has `d/e`, in their inodes; and where those are.
+fn damageable() -> (Vec<u8>, [usize; 2]) {
+    let scratch = Scratch::default();
+    let (image, source) = (scratch.file("image"), scratch.file("source"));
+    let args = ["-b", "4096", "-I", "256", "-O", "inline_data,^metadata_csum"];
+    std::fs::write(&image, mke2fs_image(16, &args)).expect("it fits");
+    std::fs::write(&source, file(100, &[(0, 0, 100)])).expect("it fits");
+    let path = image.display().to_string();
+    for command in
+        [format!("write {} f", source.display()), "mkdir d".into(), format!("write {} d/e", source.display())]
+    {
+        assert!(tool("debugfs", &["-w", "-R", &command, &path]).status.success());
+    }
+    let places = ["f", "d"].map(|name| inode_at(&image, name));
+    (std::fs::read(&image).expect("it is there"), places)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Whatever stands in the inodes: the calls give errors, and the engine goes on.
+    #[test]
+    fn a_damaged_inode_gives_errors(
+        noise in prop::collection::vec((any::<bool>(), prop_oneof![24usize..44, 40usize..100, 128usize..256], any::<u8>()), 1..6),
+        mount in prop::sample::select(vec!["", "nodelalloc", "data=journal"]),
+    ) {
+        static IMAGE: std::sync::OnceLock<(Vec<u8>, [usize; 2])> = std::sync::OnceLock::new();
+        let (image, places) = IMAGE.get_or_init(damageable);
+        let mut image = image.clone();
+        for (dir, at, byte) in noise {
+            image[places[usize::from(dir)] + at] = byte;
+        }
+        let mut scenario = scenario(mount, [
+            pread(0, 200),
+            pwrite(50, 0, 20),
+            pwrite(100, 0, 25),
+            open("e", "d/e", "RDWR"),
+            open("n", "d/another-name", "CREAT,RDWR"),
+            open("m", "d/a-name-that-is-rather-long", "CREAT,RDWR"),
+            Op::Unlink { path: "d/e".into() },
+            truncate(20),
+            pwrite(50, 0, 500),
+            Op::Fsync { fd: "f".into() },
+            fallocate(FallocateMode::Keep, 0, 8192),
+            Op::Remount {},
+            open("f", "f", "RDWR"),
+            pread(0, 600),
+        ]);
+        scenario.image = upload();
+        let options = RunOptions { image: Some(image), ..RunOptions::default() };
+        if let Ok(mut run) = Run::new(&scenario, options) {
+            prop_assert_eq!(run.finish(), Progress::Finished);
         }
     }
 }

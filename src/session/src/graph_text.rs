@@ -26,7 +26,7 @@ use crate::loop_text::{Labels, function, op_text, printed};
 
 /// Functions with a frame here and none in a recorded graph: not among those that were followed, or inlined by
 /// that kernel's compiler.
-const NOT_SHOWN: [&str; 28] = [
+const NOT_SHOWN: [&str; 30] = [
     "cpu_idle",
     "user",
     "ksys_write",
@@ -55,6 +55,8 @@ const NOT_SHOWN: [&str; 28] = [
     "ext4_orphan_add",
     "ext4_file_mmap",
     "block_read_full_page",
+    "ext4_da_convert_inline_data_to_extent",
+    "ext4_convert_inline_data_to_extent",
 ];
 
 /// The graph of `records`, from the begin of operation `first` to the end of the last one.

@@ -15,7 +15,6 @@ pub mod convert;
 pub mod dir;
 pub mod write;
 
-use ondisk::layout::extent;
 use ondisk::layout::inode::{self as raw, InodeFlags};
 use ondisk::layout::superblock::Incompat;
 use ondisk::layout::xattr::{self, INDEX_SYSTEM};
@@ -24,10 +23,11 @@ use world::{BhId, Errno, IData, InlineArea, InodeBits, InodeId, PAGE_SIZE, PageF
 
 use crate::fs::ext4::dir::layout_errno;
 use crate::fs::ext4::ext4_jbd2::ext4_journal_get_write_access;
+use crate::fs::ext4::extents::ext4_ext_tree_init;
 use crate::fs::ext4::inode::disk::{ext4_do_update_inode, ext4_get_inode_loc, ext4_mark_inode_dirty};
 use crate::fs::ext4::super_::{has_extents, put_changed};
 use crate::mm::filemap::unlock_page;
-use crate::trace::call;
+use crate::trace::{Graph as _, call};
 use crate::{probe, site};
 
 /// `EXT4_MIN_INLINE_DATA_SIZE`: bytes of `i_block`.
@@ -119,8 +119,29 @@ fn has_xattr_space(w: &World, inode: InodeId) -> bool {
     extra != 0 && raw::OLD_SIZE + extra + 8 <= usize::from(w.sb().inode_size)
 }
 
-/// `ext4_find_inline_data_nolock()`, fs/ext4/inline.c:137: where the entry
-/// stands, if there is one.
+/// `ext4_find_inline_data_nolock()`, fs/ext4/inline.c:137, of an inode in memory.
+///
+/// # Errors
+/// `EIO` if the table cannot be read, `EUCLEAN` for a damaged list.
+async fn ext4_find_inline_data_nolock(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
+    kt.graph("ext4_find_inline_data_nolock {");
+    let iloc = iloc(kt, inode).await;
+    note_ibody_find(kt, inode);
+    kt.graph("}");
+    let iloc = iloc?;
+    kt.with(|w| {
+        let slot = slot(w, iloc).to_vec();
+        find_inline_data(w, inode, &slot)
+    })
+}
+
+/// What a function graph shows of `ext4_xattr_ibody_find()`.
+fn note_ibody_find(kt: &Kthread, inode: InodeId) {
+    let listed = kt.with(|w| w.inodes.at(inode).bits.contains(InodeBits::STATE_XATTR));
+    kt.graph(if listed { "ext4_xattr_ibody_find { xattr_find_entry }" } else { "ext4_xattr_ibody_find" });
+}
+
+/// Notes where the entry stands, if there is one.
 fn find_inline_data(w: &mut World, inode: InodeId, slot: &[u8]) -> Result<(), Errno> {
     let area = area_of(slot)?;
     if area.is_some() && w.inline.get(inode) != area {
@@ -161,7 +182,10 @@ fn max_value_size(w: &World, inode: InodeId, iloc: Iloc) -> usize {
 /// # Errors
 /// `EIO` if the table cannot be read, which the kernel takes for 0.
 pub async fn ext4_get_max_inline_size(kt: &Kthread, inode: InodeId) -> Result<u64, Errno> {
-    let iloc = iloc(kt, inode).await?;
+    kt.graph("ext4_get_max_inline_size {");
+    let iloc = iloc(kt, inode).await;
+    kt.graph("get_max_inline_xattr_value_size }");
+    let iloc = iloc?;
     Ok(match kt.with(|w| max_value_size(w, inode, iloc)) {
         0 => 0,
         value => MIN_INLINE_DATA_SIZE + value as u64,
@@ -183,6 +207,7 @@ fn read_inline_data(w: &World, inode: InodeId, iloc: Iloc, len: u64) -> Result<V
 /// `ext4_write_inline_data()`, fs/ext4/inline.c:216: `bytes` at `pos` of the
 /// file, into the room that was prepared.
 fn write_inline_data(w: &mut World, inode: InodeId, iloc: Iloc, pos: u64, bytes: &[u8]) -> Result<(), Errno> {
+    w.graph("ext4_write_inline_data");
     if w.sb().shutdown {
         return Ok(());
     }
@@ -208,6 +233,7 @@ fn value_at(slot: &[u8]) -> Result<usize, Errno> {
 /// # Errors
 /// `ENOSPC` if it does not fit, `EUCLEAN` for a damaged list.
 fn set_value(w: &mut World, inode: InodeId, iloc: Iloc, value: Option<&[u8]>) -> Result<(), Errno> {
+    w.graph("ext4_xattr_ibody_set { ext4_xattr_set_entry }");
     let listed = edit_slot(w, iloc, |slot| {
         if !xattr::has_list(slot) {
             xattr::init_list(slot).map_err(layout_errno)?;
@@ -238,9 +264,12 @@ fn clear_i_block(w: &mut World, iloc: Iloc, from: u64) -> Result<(), Errno> {
 
 /// `ext4_create_inline_data()`, fs/ext4/inline.c:255: an inode that had no data
 /// gets zeroed room for `len` bytes of it.
-async fn create_inline_data(kt: &Kthread, inode: InodeId, iloc: Iloc, len: u64) -> Result<(), Errno> {
+async fn create_inline_data(kt: &Kthread, inode: InodeId, len: u64) -> Result<(), Errno> {
+    kt.graph("ext4_create_inline_data {");
+    let iloc = iloc(kt, inode).await?;
     ext4_journal_get_write_access(kt, iloc.0).await?;
-    kt.with(|w| {
+    note_ibody_find(kt, inode);
+    let created = kt.with(|w| {
         if area_of(slot(w, iloc))?.is_some() {
             return Err(Errno::EUCLEAN); // an entry that nobody asked for
         }
@@ -257,17 +286,24 @@ async fn create_inline_data(kt: &Kthread, inode: InodeId, iloc: Iloc, len: u64) 
         *flags = *flags & !InodeFlags::EXTENTS.bits() | InodeFlags::INLINE_DATA.bits();
         ext4_do_update_inode(w, kt, inode, iloc.0, iloc.1);
         Ok(())
-    })
+    });
+    kt.graph("}");
+    created
 }
 
 /// `ext4_update_inline_data()`, fs/ext4/inline.c:319: the room grows to `len`
 /// bytes, if it is not that large already.
-async fn update_inline_data(kt: &Kthread, inode: InodeId, iloc: Iloc, len: u64) -> Result<(), Errno> {
+async fn update_inline_data(kt: &Kthread, inode: InodeId, len: u64) -> Result<(), Errno> {
     if len <= kt.with(|w| ext4_get_inline_size(w, inode)) {
+        kt.graph("ext4_update_inline_data");
         return Ok(());
     }
+    kt.graph("ext4_update_inline_data {");
+    let iloc = iloc(kt, inode).await?;
+    note_ibody_find(kt, inode);
+    kt.graph("ext4_xattr_ibody_get { ext4_get_inode_loc { __ext4_get_inode_loc { __getblk_gfp { __find_get_block } } } xattr_find_entry }");
     ext4_journal_get_write_access(kt, iloc.0).await?;
-    kt.with(|w| {
+    let updated = kt.with(|w| {
         let entry = xattr::find(slot(w, iloc), INDEX_SYSTEM, DATA).map_err(layout_errno)?.ok_or(Errno::EUCLEAN)?;
         let mut value = entry.value.to_vec();
         value.resize(usize::try_from(len - MIN_INLINE_DATA_SIZE).map_err(|_| Errno::EUCLEAN)?, 0);
@@ -276,7 +312,9 @@ async fn update_inline_data(kt: &Kthread, inode: InodeId, iloc: Iloc, len: u64) 
         w.inline_set(inode, area);
         ext4_do_update_inode(w, kt, inode, iloc.0, iloc.1);
         Ok(())
-    })
+    });
+    kt.graph("}");
+    updated
 }
 
 /// `ext4_prepare_inline_data()`, fs/ext4/inline.c:385: room for `len` bytes in
@@ -289,13 +327,13 @@ pub(super) async fn ext4_prepare_inline_data(kt: &Kthread, inode: InodeId, len: 
         if !kt.with(|w| may_inline_data(w, inode)) || ext4_get_max_inline_size(kt, inode).await? < len {
             return Err(Errno::ENOSPC);
         }
-        let iloc = iloc(kt, inode).await?;
+        ext4_find_inline_data_nolock(kt, inode).await?;
         if kt.with(|w| w.inline.get(inode).is_some()) {
-            let grown = update_inline_data(kt, inode, iloc, len).await;
+            let grown = update_inline_data(kt, inode, len).await;
             probe!(kt, PID_UPDATE, ret = grown).await;
             grown
         } else {
-            let created = create_inline_data(kt, inode, iloc, len).await;
+            let created = create_inline_data(kt, inode, len).await;
             probe!(kt, PID_CREATE, ret = created).await;
             created
         }
@@ -324,6 +362,7 @@ pub(super) async fn ext4_destroy_inline_data(kt: &Kthread, inode: InodeId) -> Re
 
 async fn destroy(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     let iloc = iloc(kt, inode).await?;
+    note_ibody_find(kt, inode);
     ext4_journal_get_write_access(kt, iloc.0).await?;
     let extents = kt.with(|w| {
         set_value(w, inode, iloc, None)?;
@@ -331,14 +370,15 @@ async fn destroy(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
         *w.idata_mut(inode) = IData::default();
         if has_extents(w) {
             w.inode_mut(inode).flags |= InodeFlags::EXTENTS.bits();
-            extent::Header { entries: 0, max: 4, depth: 0, generation: 0 }
-                .write_to(&mut w.idata_mut(inode).0)
-                .expect("i_block holds an extent root");
+            ext4_ext_tree_init(w, inode);
         }
         Ok::<bool, Errno>(has_extents(w))
     })?;
     if extents {
-        ext4_mark_inode_dirty(kt, inode).await?; // ext4_ext_tree_init()
+        kt.graph("ext4_ext_tree_init {");
+        let marked = ext4_mark_inode_dirty(kt, inode).await;
+        kt.graph("}");
+        marked?;
     }
     kt.with(|w| {
         w.inode_mut(inode).flags &= !InodeFlags::INLINE_DATA.bits();
@@ -352,7 +392,10 @@ async fn destroy(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
 /// `ext4_read_inline_page()`, fs/ext4/inline.c:474: the file's bytes into its
 /// first page, which is locked; zeros behind them.
 async fn read_inline_page(kt: &Kthread, inode: InodeId, page: PageId) -> Result<(), Errno> {
-    let iloc = iloc(kt, inode).await?;
+    kt.graph("ext4_read_inline_page {");
+    let iloc = iloc(kt, inode).await;
+    kt.graph("}");
+    let iloc = iloc?;
     kt.with(|w| {
         let len = ext4_get_inline_size(w, inode).min(w.sizes.at(inode).i_size);
         if len > PAGE_SIZE {

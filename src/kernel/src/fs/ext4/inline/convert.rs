@@ -29,10 +29,10 @@ use crate::fs::ext4::ext4_jbd2::{
 use crate::fs::ext4::inode::disk::{ext4_do_update_inode, ext4_mark_inode_dirty, is_dir};
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
 use crate::fs::ext4::namei::{ext4_orphan_add, ext4_orphan_del};
-use crate::fs::ext4::super_::ext4_writepage_trans_blocks;
+use crate::fs::ext4::super_::{WRITEPAGE_TRANS_BLOCKS, ext4_writepage_trans_blocks};
 use crate::fs::inode::current_time;
 use crate::mm::writeback::filemap_flush;
-use crate::trace::call;
+use crate::trace::{Graph as _, call};
 use crate::{probe, site};
 
 /// `ext4_convert_inline_data()`, fs/ext4/inline.c:1996: whatever happens next, the
@@ -58,7 +58,10 @@ pub async fn ext4_convert_inline_data(kt: &Kthread, inode: InodeId) -> Result<()
                     return Ok(());
                 }
             }
-            let credits = kt.with(|w| ext4_writepage_trans_blocks(w, inode));
+            let credits = kt.with(|w| {
+                w.graph(WRITEPAGE_TRANS_BLOCKS);
+                ext4_writepage_trans_blocks(w, inode)
+            });
             let iloc = iloc(kt, inode).await?;
             ext4_journal_start(kt, HandleType::WritePage, credits).await?;
             probe!(kt, CID_HANDLE).await;
@@ -115,7 +118,7 @@ async fn move_to_block(kt: &Kthread, inode: InodeId, bytes: &[u8], dir: bool) ->
 
 /// `ext4_restore_inline_data()`, fs/ext4/inline.c:1131.
 async fn restore_inline_data(kt: &Kthread, inode: InodeId, iloc: Iloc, bytes: &[u8]) -> Result<(), Errno> {
-    create_inline_data(kt, inode, iloc, bytes.len() as u64).await?;
+    create_inline_data(kt, inode, bytes.len() as u64).await?;
     kt.with(|w| {
         write_inline_data(w, inode, iloc, 0, bytes)?;
         w.inode_mut(inode).bits.insert(InodeBits::MAY_INLINE_DATA);
@@ -132,7 +135,10 @@ async fn restore_inline_data(kt: &Kthread, inode: InodeId, iloc: Iloc, bytes: &[
 /// What the journal gives, `EUCLEAN` for a damaged list.
 pub async fn ext4_inline_data_truncate(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     call!(kt, &site::EXT4_INLINE_DATA_TRUNCATE, &[], async {
-        let credits = kt.with(|w| ext4_writepage_trans_blocks(w, inode));
+        let credits = kt.with(|w| {
+            w.graph(WRITEPAGE_TRANS_BLOCKS);
+            ext4_writepage_trans_blocks(w, inode)
+        });
         ext4_journal_start(kt, HandleType::Inode, credits).await?;
         let mut cut = ext4_orphan_add(kt, inode).await;
         if cut.is_ok() {

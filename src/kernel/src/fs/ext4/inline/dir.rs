@@ -199,7 +199,7 @@ async fn update_inline_dir(kt: &Kthread, dir: InodeId, iloc: Iloc) -> Result<(),
     if room <= dir::rec_len_for(1) {
         return Ok(());
     }
-    update_inline_data(kt, dir, iloc, room as u64 + MIN_INLINE_DATA_SIZE).await?;
+    update_inline_data(kt, dir, room as u64 + MIN_INLINE_DATA_SIZE).await?;
     kt.with(|w| {
         let part = *parts(w, dir, iloc)?.get(1).ok_or(Errno::EUCLEAN)?;
         edit_slot(w, iloc, |slot| {

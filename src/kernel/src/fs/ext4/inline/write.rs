@@ -14,8 +14,9 @@ use sched::Kthread;
 use world::{Errno, InodeId, PageFlags, PageId};
 
 use super::{
-    clear_may_inline_data, ext4_destroy_inline_data, ext4_get_inline_size, ext4_get_max_inline_size,
-    ext4_has_inline_data, ext4_prepare_inline_data, iloc, read_inline_page, write_inline_data,
+    Iloc, clear_may_inline_data, ext4_destroy_inline_data, ext4_find_inline_data_nolock, ext4_get_inline_size,
+    ext4_get_max_inline_size, ext4_has_inline_data, ext4_prepare_inline_data, iloc, read_inline_page,
+    write_inline_data,
 };
 use crate::fs::ext4::balloc::ext4_should_retry_alloc;
 use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_get_write_access, ext4_journal_start, ext4_journal_stop};
@@ -25,10 +26,10 @@ use crate::fs::ext4::inode::write::{
 };
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::namei::{ext4_orphan_add, ext4_orphan_del};
-use crate::fs::ext4::super_::{ext4_should_dioread_nolock, ext4_writepage_trans_blocks};
+use crate::fs::ext4::super_::{WRITEPAGE_TRANS_BLOCKS, ext4_should_dioread_nolock, ext4_writepage_trans_blocks};
 use crate::fs::fs_writeback::{I_DIRTY, mark_inode_dirty};
 use crate::mm::filemap::{grab_cache_page_write_begin, put_page, unlock_page};
-use crate::trace::{Word, call};
+use crate::trace::{Graph as _, Word, call};
 use crate::{probe, site};
 
 /// AOP_FLAG_NOFS: a handle is open, so getting a page must not enter the file system.
@@ -78,6 +79,7 @@ async fn grab_and_read(kt: &Kthread, inode: InodeId) -> Result<PageId, Errno> {
 /// `ENOSPC` if the block that the file now needs cannot be reserved; what the journal gives.
 pub async fn ext4_da_write_inline_data_begin(kt: &Kthread, inode: InodeId, pos: u64, len: u64) -> Result<Begun, Errno> {
     call!(kt, &site::EXT4_DA_WRITE_INLINE_DATA_BEGIN, &[pos, len], async {
+        let iloc = iloc(kt, inode).await?;
         let mut retries = 0;
         loop {
             ext4_journal_start(kt, HandleType::Inode, 1).await?;
@@ -107,7 +109,7 @@ pub async fn ext4_da_write_inline_data_begin(kt: &Kthread, inode: InodeId, pos: 
                 }
             }
         }
-        match begin_inside(kt, inode).await {
+        match begin_inside(kt, inode, iloc).await {
             Ok(page) => {
                 probe!(kt, DIB_INSIDE, page = page, ret = 1u64).await;
                 Ok(Begun::Inside(page))
@@ -121,9 +123,8 @@ pub async fn ext4_da_write_inline_data_begin(kt: &Kthread, inode: InodeId, pos: 
     .await
 }
 
-async fn begin_inside(kt: &Kthread, inode: InodeId) -> Result<PageId, Errno> {
+async fn begin_inside(kt: &Kthread, inode: InodeId, iloc: Iloc) -> Result<PageId, Errno> {
     let page = grab_and_read(kt, inode).await?;
-    let iloc = iloc(kt, inode).await?;
     ext4_journal_get_write_access(kt, iloc.0).await?;
     Ok(page)
 }
@@ -174,13 +175,14 @@ pub async fn ext4_try_to_write_inline_data(kt: &Kthread, inode: InodeId, pos: u6
     call!(kt, &site::EXT4_TRY_TO_WRITE_INLINE_DATA, &[pos, len], async {
         let inline_size = ext4_get_max_inline_size(kt, inode).await.unwrap_or(0);
         probe!(kt, TWI_SIZE, inline_size = inline_size).await;
-        let mut inside = false;
+        let mut inside = None;
         if pos + len <= inline_size {
+            let iloc = iloc(kt, inode).await?;
             ext4_journal_start(kt, HandleType::Inode, 1).await?;
             let prepared = ext4_prepare_inline_data(kt, inode, pos + len).await;
             probe!(kt, TWI_PREPARE, ret = prepared).await;
-            inside = prepared.is_ok();
-            if !inside {
+            inside = prepared.is_ok().then_some(iloc);
+            if inside.is_none() {
                 ext4_journal_stop(kt).await?;
             }
             if let Err(errno) = prepared
@@ -189,12 +191,12 @@ pub async fn ext4_try_to_write_inline_data(kt: &Kthread, inode: InodeId, pos: u6
                 return Err(errno);
             }
         }
-        if !inside {
+        let Some(iloc) = inside else {
             let converted = Box::pin(convert_inline_data_to_extent(kt, inode)).await;
             probe!(kt, TWI_CONVERT, ret = converted).await;
             return converted.map(|()| Begun::Blocks(Fsdata::None));
-        }
-        match begin_inside(kt, inode).await {
+        };
+        match begin_inside(kt, inode, iloc).await {
             Ok(page) => {
                 probe!(kt, TWI_INSIDE, page = page, ret = 1u64).await;
                 Ok(Begun::Inside(page))
@@ -217,7 +219,11 @@ async fn convert_inline_data_to_extent(kt: &Kthread, inode: InodeId) -> Result<(
             probe!(kt, CIE_NONE).await;
             return Ok(());
         }
-        let credits = kt.with(|w| ext4_writepage_trans_blocks(w, inode));
+        let credits = kt.with(|w| {
+            w.graph(WRITEPAGE_TRANS_BLOCKS);
+            ext4_writepage_trans_blocks(w, inode)
+        });
+        iloc(kt, inode).await?;
         let mut retries = 0;
         loop {
             ext4_journal_start(kt, HandleType::WritePage, credits).await?;
@@ -298,6 +304,7 @@ pub async fn ext4_write_inline_data_end(
 ) -> Result<u64, Errno> {
     call!(kt, &site::EXT4_WRITE_INLINE_DATA_END, &[pos, len, copied], async {
         let iloc = iloc(kt, inode).await?;
+        ext4_find_inline_data_nolock(kt, inode).await?;
         kt.with(|w| {
             assert!(ext4_has_inline_data(w, inode), "BUG_ON: the data has left the inode");
             let range = usize::try_from(pos).expect("the inode is small")..;

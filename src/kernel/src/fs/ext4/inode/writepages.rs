@@ -165,7 +165,9 @@ async fn leave_inode(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     ext4_journal_start(kt, HandleType::Inode, 1).await?;
     assert!(!kt.with(|w| may_inline_data(w, inode)), "BUG_ON: a dirty page of a file that lives in its inode");
     // The kernel drops both errors.
+    kt.graph("ext4_destroy_inline_data {");
     let _ = Box::pin(ext4_destroy_inline_data(kt, inode)).await;
+    kt.graph("}");
     let _ = ext4_journal_stop(kt).await;
     probe!(kt, WP_INLINE).await;
     Ok(())
