@@ -15,6 +15,7 @@ pub mod convert;
 pub mod dir;
 pub mod write;
 
+use ondisk::Ino;
 use ondisk::layout::inode::{self as raw, InodeFlags};
 use ondisk::layout::superblock::Incompat;
 use ondisk::layout::xattr::{self, INDEX_SYSTEM};
@@ -25,7 +26,7 @@ use crate::fs::ext4::dir::layout_errno;
 use crate::fs::ext4::ext4_jbd2::ext4_journal_get_write_access;
 use crate::fs::ext4::extents::ext4_ext_tree_init;
 use crate::fs::ext4::inode::disk::{ext4_do_update_inode, ext4_get_inode_loc, ext4_mark_inode_dirty};
-use crate::fs::ext4::super_::{has_extents, put_changed};
+use crate::fs::ext4::super_::{has_csum, has_extents, put_changed};
 use crate::mm::filemap::unlock_page;
 use crate::trace::{Graph as _, call};
 use crate::{probe, site};
@@ -85,12 +86,21 @@ fn slot(w: &World, (bh, offset): Iloc) -> &[u8] {
     &w.bh_bytes(bh)[offset..offset + usize::from(w.sb().inode_size)]
 }
 
-/// Changes the raw inode's bytes; its checksum follows with the next
-/// [`ext4_do_update_inode`].
-fn edit_slot<T>(w: &mut World, iloc: Iloc, edit: impl FnOnce(&mut [u8]) -> Result<T, Errno>) -> Result<T, Errno> {
+/// Changes the raw inode's bytes, its checksum included. The caller has declared
+/// the buffer, and dirties it.
+fn edit_slot<T>(
+    w: &mut World,
+    inode: InodeId,
+    iloc: Iloc,
+    edit: impl FnOnce(&mut [u8]) -> Result<T, Errno>,
+) -> Result<T, Errno> {
     let old = slot(w, iloc).to_vec();
     let mut new = old.clone();
     let value = edit(&mut new)?;
+    if has_csum(w) {
+        let (seed, ino) = (w.sb().csum_seed, Ino(w.inodes.at(inode).ino));
+        raw::update_checksum(&mut new, seed, ino).map_err(layout_errno)?;
+    }
     put_changed(w, iloc.0, iloc.1, &old, &new);
     Ok(value)
 }
@@ -213,7 +223,7 @@ fn write_inline_data(w: &mut World, inode: InodeId, iloc: Iloc, pos: u64, bytes:
     }
     let end = pos + bytes.len() as u64;
     assert!(end <= ext4_get_inline_size(w, inode), "BUG_ON: the room was not prepared");
-    edit_slot(w, iloc, |slot| {
+    edit_slot(w, inode, iloc, |slot| {
         let value_at = value_at(slot)?;
         for (at, &byte) in (pos..).zip(bytes) {
             let at = usize::try_from(at).map_err(|_| Errno::EUCLEAN)?;
@@ -234,7 +244,7 @@ fn value_at(slot: &[u8]) -> Result<usize, Errno> {
 /// `ENOSPC` if it does not fit, `EUCLEAN` for a damaged list.
 fn set_value(w: &mut World, inode: InodeId, iloc: Iloc, value: Option<&[u8]>) -> Result<(), Errno> {
     w.graph("ext4_xattr_ibody_set { ext4_xattr_set_entry }");
-    let listed = edit_slot(w, iloc, |slot| {
+    let listed = edit_slot(w, inode, iloc, |slot| {
         if !xattr::has_list(slot) {
             xattr::init_list(slot).map_err(layout_errno)?;
         }
@@ -254,9 +264,9 @@ fn set_value(w: &mut World, inode: InodeId, iloc: Iloc, value: Option<&[u8]>) ->
     Ok(())
 }
 
-fn clear_i_block(w: &mut World, iloc: Iloc, from: u64) -> Result<(), Errno> {
+fn clear_i_block(w: &mut World, inode: InodeId, iloc: Iloc, from: u64) -> Result<(), Errno> {
     let from = usize::try_from(from).map_err(|_| Errno::EUCLEAN)?;
-    edit_slot(w, iloc, |slot| {
+    edit_slot(w, inode, iloc, |slot| {
         slot[I_BLOCK + from..I_BLOCK + 60].fill(0);
         Ok(())
     })
@@ -279,7 +289,7 @@ async fn create_inline_data(kt: &Kthread, inode: InodeId, len: u64) -> Result<()
             clear_may_inline_data(w, inode);
         }
         set?;
-        clear_i_block(w, iloc, 0)?;
+        clear_i_block(w, inode, iloc, 0)?;
         let area = area_of(slot(w, iloc))?;
         w.inline_set(inode, area);
         let flags = &mut w.inode_mut(inode).flags;
@@ -366,7 +376,7 @@ async fn destroy(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     ext4_journal_get_write_access(kt, iloc.0).await?;
     let extents = kt.with(|w| {
         set_value(w, inode, iloc, None)?;
-        clear_i_block(w, iloc, 0)?;
+        clear_i_block(w, inode, iloc, 0)?;
         *w.idata_mut(inode) = IData::default();
         if has_extents(w) {
             w.inode_mut(inode).flags |= InodeFlags::EXTENTS.bits();

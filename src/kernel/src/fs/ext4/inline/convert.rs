@@ -26,7 +26,7 @@ use crate::fs::ext4::ext4_jbd2::{
     HandleType, ext4_handle_dirty_metadata, ext4_handle_sync, ext4_journal_get_write_access, ext4_journal_start,
     ext4_journal_stop,
 };
-use crate::fs::ext4::inode::disk::{ext4_do_update_inode, ext4_mark_inode_dirty, is_dir};
+use crate::fs::ext4::inode::disk::{ext4_mark_inode_dirty, is_dir};
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
 use crate::fs::ext4::namei::{ext4_orphan_add, ext4_orphan_del};
 use crate::fs::ext4::super_::{WRITEPAGE_TRANS_BLOCKS, ext4_writepage_trans_blocks};
@@ -122,8 +122,6 @@ async fn restore_inline_data(kt: &Kthread, inode: InodeId, iloc: Iloc, bytes: &[
     kt.with(|w| {
         write_inline_data(w, inode, iloc, 0, bytes)?;
         w.inode_mut(inode).bits.insert(InodeBits::MAY_INLINE_DATA);
-        // The kernel leaves the checksum as it was before the bytes.
-        ext4_do_update_inode(w, kt, inode, iloc.0, iloc.1);
         Ok(())
     })
 }
@@ -188,7 +186,7 @@ async fn cut_area(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
             set_value(w, inode, iloc, Some(&value))?;
         }
         if size < MIN_INLINE_DATA_SIZE {
-            clear_i_block(w, iloc, size)?;
+            clear_i_block(w, inode, iloc, size)?;
         }
         let area = area_of(slot(w, iloc))?;
         w.inline_set(inode, area);

@@ -66,7 +66,7 @@ pub async fn ext4_try_create_inline_dir(kt: &Kthread, parent: InodeId, inode: In
         let iloc = iloc(kt, inode).await?;
         kt.with(|w| {
             let parent = w.inodes.at(parent).ino;
-            edit_slot(w, iloc, |slot| {
+            edit_slot(w, inode, iloc, |slot| {
                 slot[I_BLOCK..I_BLOCK + DOTDOT].copy_from_slice(&parent.to_le_bytes());
                 dir::init_empty(&mut slot[I_BLOCK + DOTDOT..I_BLOCK + 60], false).map_err(layout_errno)
             })?;
@@ -184,7 +184,7 @@ async fn add_dirent(
         if dir::find(part_bytes(slot(w, iloc), part)?, name).map_err(layout_errno)?.is_some() {
             return Err(Errno::EEXIST);
         }
-        edit_slot(w, iloc, |slot| {
+        edit_slot(w, dir, iloc, |slot| {
             let bytes = slot.get_mut(part.at..part.at + part.len).ok_or(Errno::EUCLEAN)?;
             let place = dir::insert(bytes, false, Ino(head.ino), type_of(head.mode), name).map_err(layout_errno)?;
             Ok(place.is_some())
@@ -202,7 +202,7 @@ async fn update_inline_dir(kt: &Kthread, dir: InodeId, iloc: Iloc) -> Result<(),
     update_inline_data(kt, dir, room as u64 + MIN_INLINE_DATA_SIZE).await?;
     kt.with(|w| {
         let part = *parts(w, dir, iloc)?.get(1).ok_or(Errno::EUCLEAN)?;
-        edit_slot(w, iloc, |slot| {
+        edit_slot(w, dir, iloc, |slot| {
             let bytes = slot.get_mut(part.at..part.at + part.len).ok_or(Errno::EUCLEAN)?;
             dir::init_empty(bytes, false).map_err(layout_errno)
         })?;
@@ -223,7 +223,7 @@ pub async fn ext4_delete_inline_entry(kt: &Kthread, dir: InodeId, name: &[u8]) -
         ext4_journal_get_write_access(kt, iloc.0).await?;
         kt.with(|w| {
             let (part, _) = find(w, dir, iloc, name)?.ok_or(Errno::ENOENT)?;
-            edit_slot(w, iloc, |slot| {
+            edit_slot(w, dir, iloc, |slot| {
                 let bytes = slot.get_mut(part.at..part.at + part.len).ok_or(Errno::EUCLEAN)?;
                 dir::remove(bytes, name).map_err(layout_errno)?;
                 Ok(())
