@@ -479,7 +479,12 @@ pub fn current_tid(w: &World) -> u32 {
 
 /// `ext4_count_free_clusters()`: the sum over the descriptors.
 pub fn ext4_count_free_clusters(w: &mut World) -> u64 {
+    let mounted = w.sb().mounted;
     (0..w.sb().groups)
+        // A group whose bitmap is no good has nothing to give: who waits for its clusters would wait for ever.
+        .filter(|&group| !(mounted && group_is_corrupt(w, group)))
+        .collect::<Vec<_>>()
+        .into_iter()
         .filter_map(|group| ext4_get_group_desc(w, group).ok())
         .map(|(desc, _)| u64::from(desc.free_clusters()))
         .sum()
