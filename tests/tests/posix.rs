@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 use session::run::Progress;
+use session::scenario::ops::FallocateMode;
 use session::scenario::{Buffer, BufferKind, Fill, Image, Mkfs, Op, Scenario, Segment, emit_pretty};
 use writepath_tests::{Scratch, debugfs_cat, fsck_clean};
 
@@ -21,6 +22,7 @@ enum Step {
     Sync,
     Remount,
     Evict { off: u64, len: u64 },
+    Punch { off: u64, len: u64 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -60,6 +62,32 @@ fn open(flags: &str) -> Op {
     Op::Open { fd: fd.into(), path: "f".into(), flags: flags.into(), mode: None }
 }
 
+/// Where the pointers to data change their level, in bytes: behind the inode's
+/// own, and behind those of the first block of pointers.
+fn levels(block_size: u32) -> [u64; 2] {
+    let block = u64::from(block_size);
+    [12 * block, (12 + block / 4) * block]
+}
+
+/// What is done to a block-mapped file: near the places where its map gets a level.
+fn mapped_step(block_size: u32) -> impl Strategy<Value = Step> {
+    let [single, double] = levels(block_size);
+    let room = 600_000u64;
+    let place =
+        prop_oneof![0..room, Just(single), Just(double), double - 20_000..double + 20_000, double..double + room];
+    let segment = (0..SOURCE - 9000, 0u64..9000);
+    prop_oneof![
+        6 => (place.clone(), prop::collection::vec(segment, 1..8))
+            .prop_map(|(off, segments)| Step::Write { off, segments }),
+        2 => (1u64..9000).prop_map(|len| Step::Append { len }),
+        2 => place.clone().prop_map(|len| Step::Truncate { len }),
+        3 => (place, prop_oneof![1u64..40_000, 1..2 * room]).prop_map(|(off, len)| Step::Punch { off, len }),
+        1 => Just(Step::Fsync),
+        1 => Just(Step::Sync),
+        1 => Just(Step::Remount),
+    ]
+}
+
 fn scenario(block_size: u32, features: &[&str], mount: &str, steps: &[Step]) -> Scenario {
     let mut scenario = Scenario::new("random", 16);
     let features = features.iter().map(|&feature| feature.to_owned()).collect();
@@ -83,6 +111,9 @@ fn scenario(block_size: u32, features: &[&str], mount: &str, steps: &[Step]) -> 
             Step::Sync => ops.push(Op::Sync {}),
             Step::Remount => ops.extend([Op::Remount {}, open("RDWR"), open("RDWR,APPEND")]),
             Step::Evict { off, len } => ops.push(Op::Dontneed { buf: "b".into(), off: *off, len: *len }),
+            Step::Punch { off, len } => {
+                ops.push(Op::Fallocate { fd: "f".into(), mode: FallocateMode::Punch, off: *off, len: *len });
+            }
         }
     }
     scenario
@@ -114,6 +145,12 @@ fn model(steps: &[Step]) -> Vec<u8> {
                 put(&mut file, end, (0..*len).map(source_byte).collect());
             }
             Step::Truncate { len } => file.resize(*len as usize, 0),
+            Step::Punch { off, len } => {
+                let end = (off + len).min(file.len() as u64) as usize;
+                if let Some(hole) = file.get_mut(*off as usize..end) {
+                    hole.fill(0);
+                }
+            }
             Step::Fsync | Step::Sync | Step::Remount | Step::Evict { .. } => {}
         }
     }
@@ -155,5 +192,17 @@ proptest! {
         steps in prop::collection::vec(small_step(), 1..12),
     ) {
         check(&scenario(block_size, &["inline_data"], mount, &steps), &steps)?;
+    }
+
+    #[test]
+    fn so_does_a_sequence_on_a_block_mapped_file(
+        (block_size, steps) in prop::sample::select(vec![1024u32, 2048, 4096])
+            .prop_flat_map(|size| (Just(size), prop::collection::vec(mapped_step(size), 1..20))),
+        journal in any::<bool>(),
+        mount in prop::sample::select(vec!["", "nodelalloc", "data=journal"]),
+    ) {
+        let features: &[&str] = if journal { &["^extents", "^64bit"] } else { &["^extents", "^64bit", "^has_journal"] };
+        let mount = if journal || mount != "data=journal" { mount } else { "" };
+        check(&scenario(block_size, features, mount, &steps), &steps)?;
     }
 }

@@ -13,6 +13,8 @@
 //! that cannot is a plain function on the [`world::World`]. [`site`] lists every
 //! function and probe; [`tracepoint`] every tracepoint.
 #![forbid(unsafe_code)]
+// A system call is one future of some forty nested ones, each with its call frame.
+#![recursion_limit = "256"]
 
 pub mod block;
 pub mod fs;

@@ -47,6 +47,8 @@ points! {
     EXT4_DA_UPDATE_RESERVE_SPACE = "ext4_da_update_reserve_space": "dev D ino {} mode {o} i_blocks {} used_blocks {} reserved_data_blocks {} quota_claim {}";
     EXT4_EXT_MAP_BLOCKS_ENTER = "ext4_ext_map_blocks_enter": "dev D ino {} lblk {} len {} flags {map}";
     EXT4_EXT_MAP_BLOCKS_EXIT = "ext4_ext_map_blocks_exit": "dev D ino {} flags {map} lblk {} pblk {} len {} mflags {mflags} ret {i}";
+    EXT4_IND_MAP_BLOCKS_ENTER = "ext4_ind_map_blocks_enter": "dev D ino {} lblk {} len {} flags {map}";
+    EXT4_IND_MAP_BLOCKS_EXIT = "ext4_ind_map_blocks_exit": "dev D ino {} flags {map} lblk {} pblk {} len {} mflags {mflags} ret {i}";
     EXT4_EXT_SHOW_EXTENT = "ext4_ext_show_extent": "dev D ino {} lblk {} pblk {} len {}";
     EXT4_EXT_LOAD_EXTENT = "ext4_ext_load_extent": "dev D ino {} lblk {} pblk PTR";
     EXT4_EXT_HANDLE_UNWRITTEN_EXTENTS = "ext4_ext_handle_unwritten_extents": "dev D ino {} m_lblk {} m_pblk {} m_len {} flags {map} allocated {} newblock {}";
@@ -61,6 +63,7 @@ points! {
     EXT4_REMOVE_BLOCKS = "ext4_remove_blocks": "dev D ino {} extent [{}({}), {}]from {} to {} partial [pclu {} lblk {} state {}]";
     EXT4_DA_RELEASE_SPACE = "ext4_da_release_space": "dev D ino {} mode {o} i_blocks {} freed_blocks {} reserved_data_blocks {}";
     EXT4_FREE_BLOCKS = "ext4_free_blocks": "dev D ino {} mode {o} block {} count {} flags {free}";
+    EXT4_FORGET = "ext4_forget": "dev D ino {} mode {o} is_metadata {} block {}";
     EXT4_READ_BLOCK_BITMAP_LOAD = "ext4_read_block_bitmap_load": "dev D group {} prefetch {}";
     EXT4_MB_BITMAP_LOAD = "ext4_mb_bitmap_load": "dev D group {}";
     EXT4_MB_BUDDY_BITMAP_LOAD = "ext4_mb_buddy_bitmap_load": "dev D group {}";
@@ -77,7 +80,8 @@ points! {
     EXT4_MARK_INODE_DIRTY = "ext4_mark_inode_dirty": "dev D ino {} caller PTR";
     EXT4_JOURNAL_START = "ext4_journal_start": "dev D blocks {}, rsv_blocks {}, revoke_creds 8, caller PTR";
     JBD2_HANDLE_START = "jbd2_handle_start": "dev D tid {} type {} line_no 0 requested_blocks {}";
-    JBD2_HANDLE_STATS = "jbd2_handle_stats": "dev D tid {} type {} line_no 0 interval N sync N requested_blocks {} dirtied_blocks {}";
+    JBD2_HANDLE_STATS = "jbd2_handle_stats": "dev D tid {} type {} line_no 0 interval N sync N requested_blocks {} dirtied_blocks {i}";
+    JBD2_HANDLE_EXTEND = "jbd2_handle_extend": "dev D tid {} type {} line_no 0 buffer_credits {} requested_blocks {}";
     WRITEBACK_MARK_INODE_DIRTY = "writeback_mark_inode_dirty": "bdi D: ino={} state={state} flags={state}";
     WRITEBACK_DIRTY_INODE_START = "writeback_dirty_inode_start": "bdi D: ino={} state={state} flags={state}";
     WRITEBACK_DIRTY_INODE = "writeback_dirty_inode": "bdi D: ino={} state={state} flags={state}";

@@ -52,6 +52,8 @@ const NOT_SHOWN: [&str; 30] = [
     "ext4_insert_range",
     "ext4_shutdown",
     "ext4_ext_handle_unwritten_extents",
+    "ext4_alloc_branch",
+    "ext4_splice_branch",
     "ext4_orphan_add",
     "ext4_file_mmap",
     "block_read_full_page",

@@ -625,8 +625,11 @@ pub struct Handle {
     pub requested: u32,
     /// Credits left.
     pub credits: u32,
-    /// Blocks first modified in the transaction by this handle.
-    pub dirtied: u32,
+    /// Credits used: blocks first modified in the transaction by this handle, less
+    /// those it made the journal forget, whoever had modified them.
+    pub dirtied: i32,
+    /// Revoke records it may still make (`h_revoke_credits`).
+    pub revoke_credits: u32,
     /// `h_err`: what went wrong inside, a number, 0 for nothing.
     pub err: u16,
 }

@@ -13,7 +13,7 @@ use world::{BhFlags, Errno, FileId, InodeId, PAGE_SIZE, PageFlags, World};
 
 use crate::fs::buffer::block_size;
 use crate::fs::ext4::extents_status::{EXT_MAX_BLOCKS, es_find_extent_range_to};
-use crate::fs::ext4::file::{EXT4_EXTENTS_FL, bitmap_maxbytes, maxbytes};
+use crate::fs::ext4::file::{EXT4_EXTENTS_FL, bitmap_maxbytes, ext4_get_maxbytes};
 use crate::fs::ext4::inline::convert::ext4_inline_data_iomap;
 use crate::fs::ext4::inline::ext4_has_inline_data;
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, MapFlags, ext4_map_blocks};
@@ -62,6 +62,8 @@ const EXTENT_DELALLOC: u32 = 0x4;
 const EXTENT_DATA_INLINE: u32 = 0x200 | 0x100;
 /// FIEMAP_EXTENT_UNWRITTEN.
 const EXTENT_UNWRITTEN: u32 = 0x800;
+/// FIEMAP_EXTENT_MERGED: of blocks without extents of their own.
+const EXTENT_MERGED: u32 = 0x1000;
 
 /// `ext4_iomap_begin_report()`, fs/ext4/inode.c:3622: what lies at `offset`, at
 /// most `length` bytes of it.
@@ -84,7 +86,7 @@ async fn ext4_iomap_begin_report(kt: &Kthread, inode: InodeId, offset: u64, leng
             return if offset >= length { Err(Errno::ENOENT) } else { Ok(()) };
         }
         let extents = kt.with(|w| w.inodes.at(inode).flags & EXT4_EXTENTS_FL != 0);
-        if !extents && offset >= kt.with(|w| bitmap_maxbytes(w.sb().block_bits)) {
+        if !extents && offset >= kt.with(|w| bitmap_maxbytes(w)) {
             return Ok(());
         }
         let found = ext4_map_blocks(kt, inode, &mut map, GetBlocks::empty()).await?;
@@ -145,9 +147,7 @@ pub async fn seek_hole_data(kt: &Kthread, file: FileId, offset: i64, hole: bool)
     let found = found?;
     kt.with(|w| {
         // vfs_setpos()
-        let extents = w.inodes.at(inode).flags & EXT4_EXTENTS_FL != 0;
-        let max = if extents { maxbytes(w) } else { bitmap_maxbytes(w.sb().block_bits) };
-        if found > max {
+        if found > ext4_get_maxbytes(w, inode) {
             return Err(Errno::EINVAL);
         }
         w.file_mut(file).f_pos = found;
@@ -253,9 +253,9 @@ async fn fiemap_extents(kt: &Kthread, file: FileId, flags: u32) -> Result<Vec<Fi
     if flags & FIEMAP_FLAG_SYNC != 0 {
         filemap_write_and_wait_range(kt, inode, 0, LLONG_MAX).await?;
     }
-    let end = kt.with(|w| {
+    let (end, merged) = kt.with(|w| {
         let extents = w.inodes.at(inode).flags & EXT4_EXTENTS_FL != 0;
-        if extents { maxbytes(w) } else { bitmap_maxbytes(w.sb().block_bits) }
+        (ext4_get_maxbytes(w, inode), if extents { 0 } else { EXTENT_MERGED })
     });
     let mut extents: Vec<FiemapExtent> = Vec::new();
     let mut at = 0;
@@ -267,7 +267,7 @@ async fn fiemap_extents(kt: &Kthread, file: FileId, flags: u32) -> Result<Vec<Fi
         let (flags, physical) = match iomap.kind {
             IomapType::Hole => (None, 0),
             IomapType::Delalloc => (Some(EXTENT_DELALLOC | EXTENT_UNKNOWN), 0),
-            IomapType::Mapped => (Some(0), iomap.addr),
+            IomapType::Mapped => (Some(merged), iomap.addr),
             IomapType::Unwritten => (Some(EXTENT_UNWRITTEN), iomap.addr),
             IomapType::Inline => (Some(EXTENT_DATA_INLINE), iomap.addr),
         };

@@ -7,6 +7,7 @@ use bitflags::bitflags;
 use sched::Kthread;
 use world::{Errno, FileId, Iovec, World};
 
+use crate::fs::ext4::file::ext4_get_maxbytes;
 use crate::fs::ext4::file::{Iocb, Kiocb, ext4_file_write_iter};
 use crate::fs::open::OpenFlags;
 use crate::fs::super_::{file_end_write, file_start_write};
@@ -272,7 +273,8 @@ fn import_iovec(segments: &[Iovec]) -> Result<Vec<Iovec>, Errno> {
 /// `ext4_llseek()` for SEEK_SET, SEEK_CUR and SEEK_END.
 ///
 /// # Errors
-/// `EBADF`; `EINVAL` for a position before the file or an unknown whence.
+/// `EBADF`; `EINVAL` for a position before the file or behind the largest one, or
+/// an unknown whence.
 pub fn llseek(w: &mut World, process: u8, fd: u32, offset: i64, whence: u32) -> Result<u64, Errno> {
     let file = fdget(w, process, fd)?;
     let base = match whence {
@@ -282,7 +284,8 @@ pub fn llseek(w: &mut World, process: u8, fd: u32, offset: i64, whence: u32) -> 
         _ => return Err(Errno::EINVAL),
     };
     let pos = i64::try_from(base).ok().and_then(|base| base.checked_add(offset)).ok_or(Errno::EINVAL)?;
-    let pos = u64::try_from(pos).map_err(|_| Errno::EINVAL)?;
+    let max = ext4_get_maxbytes(w, w.files.at(file).inode);
+    let pos = u64::try_from(pos).ok().filter(|&pos| pos <= max).ok_or(Errno::EINVAL)?;
     w.file_mut(file).f_pos = pos;
     Ok(pos)
 }

@@ -576,6 +576,43 @@ sites! {
         EEM_INSERT :4365 Statement "err = ext4_ext_insert_extent(handle, inode, &path, &newex, flags)";
         EEM_RESERVED :4380 Statement "ext4_da_update_reserve_space(inode, allocated_clusters, 1)";
     }
+    fn EXT4_IND_MAP_BLOCKS = "ext4_ind_map_blocks" "fs/ext4/indirect.c":528 WriteBegin (lblk: Count, len: Count, flags: Flags, pblk: Count, count: Count) {
+        IMB_BRANCH :552 Statement "partial = ext4_get_branch(inode, depth, offsets, chain, &err)";
+        IMB_FOUND :569 Statement "if (!partial) goto got_it: the block, and those behind it that follow on the device";
+        IMB_HOLE :592 Statement "if (!(flags & CREATE)): a hole, as long as the missing pointer could reach";
+        IMB_ALLOC :640 Statement "err = ext4_alloc_branch(handle, &ar, indirect_blks, offsets, partial)";
+        IMB_SPLICE :651 Statement "err = ext4_splice_branch(handle, &ar, partial, indirect_blks)";
+        IMB_RESERVED :665 Statement "ext4_da_update_reserve_space(inode, count, 1)";
+    }
+    fn EXT4_GET_BRANCH = "ext4_get_branch" "fs/ext4/indirect.c":144 WriteBegin (depth: Count, block: Count) {
+        GBR_READ :185 Statement "bh = sb_getblk(sb, key): one level down; add_chain(++p, bh, b_data + *++offsets)";
+    }
+    fn EXT4_ALLOC_BRANCH = "ext4_alloc_branch" "fs/ext4/indirect.c":328 Writeback (indirect_blks: Count, goal: Count, block: Count, err: Status) {
+        ABR_BLOCK :348 Statement "new_blocks[i] = ext4_new_meta_blocks() for pointers, ext4_mb_new_blocks() for data";
+        ABR_FILLED :383 Statement "the new block of pointers is zeroed, its pointers to what comes next are set";
+        ABR_FAILED :391 Statement "failed: what was taken for this branch is freed";
+    }
+    fn EXT4_SPLICE_BRANCH = "ext4_splice_branch" "fs/ext4/indirect.c":424 Writeback (indirect_blks: Count, len: Count, block: Count) {
+        SPL_LINK :446 Statement "*where->p = where->key: the missing link";
+    }
+    fn EXT4_IND_TRUNCATE = "ext4_ind_truncate" "fs/ext4/indirect.c":1114 Entry (i_size: Bytes, last_block: Count) {
+        ITR_SIZE :1145 Statement "ext4_es_remove_extent(inode, last_block, EXT_MAX_BLOCKS − last_block); i_disksize = i_size";
+        ITR_DIRECT :1154 Statement "ext4_free_data(): pointers of the inode to data";
+        ITR_TOP :1174 Statement "ext4_free_branches(): the whole subtree that begins where the file now ends";
+        ITR_TAILS :1185 Statement "ext4_free_branches(): the ends of the blocks of pointers that stay";
+        ITR_WHOLE :1216 Statement "ext4_free_branches(): the whole subtrees behind";
+    }
+    fn EXT4_IND_REMOVE_SPACE = "ext4_ind_remove_space" "fs/ext4/indirect.c":1229 Entry (start: Count, end: Count) {
+        IRS_DIRECT :1260 Statement "ext4_free_data(): only pointers of the inode to data";
+        IRS_LEVELS :1347 Statement "the end of the first level, what lies between, the begin of the last";
+        IRS_LEVEL :1409 Statement "both ends in one level: each is cleared up to where they meet";
+    }
+    fn EXT4_FREE_BRANCHES = "ext4_free_branches" "fs/ext4/indirect.c":1003 Entry (depth: Count, block: Count) {
+        FBR_FREED :1082 Statement "ext4_free_blocks(): the block of pointers, after what it pointed to";
+    }
+    fn EXT4_FREE_DATA = "ext4_free_data" "fs/ext4/indirect.c":918 Entry (block: Count, count: Count) {
+        FRD_RUN :949 Statement "err = ext4_clear_blocks(): a run of blocks is freed, its pointers are zeroed";
+    }
     fn EXT4_FIND_EXTENT = "ext4_find_extent" "fs/ext4/extents.c":866 WriteBegin (block: Count, depth: Count, node: Count) {
         EFE_ROOT :907 Statement "the root is in the inode: cache its extents if it is a leaf";
         EFE_DOWN :919 Statement "bh = read_extent_tree_block(inode, path[ppos].p_idx, --i): one level down";

@@ -601,7 +601,7 @@ fn journal(m: &Moment, change: &Raw, groups: &mut Groups) {
                     groups.sign(key, Sign::Removed);
                 }
                 _ => fields!(groups, key, object, *old, now,
-                    "nesting": refs, "credits": credits, "dirtied": dirtied, "requested": requested, "tx": tid,
+                    "nesting": refs, "credits": credits, "dirtied": dirtied => |dirtied: i32| number(dirtied.max(0).unsigned_abs().into()), "requested": requested, "tx": tid,
                     "sync": sync => yes, "type": kind => |kind| handle_kind(kind).to_owned()),
             }
         }

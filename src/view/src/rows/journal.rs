@@ -92,7 +92,7 @@ fn handle(m: &Moment) -> (String, bool) {
     }
     match old.filter(|old| old.refs > 0) {
         Some(old) => {
-            let dirtied = count(u64::from(old.dirtied), "block");
+            let dirtied = count(old.dirtied.max(0).unsigned_abs().into(), "block");
             (format!("handle {} stopped, {dirtied} dirtied", handle_kind(old.kind)), true)
         }
         None => (String::new(), false),

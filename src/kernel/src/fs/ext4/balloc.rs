@@ -450,7 +450,10 @@ pub async fn ext4_should_retry_alloc(kt: &Kthread, retries: &mut u32) -> bool {
 /// `ENOSPC`, or what reading a bitmap gives.
 pub async fn ext4_new_meta_blocks(kt: &Kthread, inode: InodeId, goal: u64, flags: MbFlags) -> Result<u64, Errno> {
     let mut ar = AllocationRequest { inode, goal, len: 1, flags, ..AllocationRequest::default() };
-    let block = ext4_mb_new_blocks(kt, &mut ar).await?;
+    kt.graph("ext4_new_meta_blocks {");
+    let taken = ext4_mb_new_blocks(kt, &mut ar).await;
+    kt.graph("}");
+    let block = taken?;
     if flags.contains(MbFlags::DELALLOC_RESERVED) {
         kt.with(|w| add_inode_blocks(w, inode, u64::from(ar.len)));
         mark_inode_dirty(kt, inode, InodeState::DIRTY_SYNC).await;

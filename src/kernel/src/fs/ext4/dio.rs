@@ -28,7 +28,7 @@ use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, MapFlags, ext4_map_block
 use crate::fs::ext4::inode::truncate::ext4_truncate_failed_write;
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::namei::{ext4_is_orphan, ext4_orphan_add, ext4_orphan_del};
-use crate::fs::ext4::super_::ext4_meta_trans_blocks;
+use crate::fs::ext4::super_::{ext4_meta_trans_blocks, graph_meta_trans_blocks};
 use crate::fs::inode::file_modified;
 use crate::fs::sync::generic_write_sync;
 use crate::iov_iter::{iov_iter_alignment, iov_iter_count, iov_iter_get_pages};
@@ -379,7 +379,7 @@ async fn ext4_iomap_begin(
 /// at once, inside it they stay unwritten until the data is there.
 async fn ext4_iomap_alloc(kt: &Kthread, inode: InodeId, map: &mut MapBlocks) -> Result<(), Errno> {
     map.len = map.len.min(DIO_MAX_BLOCKS);
-    kt.graph("ext4_meta_trans_blocks { ext4_ext_index_trans_blocks }");
+    kt.with(|w| graph_meta_trans_blocks(w, inode));
     let credits = kt.with(|w| ext4_meta_trans_blocks(w, inode, map.len, 1));
     let mut retries = 0;
     loop {

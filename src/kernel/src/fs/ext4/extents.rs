@@ -394,7 +394,7 @@ async fn allocate(
             let free = if delayed { FreeBlocks::NO_QUOT_UPDATE } else { FreeBlocks::empty() };
             let (first, count) = (newblock - u64::from(into_cluster), u64::from(clusters) << bits);
             // The first error is the one to tell.
-            let _: Result<(), Errno> = ext4_free_blocks(kt, inode, first, count, free).await;
+            let _: Result<(), Errno> = ext4_free_blocks(kt, inode, None, first, count, free).await;
         }
         return Err(errno);
     }

@@ -1,8 +1,9 @@
 //! ext4's file operations on the write side. Mirrors fs/ext4/file.c.
 
 use bitflags::bitflags;
+use ondisk::layout::superblock::RoCompat;
 use sched::{Kthread, RwSem, down_write, up_write};
-use world::{Errno, FileId, InodeBits, World};
+use world::{Errno, FileId, InodeBits, InodeId, World};
 
 use crate::fs::ext4::dio::ext4_dio_write_iter;
 use crate::fs::inode::file_modified;
@@ -156,7 +157,7 @@ pub(super) async fn ext4_generic_write_checks(kt: &Kthread, iocb: &mut Kiocb) ->
         }
         let limit = kt.with(|w| {
             let extents = w.inodes.at(inode).flags & EXT4_EXTENTS_FL != 0;
-            (!extents).then(|| bitmap_maxbytes(w.sb().block_bits))
+            (!extents).then(|| bitmap_maxbytes(w))
         });
         let Some(limit) = limit else {
             return Ok(count);
@@ -173,21 +174,35 @@ pub(super) async fn ext4_generic_write_checks(kt: &Kthread, iocb: &mut Kiocb) ->
     .await
 }
 
-/// `s_bitmap_maxbytes`, fs/ext4/super.c:3200: what a block-mapped file can hold
-/// with 48-bit i_blocks, in bytes.
+/// `s_bitmap_maxbytes`, fs/ext4/super.c:3200: what a block-mapped file can hold,
+/// in bytes: pointers to three levels, or what `i_blocks` can count.
 #[must_use]
-pub fn bitmap_maxbytes(block_bits: u8) -> u64 {
-    let pointers = 1u64 << (block_bits - 2);
+pub fn bitmap_maxbytes(w: &World) -> u64 {
+    let bits = w.sb().block_bits;
+    let pointers = 1u64 << (bits - 2);
     let blocks = 12 + pointers + pointers * pointers + pointers * pointers * pointers;
     let meta = 1 + (1 + pointers) + (1 + pointers + pointers * pointers);
-    let upper = ((1u64 << 48) - 1) - meta;
-    (blocks.min(upper) << block_bits).min(i64::MAX as u64)
+    let counted = if has_huge_files(w) { (1 << 48) - 1 } else { u64::from(u32::MAX) >> (bits - 9) };
+    blocks.min(counted - meta) << bits
 }
 
 /// `s_maxbytes`, fs/ext4/super.c:3165, in bytes.
 #[must_use]
 pub fn maxbytes(w: &World) -> u64 {
-    u64::from(u32::MAX) << w.sb().block_bits
+    let bits = w.sb().block_bits;
+    let counted = if has_huge_files(w) { u64::MAX } else { u64::from(u32::MAX) >> (bits - 9) << bits };
+    counted.min(u64::from(u32::MAX) << bits)
+}
+
+/// `ext4_get_maxbytes()`, fs/ext4/ext4.h: the largest size of this file.
+#[must_use]
+pub fn ext4_get_maxbytes(w: &World, inode: InodeId) -> u64 {
+    if w.inodes.at(inode).flags & EXT4_EXTENTS_FL != 0 { maxbytes(w) } else { bitmap_maxbytes(w) }
+}
+
+/// True if `i_blocks` may have 48 bits.
+fn has_huge_files(w: &World) -> bool {
+    RoCompat::from_bits_retain(w.sb().features[2]).contains(RoCompat::HUGE_FILE)
 }
 
 /// `inode_newsize_ok()`, fs/attr.c:105: whether a file may get `size` bytes.
@@ -195,7 +210,7 @@ pub fn maxbytes(w: &World) -> u64 {
 /// # Errors
 /// `EFBIG`; with SIGXFSZ if it is the process's own limit. `ETXTBSY` if a file
 /// that is swapped to would get no longer.
-pub fn inode_newsize_ok(kt: &Kthread, inode: world::InodeId, size: u64) -> Result<(), Errno> {
+pub fn inode_newsize_ok(kt: &Kthread, inode: InodeId, size: u64) -> Result<(), Errno> {
     kt.with(|w| {
         if size <= w.sizes.at(inode).i_size {
             let swapped = w.inodes.at(inode).bits.contains(InodeBits::SWAPFILE);

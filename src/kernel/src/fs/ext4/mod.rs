@@ -9,6 +9,7 @@ pub mod extents_status;
 pub mod file;
 pub mod fsync;
 pub mod ialloc;
+pub mod indirect;
 pub mod inline;
 pub mod inode;
 pub mod ioctl;

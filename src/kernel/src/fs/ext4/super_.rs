@@ -38,6 +38,7 @@ use crate::fs::jbd2::commit::jbd2_journal_commit_transaction;
 use crate::fs::jbd2::journal::{journal_superblock, mark_journal_empty};
 use crate::mm::filemap;
 use crate::site;
+use crate::trace::Graph as _;
 use crate::{point, probe};
 
 pub mod error;
@@ -384,6 +385,13 @@ pub fn ext4_should_dioread_nolock(w: &World, inode: InodeId) -> bool {
         && !flags.contains(InodeFlags::JOURNAL_DATA)
 }
 
+/// Notes what [`ext4_should_dioread_nolock`] calls, if it comes that far.
+pub fn graph_should_dioread_nolock(w: &mut World, inode: InodeId) {
+    if MountOpts::of(w).contains(MountOpts::DIOREAD_NOLOCK) && crate::fs::ext4::inode::map::has_extents(w, inode) {
+        w.graph("ext4_inode_journal_mode");
+    }
+}
+
 /// `ext4_meta_trans_blocks()`, fs/ext4/inode.c:5812: credits for the metadata of
 /// `lblocks` blocks that lie in `pextents` pieces.
 #[must_use]
@@ -406,9 +414,22 @@ pub fn ext4_meta_trans_blocks(w: &World, inode: InodeId, lblocks: u32, pextents:
     index + groups + descs + crate::fs::ext4::ext4_jbd2::XATTR_TRANS_BLOCKS
 }
 
-/// What [`ext4_writepage_trans_blocks`] calls.
-pub const WRITEPAGE_TRANS_BLOCKS: &str = "ext4_writepage_trans_blocks { jbd2_journal_blocks_per_page \
-    ext4_meta_trans_blocks { ext4_ext_index_trans_blocks } ext4_inode_journal_mode }";
+/// Notes what [`ext4_writepage_trans_blocks`] calls.
+pub fn graph_writepage_trans_blocks(w: &mut World, inode: InodeId) {
+    w.graph("ext4_writepage_trans_blocks { jbd2_journal_blocks_per_page");
+    graph_meta_trans_blocks(w, inode);
+    w.graph("ext4_inode_journal_mode }");
+}
+
+/// Notes what [`ext4_meta_trans_blocks`] calls.
+pub fn graph_meta_trans_blocks(w: &mut World, inode: InodeId) {
+    let extents = crate::fs::ext4::inode::map::has_extents(w, inode);
+    w.graph(if extents {
+        "ext4_meta_trans_blocks { ext4_ext_index_trans_blocks }"
+    } else {
+        "ext4_meta_trans_blocks { ext4_ind_trans_blocks }"
+    });
+}
 
 /// `ext4_writepage_trans_blocks()`, fs/ext4/inode.c:5858: journal credits to write one page.
 #[must_use]

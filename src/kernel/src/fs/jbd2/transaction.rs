@@ -20,6 +20,9 @@ use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe};
 
+/// `ext4_trans_default_revoke_credits()`: revoke records every handle may make, in clusters.
+const REVOKE_CREDITS: u32 = 8;
+
 /// The handle slot of a task.
 #[must_use]
 pub fn handle_id(task: TaskId) -> HandleId {
@@ -72,8 +75,9 @@ async fn start_this_handle(kt: &Kthread, kind: u8, credits: u32) -> Result<(), E
             if kind != HandleType::ExtConvert as u8 {
                 w.graph("add_transaction_credits");
             }
+            let revoke_credits = REVOKE_CREDITS << w.sb().cluster_bits;
             *w.handle_mut(handle_id(kt.task)) =
-                Handle { refs: 1, kind, tid, requested: credits, credits, ..Handle::default() };
+                Handle { refs: 1, kind, tid, requested: credits, credits, revoke_credits, ..Handle::default() };
             point!(w, JBD2_HANDLE_START, tid, kind, credits);
             tid
         });
@@ -143,7 +147,7 @@ pub async fn jbd2_journal_stop(kt: &Kthread) -> Result<(), Errno> {
     });
     let result = if aborted { Err(Errno::EIO) } else { Ok(()) };
     let Some(handle) = closed else { return result };
-    call!(kt, &site::JBD2_JOURNAL_STOP, &[u64::from(handle.tid), u64::from(handle.dirtied)], async {
+    call!(kt, &site::JBD2_JOURNAL_STOP, &[u64::from(handle.tid), u64::from(handle.dirtied.unsigned_abs())], async {
         kt.graph("stop_this_handle");
         probe!(kt, JS_STOP).await;
         if handle.sync {
@@ -254,6 +258,31 @@ pub fn jbd2_journal_dirty_metadata(w: &mut World, task: TaskId, bh: BhId) {
         flags.remove(BhFlags::DIRTY);
         flags.insert(BhFlags::JBDDIRTY);
     }
+}
+
+/// `jbd2_journal_extend()`, fs/jbd2/transaction.c: more credits for the task's handle.
+///
+/// Not modelled: a transaction that cannot grow any more, see docs/omissions.md#allocator.
+pub fn jbd2_journal_extend(w: &mut World, task: TaskId, blocks: u32, revoke_records: u32) {
+    let id = handle_id(task);
+    let handle = *w.handles.at(id);
+    point!(w, JBD2_HANDLE_EXTEND, handle.tid, handle.kind, handle.credits, blocks);
+    let extended = w.handle_mut(id);
+    extended.credits += blocks;
+    extended.requested += blocks;
+    extended.revoke_credits += revoke_records;
+}
+
+/// `jbd2_journal_forget()` inside the task's handle: a credit comes back for a
+/// buffer that the transaction had changed.
+pub fn forget_in_handle(w: &mut World, task: TaskId, bh: BhId) {
+    let tid = w.bhs.at(bh).tid;
+    if journal_current_handle(w, task).is_some_and(|handle| tid != 0 && handle.tid == tid) {
+        let handle = w.handle_mut(handle_id(task));
+        handle.credits += 1;
+        handle.dirtied -= 1;
+    }
+    jbd2_journal_forget(w, bh);
 }
 
 /// `jbd2_journal_forget()`, fs/jbd2/transaction.c:1636: the block was freed;

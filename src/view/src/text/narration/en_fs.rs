@@ -20,6 +20,7 @@ pub(super) fn narrate(t: &Words, probe: &str) -> Option<Said> {
         .or_else(|| super::en_ranges::narrate(t, probe))
         .or_else(|| super::en_faults::narrate(t, probe))
         .or_else(|| super::en_inline::narrate(t, probe))
+        .or_else(|| super::en_indirect::narrate(t, probe))
 }
 
 /// `a to b`, of blocks.

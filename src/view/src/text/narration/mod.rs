@@ -7,6 +7,7 @@
 mod en;
 mod en_faults;
 mod en_fs;
+mod en_indirect;
 mod en_inline;
 mod en_ranges;
 

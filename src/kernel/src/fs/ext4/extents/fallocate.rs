@@ -27,13 +27,14 @@ use crate::fs::ext4::ext4_jbd2::{
 use crate::fs::ext4::extents_status::{EXT_MAX_BLOCKS, es_remove_extent};
 use crate::fs::ext4::file::{EXT4_EXTENTS_FL, bitmap_maxbytes, inode_newsize_ok, maxbytes};
 use crate::fs::ext4::fsync::ext4_fc_commit;
+use crate::fs::ext4::indirect::ext4_ind_remove_space;
 use crate::fs::ext4::inline::convert::ext4_convert_inline_data;
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
-use crate::fs::ext4::inode::truncate::ext4_block_zero_page_range;
+use crate::fs::ext4::inode::truncate::{ext4_block_zero_page_range, truncate_credits};
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
-use crate::fs::ext4::super_::{WRITEPAGE_TRANS_BLOCKS, ext4_meta_trans_blocks, ext4_writepage_trans_blocks};
+use crate::fs::ext4::super_::{ext4_meta_trans_blocks, ext4_writepage_trans_blocks, graph_writepage_trans_blocks};
 use crate::fs::inode::{current_time, file_modified};
 use crate::fs::jbd2::commit::ext4_force_commit;
 use crate::fs::open::OpenFlags;
@@ -329,7 +330,7 @@ async fn punch_locked(kt: &Kthread, file: FileId, inode: InodeId, offset: u64, l
     if offset + len > size {
         len = size + PAGE_SIZE - size % PAGE_SIZE - offset;
     }
-    let (block, max) = kt.with(|w| (block_size(w), bitmap_maxbytes(w.sb().block_bits) - block_size(w)));
+    let (block, max) = kt.with(|w| (block_size(w), bitmap_maxbytes(w) - block_size(w)));
     if offset + len > max {
         len = max.saturating_sub(offset);
     }
@@ -348,10 +349,7 @@ async fn punch_unmapped(kt: &Kthread, inode: InodeId, offset: u64, len: u64, blo
         truncate_pagecache_range(kt, inode, first, end).await;
         probe!(kt, EPH_PAGES).await;
     }
-    let credits = kt.with(|w| {
-        w.graph(WRITEPAGE_TRANS_BLOCKS);
-        ext4_writepage_trans_blocks(w, inode)
-    });
+    let credits = kt.with(|w| truncate_credits(w, inode));
     ext4_journal_start(kt, HandleType::Truncate, credits).await?;
     let ret = punch_in_handle(kt, inode, offset, len, (first / block, end / block)).await;
     // The kernel drops the error of stopping.
@@ -374,7 +372,12 @@ async fn punch_in_handle(
         down_write(kt, RwSem::IDataSem(inode)).await;
         ext4_discard_preallocations(kt, inode).await;
         kt.with(|w| es_remove_extent(w, inode, first, end - first));
-        ret = ext4_ext_remove_space(kt, inode, first, end - 1).await;
+        ret = if has_extents(kt, inode) {
+            ext4_ext_remove_space(kt, inode, first, end - 1).await
+        } else {
+            ext4_ind_remove_space(kt, inode, first, end).await;
+            Ok(())
+        };
         kt.with(|w| up_write(w, RwSem::IDataSem(inode)));
         probe!(kt, EPH_BLOCKS).await;
     }
@@ -528,7 +531,7 @@ async fn collapse_unmapped(kt: &Kthread, inode: InodeId, offset: u64, len: u64) 
     truncate_pagecache(kt, inode, page_start).await;
     probe!(kt, ECR_PAGES).await;
     let credits = kt.with(|w| {
-        w.graph(WRITEPAGE_TRANS_BLOCKS);
+        graph_writepage_trans_blocks(w, inode);
         ext4_writepage_trans_blocks(w, inode)
     });
     ext4_journal_start(kt, HandleType::Truncate, credits).await?;
@@ -615,7 +618,7 @@ async fn insert_unmapped(kt: &Kthread, inode: InodeId, offset: u64, len: u64) ->
     truncate_pagecache(kt, inode, page_start).await;
     probe!(kt, EIR_PAGES).await;
     let credits = kt.with(|w| {
-        w.graph(WRITEPAGE_TRANS_BLOCKS);
+        graph_writepage_trans_blocks(w, inode);
         ext4_writepage_trans_blocks(w, inode)
     });
     ext4_journal_start(kt, HandleType::Truncate, credits).await?;

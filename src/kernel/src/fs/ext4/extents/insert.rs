@@ -242,7 +242,7 @@ async fn split(
         if result.is_err() {
             for block in blocks {
                 // The first error is the one to tell.
-                let _: Result<(), Errno> = ext4_free_blocks(kt, inode, block, 1, FreeBlocks::METADATA).await;
+                let _: Result<(), Errno> = ext4_free_blocks(kt, inode, None, block, 1, FreeBlocks::METADATA).await;
             }
         }
         result
@@ -442,7 +442,7 @@ async fn merge_up(kt: &Kthread, inode: InodeId, path: &mut ExtPath) -> Result<()
     path.depth = 0;
     path.level[0].pos = leaf.pos;
     path.level[1].bh = None;
-    ext4_free_blocks(kt, inode, block, 1, FreeBlocks::METADATA | FreeBlocks::FORGET).await
+    ext4_free_blocks(kt, inode, None, block, 1, FreeBlocks::METADATA | FreeBlocks::FORGET).await
 }
 
 /// `ext4_ext_correct_indexes()`: if the leaf's first extent changed, the indexes

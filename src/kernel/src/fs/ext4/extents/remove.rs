@@ -14,6 +14,7 @@ use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_st
 use crate::fs::ext4::extents_status::{EXT_MAX_BLOCKS, es_remove_extent, es_scan_clu};
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::ext4::inode::map::GetBlocks;
+use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::mballoc::{FreeBlocks, ext4_free_blocks};
 use crate::mm::page_writeback::ino_of;
 use crate::{point, probe, site, trace};
@@ -47,7 +48,13 @@ impl Partial {
 
 /// `get_default_free_blocks_flags()`.
 fn default_flags(w: &World, inode: InodeId) -> FreeBlocks {
-    if is_regular(w, inode) { FreeBlocks::empty() } else { FreeBlocks::METADATA | FreeBlocks::FORGET }
+    if !is_regular(w, inode) {
+        FreeBlocks::METADATA | FreeBlocks::FORGET
+    } else if ext4_should_journal_data(w, inode) {
+        FreeBlocks::FORGET
+    } else {
+        FreeBlocks::empty()
+    }
 }
 
 /// Frees the whole cluster; where delayed blocks wait for it too, it becomes a
@@ -57,7 +64,7 @@ async fn free_cluster(kt: &Kthread, inode: InodeId, pclu: u64, lblk: u32) {
     let again = kt.with(|w| es_scan_clu(w, inode, lblk, false));
     flags.set(FreeBlocks::RERESERVE_CLUSTER, again);
     // A cluster that cannot be freed stays in use; the kernel goes on too.
-    let _: Result<(), Errno> = ext4_free_blocks(kt, inode, pclu << bits, 1 << bits, flags).await;
+    let _: Result<(), Errno> = ext4_free_blocks(kt, inode, None, pclu << bits, 1 << bits, flags).await;
     if again {
         kt.with(|w| {
             sub_inode_blocks(w, inode, 1);
@@ -348,7 +355,7 @@ async fn remove_blocks(
     let flags = kt.with(|w| default_flags(w, inode));
     let flags = flags | FreeBlocks::NOFREE_FIRST_CLUSTER | FreeBlocks::NOFREE_LAST_CLUSTER;
     // A block that cannot be freed stays in use; the kernel goes on too.
-    let _: Result<(), Errno> = ext4_free_blocks(kt, inode, pblk, count, flags).await;
+    let _: Result<(), Errno> = ext4_free_blocks(kt, inode, None, pblk, count, flags).await;
     if partial.state != PartialState::Initial && partial.pclu != pblk >> bits {
         partial.state = PartialState::Initial;
     }
@@ -377,7 +384,7 @@ async fn remove_index(kt: &Kthread, inode: InodeId, path: &mut ExtPath, level: u
         point!(w, EXT4_EXT_RM_IDX, ino, index.leaf.0);
     });
     let flags = FreeBlocks::METADATA | FreeBlocks::FORGET;
-    ext4_free_blocks(kt, inode, index.leaf.0, 1, flags).await?;
+    ext4_free_blocks(kt, inode, None, index.leaf.0, 1, flags).await?;
     // The node's first index went: those above name what is first now.
     while above > 0 && path.at(above).pos == Some(0) {
         let Some(first) = kt.with(|w| path.index(w, inode, above)) else { break };

@@ -29,8 +29,9 @@ use crate::fs::ext4::ext4_jbd2::{
 };
 use crate::fs::ext4::extents_status::{es_clear_inode, es_remove_extent};
 use crate::fs::ext4::ialloc::ext4_free_inode;
+use crate::fs::ext4::indirect::ext4_ind_check_inode;
 use crate::fs::ext4::inline::{ext4_has_inline_data, iget_xattrs};
-use crate::fs::ext4::inode::truncate::ext4_truncate;
+use crate::fs::ext4::inode::truncate::{ext4_blocks_for_truncate, ext4_truncate};
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::ext4_orphan_del;
@@ -215,9 +216,11 @@ fn read_inode(w: &mut World, ino: u32, bh: BhId, offset: usize) -> Result<InodeI
     }
     let kind = mode & S_IFMT;
     let has_blocks = matches!(kind, S_IFREG | S_IFDIR) || (kind == S_IFLNK && disk.size() >= 60);
-    if !matches!(disk.kind(), raw::FileKind::Unknown) && has_blocks && flags.contains(InodeFlags::EXTENTS) {
+    if has_blocks && flags.contains(InodeFlags::EXTENTS) {
         let depth = extent::Header::depth(&disk.i_block);
         extent::check(&disk.i_block, depth, sb.blocks).map_err(|_| Errno::EUCLEAN)?;
+    } else if has_blocks && !flags.contains(InodeFlags::INLINE_DATA) {
+        ext4_ind_check_inode(w, &disk.i_block)?;
     }
     if matches!(disk.kind(), raw::FileKind::Unknown) || disk.size() > i64::MAX as u64 {
         return Err(Errno::EUCLEAN);
@@ -509,7 +512,7 @@ async fn delete_inode(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     kt.with(|w| inode_io_list_del(w, inode));
     // An umount of a frozen file system does not come here: what it would wait for is its own doing.
     sb_start_write(kt, Freeze::Fs).await;
-    let credits = kt.with(|w| blocks_for_truncate(w, inode) + 3);
+    let credits = kt.with(|w| ext4_blocks_for_truncate(w, inode) + 3);
     let deleted = match ext4_journal_start(kt, HandleType::Truncate, credits).await {
         Ok(()) => {
             let result = delete_in_handle(kt, inode).await;
@@ -543,12 +546,6 @@ async fn delete_in_handle(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     });
     ext4_mark_inode_dirty(kt, inode).await?;
     ext4_free_inode(kt, inode).await
-}
-
-/// `ext4_blocks_for_truncate()`, fs/ext4/truncate.h:28: credits to free a file.
-fn blocks_for_truncate(w: &World, inode: InodeId) -> u32 {
-    let needed = (w.sizes.at(inode).i_blocks >> (w.sb().block_bits - 9)).clamp(2, 64) as u32;
-    crate::fs::ext4::ext4_jbd2::data_trans_blocks(w) + needed
 }
 
 /// `ext4_clear_inode()`, its second half: the inode is gone from memory.

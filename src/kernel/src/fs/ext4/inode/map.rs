@@ -13,6 +13,7 @@ use crate::fs::ext4::extents::ext4_ext_map_blocks;
 use crate::fs::ext4::extents_status::{
     ES_DELAYED, ES_UNWRITTEN, ES_WRITTEN, EXT_MAX_BLOCKS, es_insert_extent, es_lookup_extent, es_scan_range,
 };
+use crate::fs::ext4::indirect::ext4_ind_map_blocks;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::super_::MountOpts;
 use crate::fs::fs_writeback::mark_inode_dirty;
@@ -85,16 +86,18 @@ const INLINE_DATA: u32 = 0x1000_0000;
 const JOURNAL_INO: u32 = 8;
 
 /// True for an inode whose blocks lie in an extent tree.
-fn has_extents(w: &World, inode: InodeId) -> bool {
+#[must_use]
+pub fn has_extents(w: &World, inode: InodeId) -> bool {
     w.inodes.at(inode).flags & EXTENTS != 0
 }
 
-/// Not modelled: block maps (`ext4_ind_map_blocks`), see docs/omissions.md#indirect.
+/// What is on disk, in the tree that the inode has.
 async fn tree_map_blocks(kt: &Kthread, inode: InodeId, map: &mut MapBlocks, flags: GetBlocks) -> Result<u32, Errno> {
-    if !kt.with(|w| has_extents(w, inode)) {
-        return Err(Errno::EOPNOTSUPP);
+    if kt.with(|w| has_extents(w, inode)) {
+        ext4_ext_map_blocks(kt, inode, map, flags).await
+    } else {
+        ext4_ind_map_blocks(kt, inode, map, flags).await
     }
-    ext4_ext_map_blocks(kt, inode, map, flags).await
 }
 
 /// `ext4_map_blocks()`, fs/ext4/inode.c:539: blocks mapped, 0 for a hole, whose
@@ -165,7 +168,11 @@ fn graph_ordered(w: &mut World, inode: InodeId, map: &MapBlocks, flags: GetBlock
     if at_once {
         w.graph("ext4_inode_journal_mode");
         if MountOpts::of(w).contains(MountOpts::DATA_ORDERED) {
-            w.graph("jbd2_journal_inode_ranged_write { jbd2_journal_file_inode }");
+            w.graph(if flags.contains(GetBlocks::IO_SUBMIT) {
+                "jbd2_journal_inode_ranged_wait { jbd2_journal_file_inode }"
+            } else {
+                "jbd2_journal_inode_ranged_write { jbd2_journal_file_inode }"
+            });
         }
     }
     w.graph("ext4_fc_track_range { ext4_fc_track_template }");

@@ -8,29 +8,29 @@
 //!                              delayed and mapped blocks behind the end
 //! ```
 //!
-//! Not modelled: block-mapped files (`ext4_ind_truncate()`), DAX
-//! layouts, direct I/O in flight, data=journal's wait for the tail page; the
+//! Not modelled: DAX layouts, direct I/O in flight, data=journal's wait for the tail page; the
 //! ordered truncate writes nothing, as no commit is ever half done here. See
 //! docs/omissions.md#truncate.
 
 use sched::{Kthread, RwSem, down_write, up_write};
-use world::{BhFlags, Errno, InodeBits, InodeId, InodeState, PAGE_SIZE, PageFlags};
+use world::{BhFlags, Errno, InodeBits, InodeId, InodeState, PAGE_SIZE, PageFlags, World};
 
 use crate::fs::buffer::{block_size, create_empty_buffers, mark_buffer_dirty, submit_bh_read, wait_on_buffer};
 use crate::fs::ext4::ext4_jbd2::{
-    HandleType, ext4_handle_dirty_metadata, ext4_handle_sync, ext4_journal_get_write_access, ext4_journal_start,
-    ext4_journal_stop,
+    HandleType, data_trans_blocks, ext4_handle_dirty_metadata, ext4_handle_sync, ext4_journal_get_write_access,
+    ext4_journal_start, ext4_journal_stop,
 };
 use crate::fs::ext4::extents::ext4_ext_truncate;
-use crate::fs::ext4::file::inode_newsize_ok;
+use crate::fs::ext4::file::{ext4_get_maxbytes, inode_newsize_ok};
+use crate::fs::ext4::indirect::ext4_ind_truncate;
 use crate::fs::ext4::inline::convert::{ext4_convert_inline_data, ext4_inline_data_truncate};
 use crate::fs::ext4::inline::{ext4_get_inline_size, ext4_has_inline_data};
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
-use crate::fs::ext4::inode::map::ext4_get_block_inlined;
+use crate::fs::ext4::inode::map::{ext4_get_block_inlined, has_extents};
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::{ext4_orphan_add, ext4_orphan_del};
-use crate::fs::ext4::super_::{MountOpts, WRITEPAGE_TRANS_BLOCKS, ext4_writepage_trans_blocks};
+use crate::fs::ext4::super_::{MountOpts, ext4_writepage_trans_blocks, graph_writepage_trans_blocks};
 use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::fs::inode::{current_time, is_regular};
 use crate::mm::filemap::{add_to_page_cache, lock_page, put_page, unlock_page};
@@ -56,8 +56,8 @@ pub async fn ext4_truncate_failed_write(kt: &Kthread, inode: InodeId) {
 /// truncate(2) and O_TRUNC. The caller holds `i_rwsem`.
 ///
 /// # Errors
-/// `EIO` after a shutdown, `EPERM` on an immutable file, `EINVAL` on anything
-/// but a regular file, or what the journal or the extent tree gives.
+/// `EIO` after a shutdown, `EPERM` on an immutable file, `EFBIG` for more than a
+/// block map can hold, `EINVAL` on anything but a regular file, or what the journal or the extent tree gives.
 pub async fn ext4_setattr_size(kt: &Kthread, inode: InodeId, size: u64) -> Result<(), Errno> {
     call!(
         kt,
@@ -76,6 +76,9 @@ pub async fn ext4_setattr_size(kt: &Kthread, inode: InodeId, size: u64) -> Resul
                 return Err(Errno::EINVAL);
             }
             inode_newsize_ok(kt, inode, size)?;
+            if size > kt.with(|w| ext4_get_maxbytes(w, inode)) {
+                return Err(Errno::EFBIG);
+            }
             if kt.with(|w| ext4_has_inline_data(w, inode) && size > ext4_get_inline_size(w, inode)) {
                 // As 5.10.262 has it: v5.10.238 leaves a file here that is longer than its inode can hold.
                 ext4_convert_inline_data(kt, inode).await?;
@@ -183,6 +186,23 @@ pub async fn ext4_truncate(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     .await
 }
 
+/// Credits to free blocks of a file.
+pub(in crate::fs::ext4) fn truncate_credits(w: &mut World, inode: InodeId) -> u32 {
+    if !has_extents(w, inode) {
+        return ext4_blocks_for_truncate(w, inode);
+    }
+    graph_writepage_trans_blocks(w, inode);
+    ext4_writepage_trans_blocks(w, inode)
+}
+
+/// `ext4_blocks_for_truncate()`, fs/ext4/truncate.h:28: credits for the next part of a truncate.
+pub(in crate::fs::ext4) fn ext4_blocks_for_truncate(w: &World, inode: InodeId) -> u32 {
+    /// EXT4_MAX_TRANS_DATA.
+    const DATA_MAX: u64 = 64;
+    let needed = (w.sizes.at(inode).i_blocks >> (w.sb().block_bits - 9)).clamp(2, DATA_MAX);
+    data_trans_blocks(w) + u32::try_from(needed).expect("at most 64")
+}
+
 async fn truncate_in_handle(kt: &Kthread, inode: InodeId, size: u64) -> Result<(), Errno> {
     if size == 0 && !kt.with(|w| MountOpts::of(w).contains(MountOpts::NO_AUTO_DA_ALLOC)) {
         kt.with(|w| w.inode_mut(inode).bits.insert(InodeBits::DA_ALLOC_CLOSE));
@@ -193,10 +213,7 @@ async fn truncate_in_handle(kt: &Kthread, inode: InodeId, size: u64) -> Result<(
         probe!(kt, ETR_INLINE, err = cut).await;
         return cut;
     }
-    let credits = kt.with(|w| {
-        w.graph(WRITEPAGE_TRANS_BLOCKS);
-        ext4_writepage_trans_blocks(w, inode)
-    });
+    let credits = kt.with(|w| truncate_credits(w, inode));
     ext4_journal_start(kt, HandleType::Truncate, credits).await?;
     probe!(kt, ETR_HANDLE, i_size = size).await;
     if !size.is_multiple_of(kt.with(|w| block_size(w))) {
@@ -210,7 +227,11 @@ async fn truncate_in_handle(kt: &Kthread, inode: InodeId, size: u64) -> Result<(
         down_write(kt, RwSem::IDataSem(inode)).await;
         ext4_discard_preallocations(kt, inode).await;
         probe!(kt, ETR_PAS).await;
-        ret = Box::pin(ext4_ext_truncate(kt, inode)).await;
+        if kt.with(|w| has_extents(w, inode)) {
+            ret = Box::pin(ext4_ext_truncate(kt, inode)).await;
+        } else {
+            Box::pin(ext4_ind_truncate(kt, inode)).await;
+        }
         probe!(kt, ETR_EXTENTS, err = ret).await;
         kt.with(|w| up_write(w, RwSem::IDataSem(inode)));
         let sync = kt.with(|w| w.inodes.at(inode).bits.contains(InodeBits::S_SYNC));

@@ -37,7 +37,7 @@ use crate::fs::ext4::inode::truncate::ext4_truncate_failed_write;
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::namei::ext4_orphan_add;
 use crate::fs::ext4::super_::{
-    MountOpts, WRITEPAGE_TRANS_BLOCKS, ext4_should_dioread_nolock, ext4_writepage_trans_blocks,
+    MountOpts, ext4_should_dioread_nolock, ext4_writepage_trans_blocks, graph_writepage_trans_blocks,
 };
 use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::mm::filemap::{grab_cache_page_write_begin, lock_page, put_page, unlock_page};
@@ -320,7 +320,7 @@ async fn ext4_write_begin(kt: &Kthread, inode: InodeId, pos: u64, len: u64) -> R
         }
         kt.with(|w| point!(w, EXT4_WRITE_BEGIN, ino_of(w, inode), pos, len, 0u64));
         let credits = kt.with(|w| {
-            w.graph(WRITEPAGE_TRANS_BLOCKS);
+            graph_writepage_trans_blocks(w, inode);
             ext4_writepage_trans_blocks(w, inode) + 1
         });
         if kt.with(|w| may_inline_data(w, inode)) {

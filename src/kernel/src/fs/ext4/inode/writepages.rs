@@ -27,7 +27,10 @@ use crate::fs::ext4::page_io::{
     IoSubmit, ext4_alloc_io_end_vec, ext4_bio_write_page, ext4_init_io_end, ext4_io_submit, ext4_put_io_end,
     ext4_put_io_end_defer, io_end_vec_extend, wait_on_page_writeback,
 };
-use crate::fs::ext4::super_::{MountOpts, ext4_should_dioread_nolock, ext4_writepage_trans_blocks, has_journal};
+use crate::fs::ext4::super_::{
+    MountOpts, ext4_meta_trans_blocks, ext4_should_dioread_nolock, ext4_writepage_trans_blocks,
+    graph_meta_trans_blocks, graph_should_dioread_nolock, has_journal,
+};
 use crate::fs::jbd2::commit::ext4_force_commit;
 use crate::mm::filemap::{lock_page, unlock_page};
 use crate::mm::page_writeback::{account_page_cleaned, ino_of};
@@ -175,7 +178,7 @@ async fn leave_inode(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
 
 /// The pages of the range, and once more from 0 if a cyclic walk began further on.
 async fn write_ranges(kt: &Kthread, inode: InodeId, wbc: &mut WritebackControl) -> Result<(), Errno> {
-    kt.graph("ext4_inode_journal_mode");
+    kt.with(|w| graph_should_dioread_nolock(w, inode));
     let writeback_index = if wbc.range_cyclic { kt.with(|w| w.syncs.at(inode).writeback_index) } else { 0 };
     let (first_page, last_page) = if wbc.range_cyclic {
         (writeback_index, u32::MAX)
@@ -197,7 +200,7 @@ async fn write_ranges(kt: &Kthread, inode: InodeId, wbc: &mut WritebackControl) 
             if !ext4_should_dioread_nolock(w, inode) {
                 return 0;
             }
-            w.graph("ext4_meta_trans_blocks { ext4_ext_index_trans_blocks }");
+            graph_meta_trans_blocks(w, inode);
             1 + ext4_writepage_trans_blocks(w, inode)
         }),
     };
@@ -253,14 +256,20 @@ async fn write_range(kt: &Kthread, mpd: &mut MpageDaData, wbc: &mut WritebackCon
     Ok(())
 }
 
+/// `ext4_da_writepages_trans_blocks()`, fs/ext4/inode.c: credits to map one run.
+fn ext4_da_writepages_trans_blocks(w: &World, inode: InodeId) -> u32 {
+    let bpp = blocks_per_page(w);
+    ext4_meta_trans_blocks(w, inode, MAX_WRITEPAGES_EXTENT_LEN + bpp - 1, bpp)
+}
+
 /// One round of the kernel's loop: a handle, a run of blocks, its bios.
 async fn write_run(kt: &Kthread, mpd: &mut MpageDaData, wbc: &mut WritebackControl) -> Result<(), Errno> {
     let inode = mpd.inode;
     let (io_end, credits) = kt.with(|w| {
         let io_end = ext4_init_io_end(w, inode);
         w.graph("ext4_inode_journal_mode jbd2_journal_blocks_per_page");
-        w.graph("ext4_meta_trans_blocks { ext4_ext_index_trans_blocks }");
-        (io_end, ext4_writepage_trans_blocks(w, inode))
+        graph_meta_trans_blocks(w, inode);
+        (io_end, ext4_da_writepages_trans_blocks(w, inode))
     });
     mpd.io.io_end = io_end;
     let rsv = mpd.rsv_credits;
@@ -549,7 +558,7 @@ async fn mpage_map_one_extent(kt: &Kthread, mpd: &mut MpageDaData) -> Result<u64
     let inode = mpd.inode;
     let dioread_nolock = kt.with(|w| {
         point!(w, EXT4_DA_WRITE_PAGES_EXTENT, ino_of(w, inode), mpd.lblk, mpd.len, mpd.state.bits());
-        w.graph("ext4_inode_journal_mode");
+        graph_should_dioread_nolock(w, inode);
         ext4_should_dioread_nolock(w, inode)
     });
     let mut flags = GetBlocks::CREATE | GetBlocks::METADATA_NOFAIL | GetBlocks::IO_SUBMIT;

@@ -2,7 +2,7 @@
 
 use bitflags::bitflags;
 use sched::Kthread;
-use world::{Errno, InodeId, InodeState, PAGE_SIZE, World};
+use world::{BhId, Errno, InodeId, InodeState, PAGE_SIZE, World};
 
 use super::search::LOAD_BUDDY;
 use super::{load_group, mb_free_blocks, set_bitmap_csum, set_disk_bits, should_writeback_data};
@@ -40,7 +40,9 @@ bitflags! {
     }
 }
 
-/// `ext4_free_blocks()`, fs/ext4/mballoc.c: gives `count` blocks from `block` back.
+/// `ext4_free_blocks()`, fs/ext4/mballoc.c: gives `count` blocks from `block`
+/// back. `bh` is the buffer of a single one that the journal is to forget, where
+/// the caller has it.
 ///
 /// # Errors
 /// `EUCLEAN` for blocks outside the data zone, or what reading a bitmap or the
@@ -48,17 +50,19 @@ bitflags! {
 pub async fn ext4_free_blocks(
     kt: &Kthread,
     inode: InodeId,
+    bh: Option<BhId>,
     block: u64,
     count: u64,
     flags: FreeBlocks,
 ) -> Result<(), Errno> {
     let args = [block, count, u64::from(flags.bits())];
-    trace::call!(kt, &site::EXT4_FREE_BLOCKS_FN, &args, Box::pin(free_blocks(kt, inode, block, count, flags))).await
+    trace::call!(kt, &site::EXT4_FREE_BLOCKS_FN, &args, Box::pin(free_blocks(kt, inode, bh, block, count, flags))).await
 }
 
 async fn free_blocks(
     kt: &Kthread,
     inode: InodeId,
+    bh: Option<BhId>,
     mut block: u64,
     mut count: u64,
     mut flags: FreeBlocks,
@@ -72,9 +76,6 @@ async fn free_blocks(
         let (ino, mode) = (ino_of(w, inode), w.inodes.at(inode).mode);
         point!(w, EXT4_FREE_BLOCKS, ino, mode, block, count, flags.bits());
     });
-    if flags.contains(FreeBlocks::FORGET) {
-        kt.with(|w| (block..block + count).for_each(|block| forget(w, block)));
-    }
     // Whole clusters only: partial ones at both ends go too, or stay.
     let ratio = kt.with(|w| 1u64 << w.sb().cluster_bits);
     let into = block % ratio;
@@ -99,6 +100,15 @@ async fn free_blocks(
         } else {
             count += ratio - over;
         }
+    }
+    if flags.contains(FreeBlocks::FORGET) {
+        let is_metadata = flags.contains(FreeBlocks::METADATA);
+        kt.with(|w| {
+            for block in block..block + count {
+                let bh = bh.or_else(|| if is_metadata { find_get_block(w, block) } else { None });
+                ext4_forget(w, kt, inode, is_metadata, bh, block);
+            }
+        });
     }
     while count > 0 {
         let piece = kt.with(|w| {
@@ -162,14 +172,12 @@ async fn clear_bb(kt: &Kthread, inode: InodeId, block: u64, count: u64, flags: F
     ext4_handle_dirty_metadata(kt, None, desc_bh).await
 }
 
-/// Drops the buffer of a freed block from the journal, if it is in memory.
-fn forget(w: &mut World, block: u64) {
+/// `sb_find_get_block()`: the buffer of a device block, if it is in memory.
+fn find_get_block(w: &mut World, block: u64) -> Option<BhId> {
     let per_page = PAGE_SIZE / block_size(w);
     let index = u32::try_from(block / per_page).expect("a device has fewer than 2^32 pages");
-    if w.find_page(InodeId::BDEV, index).is_some() {
-        let bh = getblk(w, block);
-        ext4_forget(w, bh);
-    }
+    w.find_page(InodeId::BDEV, index)?;
+    Some(getblk(w, block))
 }
 
 /// `jbd2_journal_force_commit_nested()`, so that what was freed can be had again.
