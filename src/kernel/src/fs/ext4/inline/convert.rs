@@ -29,10 +29,10 @@ use crate::fs::ext4::ext4_jbd2::{
 use crate::fs::ext4::inode::disk::{ext4_mark_inode_dirty, is_dir};
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
 use crate::fs::ext4::namei::{ext4_orphan_add, ext4_orphan_del};
-use crate::fs::ext4::super_::{WRITEPAGE_TRANS_BLOCKS, ext4_writepage_trans_blocks};
+use crate::fs::ext4::super_::{ext4_writepage_trans_blocks, graph_writepage_trans_blocks};
 use crate::fs::inode::current_time;
 use crate::mm::writeback::filemap_flush;
-use crate::trace::{Graph as _, call};
+use crate::trace::call;
 use crate::{probe, site};
 
 /// `ext4_convert_inline_data()`, fs/ext4/inline.c:1996: whatever happens next, the
@@ -59,7 +59,7 @@ pub async fn ext4_convert_inline_data(kt: &Kthread, inode: InodeId) -> Result<()
                 }
             }
             let credits = kt.with(|w| {
-                w.graph(WRITEPAGE_TRANS_BLOCKS);
+                graph_writepage_trans_blocks(w, inode);
                 ext4_writepage_trans_blocks(w, inode)
             });
             let iloc = iloc(kt, inode).await?;
@@ -134,7 +134,7 @@ async fn restore_inline_data(kt: &Kthread, inode: InodeId, iloc: Iloc, bytes: &[
 pub async fn ext4_inline_data_truncate(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     call!(kt, &site::EXT4_INLINE_DATA_TRUNCATE, &[], async {
         let credits = kt.with(|w| {
-            w.graph(WRITEPAGE_TRANS_BLOCKS);
+            graph_writepage_trans_blocks(w, inode);
             ext4_writepage_trans_blocks(w, inode)
         });
         ext4_journal_start(kt, HandleType::Inode, credits).await?;

@@ -26,10 +26,10 @@ use crate::fs::ext4::inode::write::{
 };
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::namei::{ext4_orphan_add, ext4_orphan_del};
-use crate::fs::ext4::super_::{WRITEPAGE_TRANS_BLOCKS, ext4_should_dioread_nolock, ext4_writepage_trans_blocks};
+use crate::fs::ext4::super_::{ext4_should_dioread_nolock, ext4_writepage_trans_blocks, graph_writepage_trans_blocks};
 use crate::fs::fs_writeback::{I_DIRTY, mark_inode_dirty};
 use crate::mm::filemap::{grab_cache_page_write_begin, put_page, unlock_page};
-use crate::trace::{Graph as _, Word, call};
+use crate::trace::{Word, call};
 use crate::{probe, site};
 
 /// AOP_FLAG_NOFS: a handle is open, so getting a page must not enter the file system.
@@ -220,7 +220,7 @@ async fn convert_inline_data_to_extent(kt: &Kthread, inode: InodeId) -> Result<(
             return Ok(());
         }
         let credits = kt.with(|w| {
-            w.graph(WRITEPAGE_TRANS_BLOCKS);
+            graph_writepage_trans_blocks(w, inode);
             ext4_writepage_trans_blocks(w, inode)
         });
         iloc(kt, inode).await?;
