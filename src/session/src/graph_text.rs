@@ -26,7 +26,7 @@ use crate::loop_text::{Labels, function, op_text, printed};
 
 /// Functions with a frame here and none in a recorded graph: not among those that were followed, or inlined by
 /// that kernel's compiler.
-const NOT_SHOWN: [&str; 30] = [
+const NOT_SHOWN: [&str; 32] = [
     "cpu_idle",
     "user",
     "ksys_write",
