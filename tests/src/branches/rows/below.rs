@@ -3,7 +3,7 @@
 use kernel::fs::ext4::super_::has_journal;
 use kernel::site::*;
 use kernel::tracepoint::{EXT4_ES_INSERT_DELAYED_BLOCK, MM_FILEMAP_ADD};
-use world::{BhFlags, BufferHead, Change, Counter, Errno, InodeTimes, PAGE_SIZE, Page, PageFlags, PageId};
+use world::{BhFlags, BufferHead, Change, Counter, Errno, InodeTimes, PAGE_SIZE, Page, PageFlags, PageId, Pte};
 
 use super::super::observe::At;
 use super::{Row, at, buffer, covered, hit, number, page, range_of_walk, ret};
@@ -208,11 +208,11 @@ pub(super) const ROWS: &[Row] = &[
     at(285, &GWE_EXTENDED, |a| Extended::of(a).is_trivial()),
     at(286, &GWE_EXTENDED, |a| Extended::of(a).stays_in_block()),
     at(287, &GWE_EXTENDED, |a| Extended::of(a).looks_for_the_page() && tail_page(a).is_none()),
-    at(288, &GWE_EXTENDED, tail_becomes_dirty),
+    at(288, &GWE_EXTENDED, tail_is_protected),
     at(285, &ESA_EXTENDED, |a| Extended::of(a).is_trivial()),
     at(286, &ESA_EXTENDED, |a| Extended::of(a).stays_in_block()),
     at(287, &ESA_EXTENDED, |a| Extended::of(a).looks_for_the_page() && tail_page(a).is_none()),
-    at(288, &ESA_EXTENDED, tail_becomes_dirty),
+    at(288, &ESA_EXTENDED, tail_is_protected),
     // ---- ext4_da_map_blocks, here in ext4_da_get_block_prep ----
     at(289, &DGB_RESERVE, |a| a.after(&DGB_ES)),
     at(290, &DGB_DONE, |a| a.after(&DGB_ES) && buffer(a).flags.contains(BhFlags::DELAY)),
@@ -261,10 +261,13 @@ pub(super) const ROWS: &[Row] = &[
     at(353, &ESF_BARRIER, |a| a.after(&ESF_JOURNAL)),
 ];
 
-/// A page that was mapped for stores is dirty now, so that the next store faults.
-fn tail_becomes_dirty(at: &At<'_>) -> bool {
-    Extended::of(at).looks_for_the_page()
-        && tail_page(at).is_some_and(|page| {
-            !at.page_before(page).flags.contains(PageFlags::DIRTY) && at.page(page).flags.contains(PageFlags::DIRTY)
-        })
+/// A page that was mapped for stores is not any more, so that the next store faults.
+fn tail_is_protected(at: &At<'_>) -> bool {
+    let protects = |change: &Change| match change {
+        Change::ptes(key, Some(Pte::Cache { writable: true, .. })) => {
+            matches!(at.w.ptes.get(*key), Some(Pte::Cache { writable: false, .. }))
+        }
+        _ => false,
+    };
+    Extended::of(at).looks_for_the_page() && at.changes().iter().any(protects)
 }
