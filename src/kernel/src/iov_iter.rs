@@ -1,12 +1,14 @@
 //! The iterator over a system call's segments. Mirrors lib/iov_iter.c for
-//! ITER_IOVEC, the only kind a buffered `write(2)` from user space has.
+//! ITER_IOVEC, the only kind a buffered `write(2)` from user space has, and for
+//! the source of `kernel_write()`, ITER_KVEC.
 //!
 //! The iterator is World data, so that the screen can show it: task `n` uses
 //! slot `n`.
 
 use sched::Kthread;
-use world::{Errno, IovIter, Iovec, IterId, PAGE_SIZE, PageId, TaskId, World};
+use world::{Counter, Errno, IovIter, Iovec, IterId, PAGE_SIZE, PageId, TaskId, World};
 
+use crate::fault_inject::should_fail;
 use crate::mm::memory::{
     FaultIp, TASK_SIZE_MAX, fault_in_user_page, handle_read_fault, present, readable, readable_now,
 };
@@ -21,6 +23,13 @@ pub fn iter_of(task: TaskId) -> IterId {
     IterId(task.0)
 }
 
+/// `iov_iter_kvec()`: a fresh iterator over the kernel's own memory, here pages
+/// of the program that are not taken away.
+pub fn iov_iter_kvec(w: &mut World, task: TaskId, segments: &[Iovec]) {
+    iov_iter_init(w, task, segments);
+    w.iter_mut(iter_of(task)).kvec = true;
+}
+
 /// `iov_iter_init()`: a fresh iterator over `segments`.
 pub fn iov_iter_init(w: &mut World, task: TaskId, segments: &[Iovec]) {
     let iter = iter_of(task);
@@ -32,7 +41,7 @@ pub fn iov_iter_init(w: &mut World, task: TaskId, segments: &[Iovec]) {
     }
     let count = segments.iter().map(|segment| segment.len).sum();
     let total_segs = segments.len() as u32;
-    *w.iter_mut(iter) = IovIter { count, iov_offset: 0, seg: 0, nr_segs: total_segs, total_segs, bytes: 0 };
+    *w.iter_mut(iter) = IovIter { count, nr_segs: total_segs, total_segs, ..IovIter::default() };
 }
 
 /// `iov_iter_count()`.
@@ -89,6 +98,9 @@ impl Pieces {
 /// `EFAULT` at the first byte that cannot be read.
 pub async fn iov_iter_fault_in_readable(kt: &Kthread, bytes: u64) -> Result<(), Errno> {
     call!(kt, &site::IOV_ITER_FAULT_IN_READABLE, &[bytes], async {
+        if kt.with(|w| w.iters.at(iter_of(kt.task)).kvec) {
+            return Ok(()); // only user memory can be absent
+        }
         let (process, mut pieces) = kt.with(|w| (w.tasks.at(kt.task).process, Pieces::new(w, kt.task, bytes)));
         while let Some((n, base, len)) = kt.with(|w| pieces.next(w)) {
             probe!(kt, FI_SEGMENT, seg = n, address = base, len = len).await;
@@ -138,7 +150,12 @@ pub async fn iov_iter_copy_from_user_atomic(kt: &Kthread, page: PageId, offset: 
         kt.with(|w| w.run_mut(kt.task).atomic += 1);
         let (process, mut pieces) = kt.with(|w| (w.tasks.at(kt.task).process, Pieces::new(w, kt.task, bytes)));
         let mut copied = 0;
+        let kvec = kt.with(|w| w.iters.at(iter_of(kt.task)).kvec);
         while let Some((_, base, len)) = kt.with(|w| pieces.next(w)) {
+            if !kvec && kt.with(|w| should_fail(w, Counter::FailUsercopy)) {
+                probe!(kt, CP_INJECTED, copied = copied).await;
+                break;
+            }
             let done = kt.with(|w| copyin(w, process, base, page, offset + copied, len));
             copied += done;
             if done < len {

@@ -17,6 +17,7 @@
 #![recursion_limit = "256"]
 
 pub mod block;
+pub mod fault_inject;
 pub mod fs;
 pub mod iov_iter;
 pub mod mm;

@@ -81,6 +81,8 @@ pub struct Machine {
     recording: Cell<bool>,
     /// The task whose slice was cut by the budget: it goes on first.
     cut: Cell<Option<TaskId>>,
+    /// The task whose time slice is over: another one goes first.
+    spent: Cell<Option<TaskId>>,
 }
 
 impl Machine {
@@ -102,6 +104,7 @@ impl Machine {
             hit: Cell::new(None),
             recording: Cell::new(recording),
             cut: Cell::new(None),
+            spent: Cell::new(None),
         })
     }
 
@@ -192,14 +195,14 @@ impl Machine {
             if let Some(hit) = self.hit.take() {
                 return Pause::Hit(hit);
             }
-            let cut = self.cut.take();
+            let (cut, spent) = (self.cut.take(), self.spent.take());
             let next = self.with(|w| {
                 // A task cut by the budget goes on as if nothing had been, so
                 // that the slices of a run do not change it.
                 let goes_on = cut.filter(|&id| w.tasks.at(id).state == TaskState::Runnable);
                 let next = goes_on.or_else(|| {
                     w.need_resched = false;
-                    pick(w)
+                    pick(w, spent).or_else(|| pick(w, None))
                 });
                 w.current = next.unwrap_or(TaskId::NONE);
                 next
@@ -274,6 +277,13 @@ impl Machine {
         }
     }
 
+    /// The time slice of the task that ran last is over: if another one can run, it goes first, however urgent this
+    /// one is.
+    pub fn end_slice(&self) {
+        self.cut.set(None);
+        self.spent.set(self.with(|w| w.current.is_some().then_some(w.current)));
+    }
+
     fn check_armed(&self, task: TaskId, site: u16) {
         let mut armed = self.armed.borrow_mut();
         if armed.is_empty() {
@@ -297,11 +307,11 @@ impl Machine {
     }
 }
 
-/// The runnable task that goes first: lowest priority number, then longest runnable.
-fn pick(w: &World) -> Option<TaskId> {
+/// The runnable task that goes first: lowest priority number, then longest runnable; not the one named.
+fn pick(w: &World, but: Option<TaskId>) -> Option<TaskId> {
     w.tasks
         .iter()
-        .filter(|(_, task)| task.state == TaskState::Runnable)
+        .filter(|(id, task)| task.state == TaskState::Runnable && Some(*id) != but)
         .min_by_key(|(_, task)| (task.priority, task.seq))
         .map(|(id, _)| id)
 }

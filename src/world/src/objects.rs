@@ -606,6 +606,8 @@ pub struct IovIter {
     pub nr_segs: u32,
     /// Segments at the start of the call.
     pub total_segs: u32,
+    /// ITER_KVEC: the segments are kernel memory, which is always there.
+    pub kvec: bool,
     /// Bytes of the round in progress (the bracket), 0 outside.
     pub bytes: u32,
 }
@@ -965,6 +967,12 @@ pub enum Counter {
     FcIneligible,
     /// Order of completed I/O that waits for conversion.
     CompletedIoSeq,
+    /// Page allocations of files that are yet to fail (fail_page_alloc).
+    FailPageAlloc,
+    /// Allocations of tree nodes that are yet to fail (failslab).
+    FailSlab,
+    /// Copies of a segment from user memory that are yet to fail (fail_usercopy).
+    FailUsercopy,
     /// Number of these.
     Count,
 }

@@ -3,6 +3,7 @@
 use sched::{Kthread, NSEC_PER_JIFFY};
 use world::{Counter, Errno, FileId, InodeBits, InodeId, InodeState, World};
 
+use crate::fs::ext4::super_::MountOpts;
 use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::probe;
 use crate::site;
@@ -104,6 +105,20 @@ fn should_remove_suid(w: &World, kt: &Kthread, mode: u16) -> u16 {
     kill
 }
 
+/// `generic_update_time()`, fs/inode.c:1828, for mtime and ctime: with lazytime the
+/// inode's buffer stays as it is until something else changes it.
+async fn generic_update_time(kt: &Kthread, inode: InodeId, now: u64) {
+    let lazy = kt.with(|w| {
+        let times = w.times_mut(inode);
+        times.mtime = now;
+        times.ctime = now;
+        MountOpts::of(w).contains(MountOpts::LAZYTIME)
+    });
+    let mut flags = InodeState::DIRTY_TIME;
+    flags.set(InodeState::DIRTY_SYNC, !lazy);
+    mark_inode_dirty(kt, inode, flags).await;
+}
+
 /// `file_update_time()`, fs/inode.c:2018: the first write within a clock tick
 /// stamps the inode, later ones find nothing to do.
 ///
@@ -121,14 +136,14 @@ pub async fn file_update_time(kt: &Kthread, inode: InodeId) -> Result<(), Errno>
             probe!(kt, FUT_SAME, now = now).await;
             return Ok(());
         }
+        if kt.with(|w| w.sb().read_only) {
+            // __mnt_want_write_file(): it turned read-only under the open file
+            probe!(kt, FUT_READ_ONLY, now = now).await;
+            return Ok(());
+        }
         probe!(kt, FUT_DO, now = now).await;
-        kt.with(|w| {
-            let times = w.times_mut(inode);
-            times.mtime = now;
-            times.ctime = now;
-        });
         kt.graph("generic_update_time {");
-        mark_inode_dirty(kt, inode, InodeState::DIRTY_SYNC | InodeState::DIRTY_TIME).await;
+        generic_update_time(kt, inode, now).await;
         kt.graph("}");
         Ok(())
     })

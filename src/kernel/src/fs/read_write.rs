@@ -11,7 +11,7 @@ use crate::fs::ext4::file::ext4_get_maxbytes;
 use crate::fs::ext4::file::{Iocb, Kiocb, ext4_file_write_iter};
 use crate::fs::open::OpenFlags;
 use crate::fs::super_::{file_end_write, file_start_write};
-use crate::iov_iter::{iov_iter_count, iov_iter_init};
+use crate::iov_iter::{iov_iter_count, iov_iter_init, iov_iter_kvec};
 use crate::mm::memory::TASK_SIZE_MAX;
 use crate::probe;
 use crate::site;
@@ -164,6 +164,32 @@ fn rw_verify_area(pos: u64, count: u64) -> Result<(), Errno> {
         return Err(Errno::EINVAL);
     }
     Ok(())
+}
+
+/// `kernel_write()`, fs/read_write.c:569: a write by the kernel itself, such as
+/// acct(2) makes to its log; from kernel memory, which needs no fault-in.
+///
+/// # Errors
+/// `EBADF`, `EINVAL`, or what ext4 gives.
+pub async fn kernel_write(kt: &Kthread, file: FileId, base: u64, count: u64, pos: &mut u64) -> Result<u64, Errno> {
+    call!(kt, &site::KERNEL_WRITE, &[*pos, count], async {
+        rw_verify_area(*pos, count)?;
+        if !kt.with(|w| w.files.at(file).writable) {
+            return Err(Errno::EBADF);
+        }
+        let flags = kt.with(|w| {
+            iov_iter_kvec(w, kt.task, &[Iovec { base, len: count.min(MAX_RW_COUNT) }]);
+            iocb_flags(w, file)
+        });
+        probe!(kt, KW_KVEC).await;
+        let mut iocb = Kiocb { file, pos: *pos, flags };
+        let ret = ext4_file_write_iter(kt, &mut iocb).await;
+        if matches!(ret, Ok(written) if written > 0) {
+            *pos = iocb.pos;
+        }
+        ret
+    })
+    .await
 }
 
 /// `do_writev()`, fs/read_write.c:970: segments at `f_pos`.

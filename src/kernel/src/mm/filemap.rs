@@ -8,6 +8,7 @@
 use sched::{Kthread, check_fatal_signal, wake_all};
 use world::{Bio, BioVec, Counter, Errno, FileId, InodeId, PAGE_SIZE, Page, PageFlags, PageId, WaitOn, World};
 
+use crate::fault_inject::should_fail;
 use crate::fs::buffer::drop_buffers;
 use crate::fs::ext4::inode::write::{a_ops, write_begin, write_end};
 use crate::iov_iter::{
@@ -42,6 +43,23 @@ pub fn add_to_page_cache(w: &mut World, inode: InodeId, index: u32) -> PageId {
     *w.counter_mut(Counter::FilePages) += 1;
     point!(w, MM_FILEMAP_ADD, ino_of(w, inode), u64::from(index) * PAGE_SIZE);
     page
+}
+
+/// The same where it can fail.
+///
+/// # Errors
+/// `EEXIST` if another task has inserted a page meanwhile, `ENOMEM` if a node of
+/// the tree could not be allocated.
+fn try_add_to_page_cache(w: &mut World, inode: InodeId, index: u32) -> Result<PageId, Errno> {
+    if should_fail(w, Counter::FailSlab) {
+        return Err(Errno::ENOMEM);
+    }
+    if w.find_page(inode, index).is_some() {
+        return Err(Errno::EEXIST);
+    }
+    let page = add_to_page_cache(w, inode, index);
+    w.graph("} wait_for_stable_page");
+    Ok(page)
 }
 
 /// `__delete_from_page_cache()`: the page leaves its mapping; it is freed with
@@ -157,10 +175,15 @@ pub fn end_read_pages(w: &mut World, bio: &Bio, vecs: &[BioVec]) {
 /// `grab_cache_page_write_begin()`, mm/filemap.c:3277: the page at `index`,
 /// locked, with one more reference; made if it is not cached.
 ///
-/// Never NULL: memory for the page itself is not short, see
-/// docs/omissions.md#mm.
-pub async fn grab_cache_page_write_begin(kt: &Kthread, inode: InodeId, index: u32, flags: u32) -> PageId {
-    let mut grabbed = PageId::NONE;
+/// # Errors
+/// `ENOMEM`, the kernel's NULL, if an allocation was made to fail.
+pub async fn grab_cache_page_write_begin(
+    kt: &Kthread,
+    inode: InodeId,
+    index: u32,
+    flags: u32,
+) -> Result<PageId, Errno> {
+    let mut grabbed = Err(Errno::ENOMEM);
     call!(kt, &site::GRAB_CACHE_PAGE_WRITE_BEGIN, &[u64::from(index), u64::from(flags)], async {
         grabbed = loop {
             let found = kt.with(|w| {
@@ -174,18 +197,26 @@ pub async fn grab_cache_page_write_begin(kt: &Kthread, inode: InodeId, index: u3
             });
             probe!(kt, GRAB_LOOKUP, page = found.unwrap_or(PageId::NONE)).await;
             let Some(page) = found else {
-                let page = kt.with(|w| {
-                    let page = add_to_page_cache(w, inode, index);
-                    w.graph("} wait_for_stable_page");
-                    page
-                });
-                probe!(kt, GRAB_INSERT, page = page).await;
-                break page;
+                if kt.with(|w| should_fail(w, Counter::FailPageAlloc)) {
+                    probe!(kt, GRAB_NO_PAGE).await;
+                    break Err(Errno::ENOMEM);
+                }
+                match kt.with(|w| try_add_to_page_cache(w, inode, index)) {
+                    Ok(page) => {
+                        probe!(kt, GRAB_INSERT, page = page).await;
+                        break Ok(page);
+                    }
+                    Err(errno) => probe!(kt, GRAB_INSERT_FAILED, err = errno).await,
+                }
+                if kt.with(|w| w.find_page(inode, index)).is_some() {
+                    continue;
+                }
+                break Err(Errno::ENOMEM);
             };
             lock_page(kt, page).await;
             if kt.with(|w| w.pages.at(page).mapping == inode) {
                 probe!(kt, GRAB_LOCK, page = page).await;
-                break page;
+                break Ok(page);
             }
             kt.with(|w| {
                 unlock_page(w, page);

@@ -3,6 +3,7 @@
 pub mod filemap;
 pub mod filemap_read;
 pub mod memory;
+pub mod memory_failure;
 pub mod page_writeback;
 pub mod readahead;
 pub mod swapfile;

@@ -10,8 +10,9 @@
 //! Not modelled: POSIX_FADV_RANDOM, congestion, cgroups; see docs/omissions.md#mm.
 
 use sched::Kthread;
-use world::{FileId, InodeId, PAGE_SIZE, PageFlags, PageId, World};
+use world::{Counter, FileId, InodeId, PAGE_SIZE, PageFlags, PageId, World};
 
+use crate::fault_inject::should_fail;
 use crate::fs::ext4::readpage::ext4_readahead;
 use crate::mm::filemap::add_to_page_cache;
 use crate::trace::Graph as _;
@@ -42,6 +43,10 @@ async fn page_cache_ra_unbounded(kt: &Kthread, inode: InodeId, index: u32, nr_to
     kt.graph("page_cache_ra_unbounded {");
     let mut batch: Vec<PageId> = Vec::new();
     for i in 0..nr_to_read {
+        let cached = kt.with(|w| w.find_page(inode, index + i)).is_some();
+        if !cached && kt.with(|w| should_fail(w, Counter::FailPageAlloc)) {
+            break;
+        }
         let added = kt.with(|w| {
             if w.find_page(inode, index + i).is_some() {
                 return None;

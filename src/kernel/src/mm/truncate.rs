@@ -135,7 +135,7 @@ fn cancel_dirty_page(w: &mut World, page: PageId) {
 }
 
 /// `truncate_cleanup_page()`, mm/truncate.c:175.
-fn truncate_cleanup_page(w: &mut World, page: PageId) {
+pub(super) fn truncate_cleanup_page(w: &mut World, page: PageId) {
     if w.pages.at(page).nr_bhs > 0 {
         invalidate(w, page, 0, PAGE_SIZE);
     }

@@ -26,6 +26,9 @@ sites! {
         KPW_FDGET :708 Statement "f = fdget(fd)";
         KPW_DONE :715 Statement "return ret";
     }
+    fn KERNEL_WRITE = "kernel_write" "fs/read_write.c":569 Entry (pos: Bytes, count: Bytes, ret: Status) {
+        KW_KVEC :547 Statement "iov_iter_kvec(&iter, WRITE, &iov, 1, count); ret = file->f_op->write_iter(&kiocb, &iter)";
+    }
     fn DO_WRITEV = "do_writev" "fs/read_write.c":970 Entry (fd: Count, vlen: Count, pos: Bytes, ret: Status) {
         DWV_FDGET :973 Statement "f = fdget_pos(fd)";
         DWV_DONE :984 Statement "if (ret >= 0) file->f_pos = pos";
@@ -96,6 +99,7 @@ sites! {
     }
     fn FILE_UPDATE_TIME = "file_update_time" "fs/inode.c":2018 Entry traced 0 -> Decimal (now: Count) {
         FUT_SAME :2029 Statement "if (mtime == now && ctime == now) return 0";
+        FUT_READ_ONLY :2043 Statement "if (__mnt_want_write_file(file)) return 0";
         FUT_DO :2046 Statement "mtime = ctime = now; __mark_inode_dirty(inode)";
     }
 
@@ -116,10 +120,12 @@ sites! {
         GPW_LOOP :3373 Statement "while (iov_iter_count(i))";
         GPW_EXIT :3375 Statement "return written ? written : status";
     }
-    fn GRAB_CACHE_PAGE_WRITE_BEGIN = "grab_cache_page_write_begin" "mm/filemap.c":3277 WriteBegin traced 2 -> Void (index: Count, flags: Flags, page: Count) {
+    fn GRAB_CACHE_PAGE_WRITE_BEGIN = "grab_cache_page_write_begin" "mm/filemap.c":3277 WriteBegin traced 2 -> Void (index: Count, flags: Flags, page: Count, err: Status) {
         GRAB_LOOKUP :1797 Statement "page = find_get_entry(mapping, index)";
         GRAB_LOCK :1808 Statement "lock_page(page)";
+        GRAB_NO_PAGE :1841 Statement "page = __page_cache_alloc(gfp_mask); if (!page) return NULL";
         GRAB_INSERT :1851 Statement "add_to_page_cache_lru(page, mapping, index)";
+        GRAB_INSERT_FAILED :1852 Statement "if (err) put_page(page); if (err == -EEXIST) goto repeat";
     }
     fn IOV_ITER_FAULT_IN_READABLE = "iov_iter_fault_in_readable" "lib/iov_iter.c":431 FaultIn traced 1 -> Decimal (bytes: Bytes, seg: Count, address: Address, len: Bytes) {
         FI_SEGMENT :440 Statement "for each segment of the chunk: fault_in_pages_readable(v.iov_base, v.iov_len)";
@@ -127,6 +133,7 @@ sites! {
     }
     fn IOV_ITER_COPY_FROM_USER_ATOMIC = "iov_iter_copy_from_user_atomic" "lib/iov_iter.c":985 Copy traced 2 -> Decimal (offset: Bytes, bytes: Bytes, copied: Bytes) {
         CP_ATOMIC :988 Statement "kaddr = kmap_atomic(page): page faults are off";
+        CP_INJECTED :153 Statement "if (should_fail_usercopy()) return n";
         CP_SEGMENT :996 Statement "copyin(kaddr + offset, v.iov_base, v.iov_len)";
         CP_SHORT :996 Statement "the source page is not there: the copy stops";
     }

@@ -22,16 +22,17 @@ use kernel::block::ramdisk::{add_fault, clear_faults, irq};
 use kernel::fs::ext4::ioctl::shutdown_now;
 use kernel::fs::jbd2::journal::journal_abort;
 use kernel::mm::memory::{buffer_address, madvise_dontneed};
+use kernel::mm::memory_failure::memory_failure;
 use kernel::mm::page_writeback::{IN_BYTES, domain_dirty_limits};
 use kernel::site;
 use sched::{Address, Machine, Pause, Place};
 use thiserror::Error;
-use world::{Counter, TaskId, TraceRecord, World};
+use world::{Counter, PAGE_SIZE, TaskId, TraceRecord, World};
 
 pub use image::{image_bytes, mkfs_options};
 pub use inspect::{Inspection, inspect};
 
-use crate::scenario::{Act, At, DeviceKind, Op, Scenario};
+use crate::scenario::{Act, At, DeviceKind, FailWhat, Op, Scenario};
 use program::{Program, Shared};
 
 /// Second at which every modelled machine boots, and at which its image was made.
@@ -246,6 +247,9 @@ impl Run {
 
     /// Something outside acts, as a step of its own.
     fn act(&mut self, act: &Act) {
+        if matches!(act, Act::EndSlice {}) {
+            self.machine.end_slice();
+        }
         self.machine.with(|w| match act {
             Act::Evict { buf, off, len } => {
                 if let Some(index) = self.buffers.iter().position(|name| name == buf) {
@@ -257,6 +261,22 @@ impl Run {
             Act::Shutdown {} => shutdown_now(w),
             Act::AbortJournal {} => {
                 journal_abort(w, world::Errno::EIO);
+            }
+            Act::EndSlice {} => {}
+            Act::Fail { what, times } => {
+                let counter = match what {
+                    FailWhat::PageAlloc => Counter::FailPageAlloc,
+                    FailWhat::Slab => Counter::FailSlab,
+                    FailWhat::Usercopy => Counter::FailUsercopy,
+                };
+                *w.counter_mut(counter) = u64::from(*times);
+            }
+            Act::MemoryFailure { fd, off } => {
+                let file = self.shared.borrow().file(w, fd);
+                if let (Some(file), Ok(index)) = (file, u32::try_from(off / PAGE_SIZE)) {
+                    let inode = w.files.at(file).inode;
+                    memory_failure(w, inode, index);
+                }
             }
             Act::Sigkill { task } => {
                 let target = w.comms.iter().find(|(_, comm)| comm.as_str() == task).map(|(id, _)| id);

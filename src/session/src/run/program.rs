@@ -13,7 +13,7 @@ use kernel::fs::iomap::{fiemap, seek_hole_data};
 use kernel::fs::open::{
     OpenFlags, do_link, do_mkdir, do_sys_ftruncate, do_sys_open, do_unlink, filp_close, vfs_fallocate,
 };
-use kernel::fs::read_write::{Rwf, do_pwritev, do_writev, fdget, ksys_pwrite64, ksys_write, llseek};
+use kernel::fs::read_write::{Rwf, do_pwritev, do_writev, fdget, kernel_write, ksys_pwrite64, ksys_write, llseek};
 use kernel::fs::splice::{Pipe, create_pipe, free_pipe, splice_read, splice_write};
 use kernel::fs::sync::{ksys_sync, vfs_fsync_range};
 use kernel::mm::filemap_read::ext4_file_read_iter;
@@ -452,6 +452,11 @@ impl Program {
             Op::Write { .. } | Op::Writev { .. } | Op::Pwrite { .. } | Op::Pwritev { .. } | Op::Pwritev2 { .. } => {
                 self.write_call(kt, op).await
             }
+            Op::KernelWrite { fd, off, iov } => {
+                let (file, mut pos) = (self.file(kt, fd)?, *off);
+                let one = self.iovecs(iov).first().copied().unwrap_or_default();
+                kernel_write(kt, file, one.base, one.len, &mut pos).await
+            }
             Op::Pread { fd, off, len } => {
                 let file = self.file(kt, fd)?;
                 ext4_file_read_iter(kt, file, *off, *len, &mut Vec::new()).await
@@ -655,6 +660,7 @@ impl Program {
                 | Op::Pwritev2 { .. }
                 | Op::Fsync { .. }
                 | Op::Ftruncate { .. }
+                | Op::Fill { .. }
         );
         if waited_for && let Some(race) = &mut self.shared.borrow_mut().race {
             race.armed = true;
@@ -690,6 +696,14 @@ struct Helper {
     program: Program,
 }
 
+impl Shared {
+    /// The file that a descriptor's name stands for.
+    pub(super) fn file(&self, w: &World, name: &str) -> Option<FileId> {
+        let fd = self.fds.iter().position(|known| known == name)?;
+        fdget(w, PROCESS, u32::try_from(fd).ok()?).ok()
+    }
+}
+
 impl Helper {
     async fn act(&self, kt: &Kthread, op: &Op) -> Ret {
         match op {
@@ -703,7 +717,7 @@ impl Helper {
             }
             Op::RaceWrite { .. } => self.program.write_call(kt, op).await,
             Op::RaceTruncate { fd, len } => self.program.truncate(kt, fd, *len).await,
-            Op::Race(op) => Box::pin(self.program.perform(kt, op)).await,
+            Op::Race(op) => call!(kt, &site::USER, &[0], async { Box::pin(self.program.perform(kt, op)).await }).await,
             _ => {
                 call!(kt, &site::USER, &[0], async {
                     kt.with(|w| kill(w, self.first));

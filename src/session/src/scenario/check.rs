@@ -87,7 +87,12 @@ impl Scenario {
             match &intervention.act {
                 Act::Evict { buf, off, len } => self.check_evict(buf, *off, *len, &format!("{path}.evict"))?,
                 Act::Fault(fault) => fault.check(&format!("{path}.fault"))?,
-                Act::Mend {} | Act::Shutdown {} | Act::AbortJournal {} => {}
+                Act::Mend {} | Act::Shutdown {} | Act::AbortJournal {} | Act::EndSlice {} => {}
+                Act::Fail { times, .. } if *times == 0 => {
+                    return fail(format!("{path}.fail.times"), "must not be 0");
+                }
+                Act::Fail { .. } => {}
+                Act::MemoryFailure { fd, .. } => self.check_opened(fd, &format!("{path}.memory_failure.fd"))?,
                 Act::Sigkill { task } => {
                     self.task_named(task, &format!("{path}.sigkill.task"))?;
                 }
@@ -150,6 +155,15 @@ impl Scenario {
             return fail(format!("{path}.site"), format!("no probe is called `{}`", probe.site));
         }
         Ok(())
+    }
+
+    /// Some task opens a file under this name.
+    fn check_opened(&self, name: &str, path: &str) -> Checked {
+        let mut ops = self.tasks.iter().flat_map(Task::all_ops);
+        if ops.any(|(op, _)| matches!(op, Op::Open { fd, .. } if fd == name)) {
+            return Ok(());
+        }
+        fail(path, format!("no descriptor is called `{name}`"))
     }
 
     /// The buffer may be one of the scenario, or one that a task makes.
@@ -377,7 +391,7 @@ impl Names {
                 self.fds.retain(|known| known != fd);
                 Ok(())
             }
-            Op::Write { fd, iov } | Op::Pwrite { fd, iov, .. } => {
+            Op::Write { fd, iov } | Op::Pwrite { fd, iov, .. } | Op::KernelWrite { fd, iov, .. } => {
                 self.fd(fd, path)?;
                 self.single(iov, path)
             }

@@ -344,11 +344,41 @@ pub enum Act {
     Shutdown {},
     /// The journal gives up, as after a failed write of its log.
     AbortJournal {},
+    /// The time slice of the running task is over: another one that can run goes first.
+    EndSlice {},
+    /// The kernel's fault injection: the next so many allocations or copies fail.
+    Fail {
+        /// Which.
+        what: FailWhat,
+        /// How many.
+        #[serde(default = "one_time", skip_serializing_if = "is_one_time")]
+        times: u32,
+    },
+    /// A page of memory fails (hwpoison): it leaves the page cache, unless it is locked or under writeback.
+    MemoryFailure {
+        /// A descriptor of the file.
+        fd: String,
+        /// A byte of the page.
+        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        off: u64,
+    },
     /// Sends SIGKILL.
     Sigkill {
         /// To whom.
         task: String,
     },
+}
+
+/// What fault injection lets fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailWhat {
+    /// fail_page_alloc: pages for the cache of a file.
+    PageAlloc,
+    /// failslab: nodes of the tree of cached pages.
+    Slab,
+    /// fail_usercopy: copies of a segment from user memory.
+    Usercopy,
 }
 
 /// A named place.
@@ -467,6 +497,12 @@ fn uuid_default() -> String {
 }
 fn is_uuid_default(uuid: &String) -> bool {
     uuid == UUID
+}
+fn one_time() -> u32 {
+    1
+}
+fn is_one_time(n: &u32) -> bool {
+    *n == 1
 }
 fn one() -> u16 {
     1

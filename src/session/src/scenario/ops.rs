@@ -359,6 +359,13 @@ pub enum Op {
         rwf: String,
         iov: Vec<Segment>,
     },
+    /// `kernel_write()`, a write by the kernel itself, as acct(2) makes to its log.
+    KernelWrite {
+        fd: String,
+        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        off: u64,
+        iov: Vec<Segment>,
+    },
     /// `pread`.
     Pread {
         fd: String,
@@ -514,6 +521,7 @@ impl Op {
             Op::Pwrite { .. } => "pwrite",
             Op::Pwritev { .. } => "pwritev",
             Op::Pwritev2 { .. } => "pwritev2",
+            Op::KernelWrite { .. } => "kernel_write",
             Op::Pread { .. } => "pread",
             Op::Lseek { .. } => "lseek",
             Op::Fsync { .. } => "fsync",
@@ -616,7 +624,10 @@ impl Op {
                 word(fd);
                 word(&iov_text(iov));
             }
-            Op::Pwrite { fd, off, iov } | Op::Pwritev { fd, off, iov } | Op::RaceWrite { fd, off, iov } => {
+            Op::Pwrite { fd, off, iov }
+            | Op::Pwritev { fd, off, iov }
+            | Op::KernelWrite { fd, off, iov }
+            | Op::RaceWrite { fd, off, iov } => {
                 word(fd);
                 word(off);
                 word(&iov_text(iov));

@@ -805,6 +805,9 @@ fn counter_name(slot: u32) -> &'static str {
         (Counter::LastOrphan, "orphan list"),
         (Counter::FcIneligible, "fast commits refused"),
         (Counter::CompletedIoSeq, "completed I/O"),
+        (Counter::FailPageAlloc, "page allocations to fail"),
+        (Counter::FailSlab, "slab allocations to fail"),
+        (Counter::FailUsercopy, "user copies to fail"),
         (Counter::Count, "counter"),
     ];
     NAMES.iter().find(|(counter, _)| *counter as u32 == slot).map_or("counter", |(_, name)| name)

@@ -1,6 +1,6 @@
 //! Rows 216 to 358: what lies below write_begin and write_end.
 
-use kernel::fs::ext4::super_::has_journal;
+use kernel::fs::ext4::super_::{MountOpts, has_journal};
 use kernel::site::*;
 use kernel::tracepoint::{EXT4_ES_INSERT_DELAYED_BLOCK, MM_FILEMAP_ADD};
 use world::{BhFlags, BufferHead, Change, Counter, Errno, InodeTimes, PAGE_SIZE, Page, PageFlags, PageId, Pte};
@@ -143,13 +143,19 @@ pub(super) const ROWS: &[Row] = &[
     at(223, &STH_JOIN, |a| a.inside(&FILE_UPDATE_TIME) && stamped(a).is_some_and(|(old, new)| old.mtime != new.mtime)),
     at(224, &STH_JOIN, |a| a.inside(&FILE_UPDATE_TIME) && stamped(a).is_some_and(|(old, new)| old.ctime != new.ctime)),
     hit(226, &FUT_SAME),
+    hit(227, &FUT_READ_ONLY),
     hit(228, &FUT_DO),
+    at(229, &MID_STATE, |a| a.inside(&FILE_UPDATE_TIME) && MountOpts::of(a.w).contains(MountOpts::LAZYTIME)),
     // ---- the page: mm/filemap.c ----
+    ret(231, &GRAB_CACHE_PAGE_WRITE_BEGIN, |a| a.after(&GRAB_NO_PAGE)),
     at(233, &GRAB_INSERT, |a| a.after(&GRAB_LOOKUP)),
     at(234, &GRAB_LOOKUP, |a| grabbed(a).flags.contains(PageFlags::LOCKED)),
     at(235, &GRAB_LOOKUP, |a| a.after(&GRAB_LOOKUP)),
     hit(238, &GRAB_INSERT),
     hit(239, &GRAB_INSERT),
+    hit(241, &GRAB_NO_PAGE),
+    at(242, &GRAB_INSERT_FAILED, |a| a.local("err") == number(Errno::ENOMEM)),
+    at(243, &GRAB_LOOKUP, |a| a.after(&GRAB_INSERT_FAILED)),
     at(244, &FF_LOCK, |a| a.points(&MM_FILEMAP_ADD).next().is_some()),
     hit(245, &WSP_WAIT),
     at(246, &DWB_BLOCKS, |a| a.has_hit(&DWB_RELOCK)),

@@ -2,9 +2,10 @@
 
 use kernel::fs::ext4::inline::ext4_has_inline_data;
 use kernel::site::*;
+use world::Errno;
 
 use super::super::observe::At;
-use super::{Row, at, hit, inode, ret};
+use super::{Row, at, hit, inode, number, ret};
 
 /// AOP_FLAG_NOFS.
 const NOFS: i64 = 0x2;
@@ -43,6 +44,7 @@ pub(super) const ROWS: &[Row] = &[
     at(312, &DIB_SIZE, |a| a.arg(0) + a.arg(1) <= a.local("inline_size")),
     hit(313, &DIB_CONVERT),
     hit(314, &DIB_RETRY),
+    ret(315, &EXT4_DA_WRITE_INLINE_DATA_BEGIN, |a| a.ret == number(Errno::ENOMEM)),
     hit(317, &DCI_NONE),
     at(318, &DCI_RESERVE, |a| a.local("ret") < 0),
     hit(319, &DCI_DIRTY),

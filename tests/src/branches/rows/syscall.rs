@@ -137,6 +137,7 @@ pub(super) const ROWS: &[Row] = &[
     at(78, &VFR_CALL, |a| syncs_a_write(a, 0)),
     ret(79, &EXT4_BUFFERED_WRITE_ITER, |a| a.after(&BWI_SYNC) && a.ret < 0),
     // ---- the source is made present ----
+    ret(80, &IOV_ITER_FAULT_IN_READABLE, |a| a.w.iters.at(IterId(a.task().0)).kvec),
     at(81, &FI_SEGMENT, |a| a.has_hit(&FI_SEGMENT)),
     at(82, &FI_SEGMENT, skips_an_empty_one),
     ret(83, &IOV_ITER_FAULT_IN_READABLE, |a| a.local_before("seg") > 0 && a.ret < 0),
@@ -147,6 +148,8 @@ pub(super) const ROWS: &[Row] = &[
     // ---- the copy ----
     hit(88, &CP_SEGMENT),
     hit(89, &CP_SHORT),
+    hit(90, &CP_INJECTED),
+    at(92, &CP_SEGMENT, |a| a.w.iters.at(IterId(a.task().0)).kvec),
     // ---- the iterator moves ----
     at(94, &GPW_ADVANCE, |a| advanced(a).1),
     at(95, &GPW_ADVANCE, |a| advanced(a).0 > 0 && a.local("copied") > 0),

@@ -274,7 +274,7 @@ fn entry(t: &Words, probe: &str) -> Option<Said> {
             match (t.gone(), t.killed()) {
                 (Some(page), _) => format!("From outside, the source page at {page} is evicted."),
                 (None, Some(victim)) => format!("From outside, SIGKILL is sent to {victim}."),
-                (None, None) => "Something outside acts on the machine, and finds nothing to change.".to_owned(),
+                (None, None) => super::en_faults::intervention(m).to_owned(),
             },
             "The scenario or the reader asked for it at this very step; the run goes on from the changed state.",
         ),

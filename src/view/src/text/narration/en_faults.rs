@@ -1,7 +1,23 @@
 //! English: what goes wrong outside of the file: a device that fails, a journal that stops, a frozen file system.
 
+use world::{Change, Counter, Errno};
+
 use super::Said;
 use super::en::{Words, say};
+use crate::moment::Moment;
+
+/// What an act from outside was, told by what it changed.
+pub(super) fn intervention(m: &Moment) -> &'static str {
+    let injected = [Counter::FailPageAlloc, Counter::FailSlab, Counter::FailUsercopy].map(|counter| counter as u32);
+    let acts = m.changes.iter().find_map(|change| match change {
+        Change::counters(slot, _) if injected.contains(&slot.0) => {
+            Some("From outside, fault injection is told to let the next ones fail.")
+        }
+        Change::cache(..) => Some("From outside: a page of memory fails, and leaves the page cache."),
+        _ => None,
+    });
+    acts.unwrap_or("Nothing of the machine's state changes: a time slice ends, or there was nothing to act on.")
+}
 
 /// The sentences of a step.
 pub(super) fn narrate(t: &Words, probe: &str) -> Option<Said> {
@@ -22,6 +38,35 @@ pub(super) fn narrate(t: &Words, probe: &str) -> Option<Said> {
         "SRA_COMMIT" => say(
             "Freed blocks wait for a commit, so one is forced.",
             "Until then a crash could bring their old owner back, and nobody else may have them.",
+        ),
+        "GRAB_NO_PAGE" => say(
+            "No page could be allocated: fault injection said so.",
+            "Without a page there is nothing to copy into: write_begin gives −ENOMEM.",
+        ),
+        "GRAB_INSERT_FAILED" => {
+            if t.v("err").cast_signed() == Errno::EEXIST.as_ret() {
+                say(
+                    "Another task has inserted a page at this place meanwhile.",
+                    "The new page is given back, and the other one looked up.",
+                )
+            } else {
+                say(
+                    "The tree of cached pages could not take the page: no memory for a node.",
+                    "The page is given back.",
+                )
+            }
+        }
+        "CP_INJECTED" => say(
+            "Fault injection lets the copy of this segment fail.",
+            "To the loop it looks as if the source page were not there.",
+        ),
+        "KW_KVEC" => say(
+            "The source is the kernel's own memory.",
+            "It is always there: there is no fault-in, and the copy cannot come up short.",
+        ),
+        "FUT_READ_ONLY" => say(
+            "The file system has turned read-only under the open file: the times stay.",
+            "That is no error: the write goes on and meets its own.",
         ),
         _ => errors(t, probe).or_else(|| frozen(t, probe)),
     }

@@ -63,7 +63,7 @@ fn release(kt: &Kthread, page: PageId) {
 /// Not modelled: a store through a mapping that takes the data out of the inode
 /// in between, see docs/omissions.md#xattr.
 async fn grab_and_read(kt: &Kthread, inode: InodeId) -> Result<PageId, Errno> {
-    let page = grab_cache_page_write_begin(kt, inode, 0, AOP_FLAG_NOFS).await;
+    let page = grab_cache_page_write_begin(kt, inode, 0, AOP_FLAG_NOFS).await?;
     if !kt.with(|w| w.pages.at(page).flags.contains(PageFlags::UPTODATE))
         && let Err(errno) = read_inline_page(kt, inode, page).await
     {
@@ -134,7 +134,7 @@ async fn begin_inside(kt: &Kthread, inode: InodeId, iloc: Iloc) -> Result<PageId
 /// any bytes in its inode only stops trying.
 async fn da_convert_inline_data_to_extent(kt: &Kthread, inode: InodeId) -> Result<Fsdata, Errno> {
     call!(kt, &site::EXT4_DA_CONVERT_INLINE_DATA_TO_EXTENT, &[], async {
-        let page = grab_cache_page_write_begin(kt, inode, 0, AOP_FLAG_NOFS).await;
+        let page = grab_cache_page_write_begin(kt, inode, 0, AOP_FLAG_NOFS).await?;
         if !kt.with(|w| ext4_has_inline_data(w, inode)) {
             kt.with(|w| clear_may_inline_data(w, inode));
             probe!(kt, DCI_NONE, page = page).await;
@@ -228,7 +228,10 @@ async fn convert_inline_data_to_extent(kt: &Kthread, inode: InodeId) -> Result<(
         loop {
             ext4_journal_start(kt, HandleType::WritePage, credits).await?;
             probe!(kt, CIE_HANDLE).await;
-            let page = grab_cache_page_write_begin(kt, inode, 0, AOP_FLAG_NOFS).await;
+            let Ok(page) = grab_cache_page_write_begin(kt, inode, 0, AOP_FLAG_NOFS).await else {
+                ext4_journal_stop(kt).await?;
+                return Err(Errno::ENOMEM);
+            };
             if !kt.with(|w| ext4_has_inline_data(w, inode)) {
                 // A try before this one destroyed it, and then found no block.
                 release(kt, page);

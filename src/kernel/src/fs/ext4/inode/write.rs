@@ -217,7 +217,7 @@ async fn begin_with_handle(
     let index = (pos / PAGE_SIZE) as u32;
     let mut retries = 0;
     'retry_grab: loop {
-        let page = grab_cache_page_write_begin(kt, inode, index, 0).await;
+        let page = grab_cache_page_write_begin(kt, inode, index, 0).await?;
         if get_block != GetBlock::DaPrep {
             kt.with(|w| {
                 if w.pages.at(page).nr_bhs == 0 {
