@@ -764,7 +764,7 @@ fn space(m: &Moment, change: &Raw, groups: &mut Groups) {
 
 /// Counters by number: the kernel's names.
 fn counter_name(slot: u32) -> &'static str {
-    const NAMES: [(Counter, &str); 41] = [
+    const NAMES: [(Counter, &str); 44] = [
         (Counter::Clock, "clock"),
         (Counter::FilePages, "NR_FILE_PAGES"),
         (Counter::FileDirty, "NR_FILE_DIRTY"),
