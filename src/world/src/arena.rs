@@ -1,9 +1,10 @@
 //! Arenas and maps whose every change can be undone and redone.
 
-use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::mem;
+
+use crate::sorted::SortedMap;
 
 /// A typed index into an [`Arena`].
 pub trait Id: Copy {
@@ -219,14 +220,14 @@ pub struct MapEntry<K, V> {
 /// A sorted map, logged key by key.
 #[derive(Debug)]
 pub struct Map<K, V> {
-    items: BTreeMap<K, V>,
+    items: SortedMap<K, V>,
     pub(crate) log: Vec<MapEntry<K, V>>,
     pub(crate) cursor: usize,
 }
 
 impl<K, V> Default for Map<K, V> {
     fn default() -> Self {
-        Map { items: BTreeMap::new(), log: Vec::new(), cursor: 0 }
+        Map { items: SortedMap::default(), log: Vec::new(), cursor: 0 }
     }
 }
 
@@ -252,7 +253,7 @@ impl<K: Ord + Copy + Hash, V: Copy + Hash + PartialEq> Map<K, V> {
 
     /// The sorted entries.
     #[must_use]
-    pub fn entries(&self) -> &BTreeMap<K, V> {
+    pub fn entries(&self) -> &SortedMap<K, V> {
         &self.items
     }
 
@@ -260,15 +261,15 @@ impl<K: Ord + Copy + Hash, V: Copy + Hash + PartialEq> Map<K, V> {
         self.items.iter().fold(0u64, |sum, (key, value)| sum.wrapping_add(digest_of(kind, 0, &(key, value))))
     }
 
-    pub(crate) fn snapshot(&self) -> BTreeMap<K, V> {
+    pub(crate) fn snapshot(&self) -> SortedMap<K, V> {
         self.items.clone()
     }
 
-    pub(crate) fn restore(&mut self, items: &BTreeMap<K, V>) {
+    pub(crate) fn restore(&mut self, items: &SortedMap<K, V>) {
         self.items.clone_from(items);
     }
 
-    fn swap(items: &mut BTreeMap<K, V>, entry: &mut MapEntry<K, V>) {
+    fn swap(items: &mut SortedMap<K, V>, entry: &mut MapEntry<K, V>) {
         entry.other = match entry.other {
             Some(value) => items.insert(entry.key, value),
             None => items.remove(&entry.key),

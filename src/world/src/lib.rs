@@ -18,6 +18,7 @@ mod content;
 mod errno;
 mod history;
 mod objects;
+mod sorted;
 mod state;
 mod trace;
 
@@ -26,6 +27,7 @@ pub use content::{Block, ContentEntry, ContentId, Contents, ZERO_BLOCK};
 pub use errno::Errno;
 pub use history::{Chunk, Frame, FrameId, History, StepHeader};
 pub use objects::*;
+pub use sorted::{Entries, SortedMap};
 pub use state::{Change, DEPTH_MAX, LOCALS_MAX, Logs, Snapshot, Unit, World};
 pub use trace::{TraceEvent, TraceRecord, Tracer};
 

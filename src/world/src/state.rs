@@ -1,10 +1,9 @@
 //! The World: every arena, declared once.
 
-use std::collections::BTreeMap;
-
 use crate::arena::{Arena, Entry, Map, MapEntry, Rec};
 use crate::content::{Block, ContentLog, Contents};
 use crate::objects::*;
+use crate::sorted::SortedMap;
 use crate::trace::Tracer;
 use crate::{ContentId, PAGE_SIZE};
 
@@ -51,7 +50,7 @@ macro_rules! world {
         pub struct Snapshot {
             contents: Vec<Block>,
             $( $arena: Vec<$T>, )*
-            $( $map: BTreeMap<$K, $V>, )*
+            $( $map: SortedMap<$K, $V>, )*
         }
 
         /// What a step touched.

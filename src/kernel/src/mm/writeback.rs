@@ -92,14 +92,17 @@ pub fn page_index(offset: u64) -> u32 {
 /// The first page of `inode` in `from..=to` with one of `tags`.
 #[must_use]
 pub fn find_tagged(w: &World, inode: InodeId, from: u32, to: u32, tags: PageFlags) -> Option<PageId> {
-    if from > to {
-        return None;
+    // Mostly the next page has the tag: asked for by itself, no end has to be found.
+    let tagged = |page: PageId| w.pages.at(page).flags.intersects(tags);
+    match w.cache.entries().at_or_behind(&(inode, from)) {
+        Some((&(of, index), &page)) if of == inode && index <= to => {
+            if tagged(page) {
+                return Some(page);
+            }
+        }
+        _ => return None,
     }
-    w.cache
-        .entries()
-        .range((inode, from)..=(inode, to))
-        .map(|(_, &page)| page)
-        .find(|&page| w.pages.at(page).flags.intersects(tags))
+    w.cache.entries().range((inode, from)..=(inode, to)).map(|(_, &page)| page).find(|&page| tagged(page))
 }
 
 /// `mapping_tagged()`: some page of the inode has one of `tags`.

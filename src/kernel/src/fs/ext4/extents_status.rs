@@ -59,13 +59,15 @@ fn delayed(es: ExtentStatus) -> bool {
 
 /// The entry that begins at or before `lblk`.
 fn at_or_before(w: &World, inode: InodeId, lblk: u32) -> Option<Entry> {
-    w.es.entries().range((inode, 0)..=(inode, lblk)).next_back().map(|(&(_, at), &es)| (at, es))
+    let (&(of, at), &es) = w.es.entries().at_or_before(&(inode, lblk))?;
+    (of == inode).then_some((at, es))
 }
 
 /// The entry that begins behind `lblk`.
 fn behind(w: &World, inode: InodeId, lblk: u32) -> Option<Entry> {
     let from = lblk.checked_add(1)?;
-    w.es.entries().range((inode, from)..=(inode, u32::MAX)).next().map(|(&(_, at), &es)| (at, es))
+    let (&(of, at), &es) = w.es.entries().at_or_behind(&(inode, from))?;
+    (of == inode).then_some((at, es))
 }
 
 /// `__es_tree_search()`: the entry that covers `lblk`, else the next one.

@@ -63,10 +63,11 @@ async fn start_this_handle(kt: &Kthread, kind: u8, credits: u32) -> Result<(), E
         if kt.with(|w| is_journal_aborted(w)) {
             return Err(Errno::EROFS);
         }
-        if credits > kt.with(|w| transaction_buffers_max(w)) {
+        let max = kt.with(|w| transaction_buffers_max(w));
+        if credits > max {
             return Err(Errno::ENOSPC);
         }
-        while kt.with(|w| outstanding_credits(w) + credits > transaction_buffers_max(w)) {
+        while kt.with(|w| outstanding_credits(w) + credits > max) {
             probe!(kt, STH_FULL).await;
             jbd2_journal_commit_transaction(kt).await;
         }
