@@ -51,7 +51,7 @@ enum Kind {
     Sequential,
     /// Each call over a random page of a file that is there and cached.
     Overwrite,
-    /// Each call into a random page of a file of so many MiB; of each so many bytes of it, one page is there.
+    /// Each call over another page of a file of so many MiB that has one in so many bytes.
     Scatter { mib: u64, apart: u64 },
     /// Each call a file of its own.
     Create,
@@ -77,13 +77,13 @@ pub struct Workload {
 
 const MIB: u64 = 1 << 20;
 
-/// 4 KiB writes into random pages of files that grow: a full MiB, 64 full MiB, a GiB with a page in each 256 KiB.
+/// 4 KiB writes over scattered pages of a full MiB, of 64 full MiB, and of a GiB with a page in each 256 KiB.
 pub const SIZES: [Workload; 3] =
     [scatter("1 MiB", 1, PAGE_SIZE), scatter("64 MiB", 64, PAGE_SIZE), scatter("1 GiB, sparse", 1024, 256 << 10)];
 
 const fn scatter(name: &'static str, mib: u64, apart: u64) -> Workload {
-    let what = "4 KiB writes into random pages";
-    workload(name, what, Kind::Scatter { mib, apart }, 4096, PAGE_SIZE, (0.0, 0.0))
+    let what = "4 KiB writes over scattered pages";
+    workload(name, what, Kind::Scatter { mib, apart }, 256, PAGE_SIZE, (0.0, 0.0))
 }
 
 /// W1 to W6.
@@ -142,10 +142,11 @@ impl Workload {
 
     /// Where call `n` writes or reads, and where in the user's buffer.
     fn place(&self, n: u64, positions: &mut Positions) -> (u64, u64) {
-        let from = n * self.bytes % (BUFFER - self.bytes + 1).max(1);
+        let from = n % (BUFFER / self.bytes) * self.bytes;
         match self.kind {
             Kind::Overwrite => (u64::from(positions.below((64 * MIB / PAGE_SIZE) as u32)) * PAGE_SIZE, from),
-            Kind::Scatter { mib, .. } => (u64::from(positions.below((mib * MIB / PAGE_SIZE) as u32)) * PAGE_SIZE, from),
+            // A prime step: no page twice.
+            Kind::Scatter { mib, apart } => (n * 7919 % (mib * MIB / apart) * apart, from),
             Kind::Create => (0, from),
             Kind::Sequential | Kind::Read => (n * self.bytes, from),
         }
@@ -184,12 +185,28 @@ impl Job {
     /// If a call fails, which would be a fault of the engine.
     #[must_use]
     pub fn new(workload: Workload) -> Self {
+        Self::start(workload, false)
+    }
+
+    /// The same, which records from where the clock begins.
+    ///
+    /// # Panics
+    /// As [`Job::new`].
+    #[must_use]
+    pub fn recorded(workload: Workload) -> Self {
+        Self::start(workload, true)
+    }
+
+    fn start(workload: Workload, recorded: bool) -> Self {
         let (world, size_bytes) = booted_world(&scenario(), None).expect("the scenario is a good one");
         let machine = Machine::new(world, false);
         machine.spawn("bench", PROCESS, 0, move |kt| async move { Box::pin(program(&kt, workload)).await });
         let mut job = Job { machine, size_bytes, before: 0 };
         job.advance();
         job.before = job.device_bytes();
+        if recorded {
+            job.machine.record_from_here();
+        }
         job
     }
 
@@ -219,6 +236,12 @@ impl Job {
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.machine.steps_run()
+    }
+
+    /// Bytes that the record takes, without page contents.
+    #[must_use]
+    pub fn record_bytes(&self) -> usize {
+        self.machine.with_history(|w, history| history.log_bytes(w).0)
     }
 
     /// Unmounts; gives the image.
