@@ -20,6 +20,7 @@ use crate::components::changes::Changes;
 use crate::components::code_pane::CodePane;
 use crate::components::dirty_balance::DirtyBalance;
 use crate::components::help::Help;
+use crate::components::kernel_said::KernelSaid;
 use crate::components::locals::Locals;
 use crate::components::narration::Narration;
 use crate::components::own_write::OwnWriteForm;
@@ -85,26 +86,28 @@ pub fn App(props: &AppProps) -> Html {
         ScenarioRef::Json(_) => String::new(),
     };
     let (last, complete) = (player.timeline.last, player.timeline.complete);
+    let recorded = player.scenarios.iter().any(|info| info.recorded && info.name == current);
     let changes: usize = frame.changes.rows.iter().map(|row| row.parts.len().max(1)).sum();
     let notice = player.notice.clone().or_else(|| frame.notice.clone());
     html! {
         <ContextProvider<Send> context={send.clone()}>
             <Patterns />
             <div class="app" data-show={player.panel.key()} data-testid="app" data-step={frame.step.to_string()} data-complete={complete.to_string()}>
-                <TopBar scenarios={player.scenarios.clone()} {current} header={frame.header.clone()} />
+                <TopBar scenarios={player.scenarios.clone()} current={current.clone()} header={frame.header.clone()} />
                 <div>
                     <Narration row={frame.narration.clone()} step={frame.step} {last} {complete} playing={player.playing}
                         title={format!("{}: {}", frame.header.scenario, frame.header.title)} notice={notice.clone()} />
                     <PanelTabs panel={player.panel} />
                 </div>
                 <main class="main" id="panels">
-                    <div class="left">
+                    <div class={classes!("left", recorded.then_some("with-said"))}>
                         <CodePane code={frame.code.clone()} source={frame.source.clone()} />
                         <div class="two">
                             <Locals rows={frame.locals.clone()} />
                             <CallStack tasks={frame.tasks.clone()} />
                         </div>
                         <Changes rows={frame.changes.clone()} />
+                        if recorded { <KernelSaid name={current.clone()} step={frame.step} steps={complete.then_some(last)} /> }
                     </div>
                     <Path frame={frame.clone()} />
                     <DirtyBalance row={frame.dirty.clone()} />

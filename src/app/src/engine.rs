@@ -72,6 +72,8 @@ pub struct ScenarioInfo {
     pub name: String,
     /// One line about it.
     pub title: String,
+    /// A real kernel's trace of it stands beside the page.
+    pub recorded: bool,
 }
 
 /// How the run goes into a link.

@@ -80,7 +80,10 @@ fn sentence(error: &RunError) -> String {
 
 impl Engine for Engined {
     fn scenarios(&self) -> Vec<ScenarioInfo> {
-        library::entries().into_iter().map(|entry| ScenarioInfo { name: entry.name, title: entry.title.en }).collect()
+        library::entries()
+            .into_iter()
+            .map(|entry| ScenarioInfo { name: entry.name, title: entry.title.en, recorded: entry.golden.is_some() })
+            .collect()
     }
 
     fn load(&mut self, name: &str) -> Result<(), Notice> {

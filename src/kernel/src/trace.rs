@@ -118,7 +118,7 @@ impl Graph for &mut World {
 impl Graph for &Kthread {
     #[inline(always)]
     fn graph(self, text: &'static str) {
-        if cfg!(not(target_arch = "wasm32")) {
+        if world::GRAPHS {
             self.with(|w| w.graph(text));
         }
     }

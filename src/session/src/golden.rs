@@ -238,11 +238,16 @@ pub fn is_cut(text: &str) -> bool {
 /// on the CPU; the call then closes on its own line.
 #[must_use]
 pub fn loop_lines(text: &str) -> Vec<String> {
+    loop_rows(text).into_iter().map(|(_, line)| line).collect()
+}
+
+/// The same with the number of the line in the text, from 0.
+fn loop_rows(text: &str) -> Vec<(usize, String)> {
     const COPY: &str = "iov_iter_copy_from_user_atomic";
-    let mut lines: Vec<String> = Vec::new();
+    let mut lines: Vec<(usize, String)> = Vec::new();
     // By tag: the line that opened a copy.
     let mut copying: BTreeMap<String, usize> = BTreeMap::new();
-    for line in text.lines() {
+    for (number, line) in text.lines().enumerate() {
         let (tag, rest) = split_tag(line);
         let inner = rest.trim_start();
         if inner.starts_with(COPY) && inner.ends_with('{') {
@@ -252,21 +257,22 @@ pub fn loop_lines(text: &str) -> Vec<String> {
                 continue;
             }
             let words: Vec<&str> = line.split(' ').filter(|word| !word.starts_with("ip=")).collect();
-            lines.push(words.join(" "));
+            lines.push((number, words.join(" ")));
             continue;
         } else if let Some(value) = inner.strip_prefix("} ").and_then(|end| end.strip_prefix(COPY))
             && let Some(open) = copying.remove(tag)
         {
             // Something else may stand inside in events.txt: then it stays a block.
             let prefix = format!("{tag}{}", &rest[..rest.len() - inner.len() + 1]);
-            let own = |line: &String| line.starts_with(&prefix) || (tag.is_empty() && line.starts_with(' '));
+            let own =
+                |(_, line): &(usize, String)| line.starts_with(&prefix) || (tag.is_empty() && line.starts_with(' '));
             if !lines[open + 1..].iter().any(own) {
-                let closed = lines[open].trim_end_matches(" {").to_owned() + value;
-                lines[open] = closed;
+                let closed = lines[open].1.trim_end_matches(" {").to_owned() + value;
+                lines[open].1 = closed;
                 continue;
             }
         }
-        lines.push(line.to_owned());
+        lines.push((number, line.to_owned()));
     }
     lines
 }
@@ -312,7 +318,13 @@ pub fn loop_difference(expected: &str, ours: &str) -> Option<LineDifference> {
 /// between stable releases.
 #[must_use]
 pub fn event_lines(text: &str) -> Vec<String> {
-    let kept = loop_lines(text).into_iter().filter_map(|line| {
+    event_rows(text).into_iter().map(|(_, line)| line).collect()
+}
+
+/// The same with the number of the line in the text, from 0.
+#[must_use]
+pub fn event_rows(text: &str) -> Vec<(usize, String)> {
+    let kept = loop_rows(text).into_iter().filter_map(|(number, line)| {
         let (tag, rest) = split_tag(&line);
         if tag.starts_with("[jbd2]") || tag.starts_with("[kworker]") {
             return None;
@@ -322,7 +334,8 @@ pub fn event_lines(text: &str) -> Vec<String> {
             return None;
         }
         let tag = if tag == "[A] " { "" } else { tag };
-        Some(format!("{tag}{}", if rest.starts_with(". ") { without_fields(rest) } else { rest.to_owned() }))
+        let line = format!("{tag}{}", if rest.starts_with(". ") { without_fields(rest) } else { rest.to_owned() });
+        Some((number, line))
     });
     kept.collect()
 }

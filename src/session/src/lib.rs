@@ -13,6 +13,7 @@
 // A system call is one future of some forty nested ones, each with its call frame.
 #![recursion_limit = "256"]
 
+pub mod align;
 pub mod digest;
 pub mod golden;
 pub mod graph_text;

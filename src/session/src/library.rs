@@ -23,6 +23,11 @@ scenarios!(
     "short-copy-nothing",
     "efault-after-progress",
     "fatal-signal",
+    "short-copy-race",
+    "overwrite-uncached-partial",
+    "block-1k-overwrite-uncached",
+    "data-journal",
+    "enospc-delalloc",
 );
 
 /// One line of the library.
@@ -37,6 +42,10 @@ pub struct Entry {
     /// The question it answers.
     #[serde(default)]
     pub question: Text,
+    /// The recorded case that it repeats (`tests/golden`): what the kernel said at its steps is in
+    /// `static/golden/`, under the scenario's own name.
+    #[serde(default)]
+    pub golden: Option<String>,
 }
 
 /// The library's lines, in the order of the picker.

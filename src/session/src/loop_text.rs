@@ -65,13 +65,25 @@ pub(crate) fn printed(records: &[TraceRecord], first: u64) -> &[TraceRecord] {
 /// `first` and the end of the last one is printed.
 #[must_use]
 pub fn text(records: &[TraceRecord], labels: &Labels, first: u64, detail: Detail) -> String {
+    print(records, labels, first, detail).finish()
+}
+
+/// The same, and for each line the step in which it was complete, from 1: a recorded run has one.
+#[must_use]
+pub fn text_by_step(records: &[TraceRecord], labels: &Labels, first: u64, detail: Detail) -> (String, Vec<u32>) {
+    let printer = print(records, labels, first, detail);
+    let steps = printer.lines.iter().map(|line| line.step + 1).collect();
+    (printer.finish(), steps)
+}
+
+fn print<'a>(records: &[TraceRecord], labels: &'a Labels, first: u64, detail: Detail) -> Printer<'a> {
     let mut printer = Printer { labels, lines: Vec::new(), open: BTreeMap::new() };
     for record in printed(records, first) {
         if labels.tasks.contains_key(&record.task) {
             printer.record(record, detail);
         }
     }
-    printer.finish()
+    printer
 }
 
 /// A call that has not returned.
@@ -85,6 +97,7 @@ struct Open {
 struct Line {
     task: u32,
     depth: usize,
+    step: u32,
     text: String,
 }
 
@@ -98,11 +111,11 @@ impl Printer<'_> {
     fn record(&mut self, r: &TraceRecord, detail: Detail) {
         match r.event {
             TraceEvent::OpBegin | TraceEvent::OpEnd => {
-                self.lines.push(Line { task: r.task, depth: 0, text: op_text(r, self.labels) });
+                self.lines.push(Line { task: r.task, depth: 0, step: r.step, text: op_text(r, self.labels) });
             }
             TraceEvent::Enter => {
                 let Some(site) = function(r.site).filter(|site| site.traced) else { return };
-                let line = self.inner(r.task, call_text(site, &r.args));
+                let line = self.inner(r, call_text(site, &r.args));
                 self.open.entry(r.task).or_default().push(Open { line, site, leaf: true });
             }
             TraceEvent::Exit => self.exit(r),
@@ -114,24 +127,25 @@ impl Printer<'_> {
                 let text = format!(". {}: {fields}", point.name);
                 // Runs of blanks count as one.
                 let text = text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-                self.inner(r.task, text);
+                self.inner(r, text);
             }
             TraceEvent::Fault => {
                 let text = self.fault_text(r);
-                self.inner(r.task, text);
+                self.inner(r, text);
             }
         }
     }
 
     /// Adds a line inside the task's innermost open call.
-    fn inner(&mut self, task: u32, text: String) -> usize {
+    fn inner(&mut self, r: &TraceRecord, text: String) -> usize {
+        let task = r.task;
         let open = self.open.entry(task).or_default();
         if let Some(frame) = open.last_mut()
             && std::mem::take(&mut frame.leaf)
         {
             self.lines[frame.line].text.push_str(" {");
         }
-        self.lines.push(Line { task, depth: open.len(), text });
+        self.lines.push(Line { task, depth: open.len(), step: r.step, text });
         self.lines.len() - 1
     }
 
@@ -149,9 +163,10 @@ impl Printer<'_> {
         };
         if frame.leaf {
             self.lines[frame.line].text.push_str(&value);
+            self.lines[frame.line].step = r.step;
         } else {
             let depth = open.len();
-            self.lines.push(Line { task: r.task, depth, text: format!("}} {}{value}", frame.site.name) });
+            self.lines.push(Line { task: r.task, depth, step: r.step, text: format!("}} {}{value}", frame.site.name) });
         }
     }
 

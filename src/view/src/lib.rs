@@ -15,6 +15,7 @@
 
 pub mod frame;
 mod index;
+pub mod kernel_said;
 mod moment;
 mod program;
 mod rows;

@@ -29,7 +29,7 @@ pub use history::{Chunk, Frame, FrameId, History, StepHeader};
 pub use objects::*;
 pub use sorted::{Entries, SortedMap};
 pub use state::{Change, DEPTH_MAX, LOCALS_MAX, Logs, Snapshot, Unit, World};
-pub use trace::{TraceEvent, TraceRecord, Tracer};
+pub use trace::{GRAPHS, TraceEvent, TraceRecord, Tracer};
 
 /// Bytes in a page of memory, and in a unit of the block device's store.
 pub const PAGE_SIZE: u64 = 4096;

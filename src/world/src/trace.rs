@@ -40,6 +40,9 @@ pub struct TraceRecord {
     pub args: [u64; 10],
 }
 
+/// Whether runs can be asked for a function graph; the page shows none, and nothing of it is compiled in there.
+pub const GRAPHS: bool = cfg!(not(target_arch = "wasm32"));
+
 /// Buffers that a CPU remembers, fs/buffer.c.
 const BH_LRU_SIZE: usize = 16;
 
@@ -75,7 +78,7 @@ impl Tracer {
     /// It costs nothing in the page, which shows no graph.
     #[inline(always)]
     pub fn graph(&mut self, step: u32, task: u32, text: &'static str) {
-        if cfg!(not(target_arch = "wasm32")) && self.on && self.all_calls && !self.quiet {
+        if GRAPHS && self.on && self.all_calls && !self.quiet {
             self.write(step, task, TraceEvent::Graph(text), 0, &[]);
         }
     }
@@ -83,17 +86,19 @@ impl Tracer {
     /// Whether a device block is among those that the CPU looked up last (`bh_lrus`).
     #[must_use]
     pub fn is_recent(&self, block: u64) -> bool {
-        self.recent.contains(&block)
+        GRAPHS && self.recent.contains(&block)
     }
 
     /// A look-up that found no buffer leaves nothing in that list.
     pub fn forget_buffer(&mut self, block: u64) {
-        self.recent.retain(|known| *known != block);
+        if GRAPHS {
+            self.recent.retain(|known| *known != block);
+        }
     }
 
     /// A device block was looked up; the list is kept only where a graph is wanted.
     pub fn touch_buffer(&mut self, block: u64) {
-        if self.all_calls && !self.quiet {
+        if GRAPHS && self.all_calls && !self.quiet {
             self.recent.retain(|known| *known != block);
             self.recent.truncate(BH_LRU_SIZE - 1);
             self.recent.insert(0, block);
@@ -102,6 +107,6 @@ impl Tracer {
 
     /// Whether the journal has never been asked for this block before (`BH_RevokeValid` is clear).
     pub fn is_first_in_journal(&mut self, block: u64) -> bool {
-        self.all_calls && self.journaled.insert(block)
+        GRAPHS && self.all_calls && self.journaled.insert(block)
     }
 }

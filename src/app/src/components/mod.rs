@@ -9,6 +9,7 @@ pub mod dirty_balance;
 pub mod disk_map;
 pub mod help;
 pub mod icon;
+pub mod kernel_said;
 pub mod locals;
 pub mod narration;
 pub mod own_write;

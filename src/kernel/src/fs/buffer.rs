@@ -100,6 +100,9 @@ pub fn getblk(w: &mut World, block: u64) -> BhId {
 
 /// `__find_get_block()`, fs/buffer.c: asks the CPU's list of recent buffers, then the page cache.
 pub fn graph_find_get_block(w: &mut World, block: u64) {
+    if !world::GRAPHS {
+        return;
+    }
     w.graph(if w.trace.is_recent(block) {
         "__find_get_block"
     } else {

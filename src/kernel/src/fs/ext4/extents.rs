@@ -262,6 +262,9 @@ fn determine_insert_hole(w: &mut World, inode: InodeId, path: &ExtPath, lblk: u3
 
 /// What `ext4_ext_find_goal()` calls.
 fn graph_goal(w: &mut World, inode: InodeId, path: &ExtPath) {
+    if !world::GRAPHS {
+        return;
+    }
     let empty = path.extent(w, inode).is_none() && path.leaf().bh.is_none();
     w.graph(if empty { "ext4_ext_find_goal { ext4_inode_to_goal_block }" } else { "ext4_ext_find_goal" });
 }

@@ -401,7 +401,7 @@ fn mb_mark_used(w: &mut World, ex: FreeExtent) -> (u32, u32) {
 
 /// As many calls of `mb_find_order_for_block()` as `count` says.
 fn graph_orders(w: &mut World, count: impl FnOnce(&GroupBits) -> u32, bits: &GroupBits) {
-    if w.trace.all_calls && w.trace.on {
+    if world::GRAPHS && w.trace.all_calls && w.trace.on {
         (0..count(bits)).for_each(|_| w.graph("mb_find_order_for_block"));
     }
 }

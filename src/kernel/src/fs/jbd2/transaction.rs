@@ -212,6 +212,9 @@ pub(super) fn drop_logged(w: &mut World, put_back: bool) {
 
 /// What the function calls: nothing more if the buffer is in this transaction.
 fn graph_write_access(w: &mut World, task: TaskId, bh: BhId) {
+    if !world::GRAPHS {
+        return;
+    }
     let head = *w.bhs.at(bh);
     w.graph("jbd2_journal_get_write_access {");
     if !head.flags.contains(BhFlags::DIRTY) {

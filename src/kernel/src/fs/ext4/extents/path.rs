@@ -235,6 +235,9 @@ pub fn ext4_ext_check_inode(w: &World, inode: InodeId) -> Result<(), Errno> {
 
 /// What `__ext4_ext_check()` calls: every entry's blocks are looked at.
 fn graph_check(w: &mut World, bh: BhId, depth: u16) {
+    if !world::GRAPHS {
+        return;
+    }
     let bytes = w.bh_bytes(bh);
     let entries = if depth == 0 { Extent::all(bytes).count() } else { Index::all(bytes).count() };
     w.graph("__ext4_ext_check {");

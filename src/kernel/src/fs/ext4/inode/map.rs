@@ -162,6 +162,9 @@ async fn map_blocks(kt: &Kthread, inode: InodeId, map: &mut MapBlocks, flags: Ge
 
 /// New blocks that show at once: a commit has to wait for their data, if it is ordered.
 fn graph_ordered(w: &mut World, inode: InodeId, map: &MapBlocks, flags: GetBlocks) {
+    if !world::GRAPHS {
+        return;
+    }
     let at_once = map.flags.contains(MapFlags::NEW | MapFlags::MAPPED)
         && !flags.intersects(GetBlocks::UNWRIT_EXT | GetBlocks::ZERO)
         && is_regular(w.inodes.at(inode).mode);
