@@ -3,7 +3,7 @@
 use sched::{Kthread, RwSem, down_write, up_write};
 use world::{Errno, FileId, InodeBits, InodeState};
 
-use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_stop};
+use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_stop, handle_sync_if};
 use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::fs::inode::current_time;
@@ -64,6 +64,7 @@ pub async fn setflags(kt: &Kthread, file: FileId, flags: u32, set: bool) -> Resu
 async fn ioctl_setflags(kt: &Kthread, inode: world::InodeId, flags: u32, set: bool) -> Result<(), Errno> {
     ext4_journal_start(kt, HandleType::Inode, 1).await?;
     kt.with(|w| {
+        handle_sync_if(w, kt, inode);
         let now = current_time(w);
         let slot = w.inode_mut(inode);
         slot.flags = if set { slot.flags | flags } else { slot.flags & !flags };

@@ -43,6 +43,14 @@ pub async fn file_modified(kt: &Kthread, file: FileId) -> Result<(), Errno> {
     .await
 }
 
+/// `IS_SYNC()`, include/linux/fs.h: whether changes of the inode are to be on disk at
+/// once, as its own flag or the mount says. As no inode has a flag for directories
+/// alone, `IS_DIRSYNC()` is the same.
+#[must_use]
+pub fn is_sync(w: &World, inode: InodeId) -> bool {
+    w.inodes.at(inode).bits.contains(InodeBits::S_SYNC) || MountOpts::of(w).contains(MountOpts::SYNCHRONOUS)
+}
+
 /// `file_remove_privs()`, fs/inode.c:1977.
 ///
 /// Not modelled: security.capability; no inode has extended attributes, see

@@ -22,6 +22,7 @@ use crate::fs::ext4::namei::{
 };
 use crate::fs::ext4::super_::{MountOpts, journal_super};
 use crate::fs::super_::{Freeze, file_end_write, file_start_write, sb_end_write, sb_start_write};
+use crate::mm::readahead::file_ra_state_init;
 use crate::mm::writeback::{filemap_flush, filemap_sample_wb_err};
 use crate::probe;
 use crate::site;
@@ -361,7 +362,7 @@ async fn do_dentry_open(kt: &Kthread, inode: InodeId, flags: OpenFlags) -> Resul
                 wb_err,
             },
         );
-        *w.ra_mut(file) = world::RaState::default();
+        file_ra_state_init(w, file);
         file
     });
     probe!(kt, PO_OPENED, file = file).await;

@@ -9,6 +9,7 @@ use world::{Errno, FileId, Iovec, World};
 
 use crate::fs::ext4::file::ext4_get_maxbytes;
 use crate::fs::ext4::file::{Iocb, Kiocb, ext4_file_write_iter};
+use crate::fs::inode::is_sync;
 use crate::fs::open::OpenFlags;
 use crate::fs::super_::{file_end_write, file_start_write};
 use crate::iov_iter::{iov_iter_count, iov_iter_init, iov_iter_kvec};
@@ -47,7 +48,7 @@ pub fn iocb_flags(w: &World, file: FileId) -> Iocb {
     let mut flags = Iocb::empty();
     flags.set(Iocb::APPEND, open.contains(OpenFlags::APPEND));
     flags.set(Iocb::DIRECT, open.contains(OpenFlags::DIRECT));
-    let sync_inode = w.inodes.at(f.inode).bits.contains(world::InodeBits::S_SYNC);
+    let sync_inode = is_sync(w, f.inode);
     flags.set(Iocb::DSYNC, open.contains(OpenFlags::DSYNC) || sync_inode);
     flags.set(Iocb::SYNC, open.contains(OpenFlags::SYNC));
     flags

@@ -129,7 +129,7 @@ pub async fn generic_file_buffered_read(
 async fn read_pages(kt: &Kthread, file: FileId, pos: u64, count: u64, out: &mut Vec<u8>) -> Result<(), Errno> {
     let before = out.len();
     let inode = kt.with(|w| w.files.at(file).inode);
-    let prev_pos = kt.with(|w| w.ras.get(file).map_or(0, |ra| ra.prev_pos));
+    let prev_pos = kt.with(|w| w.ras.at(file).prev_pos);
     let (mut prev_index, mut prev_offset) = (prev_pos / PAGE_SIZE, prev_pos % PAGE_SIZE);
     let last_index = (pos + count).div_ceil(PAGE_SIZE);
     let (mut at, mut left) = (pos, count);

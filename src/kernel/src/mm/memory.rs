@@ -354,7 +354,7 @@ async fn map_page(kt: &Kthread, process: u8, address: u64, vma: Vma) -> Result<(
 /// `do_fault_around()`: maps what is cached within the 64 KiB around a fault.
 fn map_around(w: &mut World, process: u8, vma: &Vma, address: u64) {
     let from = (address / FAULT_AROUND * FAULT_AROUND).max(vma.start);
-    let to = (address / FAULT_AROUND * FAULT_AROUND + FAULT_AROUND).min(vma.start + page_up(vma.len));
+    let to = (from + FAULT_AROUND).min(vma.start + page_up(vma.len));
     w.graph("filemap_map_pages {");
     for number in from / PAGE_SIZE..to / PAGE_SIZE {
         if w.ptes.get((process, number)).is_some() {

@@ -10,7 +10,7 @@
 //! Not modelled: POSIX_FADV_RANDOM, congestion, cgroups; see docs/omissions.md#mm.
 
 use sched::Kthread;
-use world::{Counter, FileId, InodeId, PAGE_SIZE, PageFlags, PageId, World};
+use world::{Counter, FileId, InodeId, PAGE_SIZE, PageFlags, PageId, RaState, World};
 
 use crate::fault_inject::should_fail;
 use crate::fs::ext4::readpage::ext4_readahead;
@@ -21,6 +21,11 @@ use crate::trace::Graph as _;
 pub const RA_PAGES: u32 = 32;
 /// Pages of 2 MiB, the unit of forced readahead.
 const FORCED_CHUNK: u32 = 512;
+
+/// `file_ra_state_init()`, mm/readahead.c:34: nothing was read yet, not even page 0.
+pub fn file_ra_state_init(w: &mut World, file: FileId) {
+    *w.ra_mut(file) = RaState { prev_pos: u64::MAX, ..RaState::default() };
+}
 
 /// `do_page_cache_ra()`, mm/readahead.c:249: reads `nr_to_read` pages from
 /// `index` on, none behind the last page of the file; the page `lookahead`
@@ -167,8 +172,8 @@ fn plan_window(w: &mut World, file: FileId, inode: InodeId, index: u32, hit_mark
         ra.size = get_next_ra_size(start - index + req_size, max);
         ra.async_size = ra.size;
     } else {
-        let prev_index = (ra.prev_pos / PAGE_SIZE) as u32;
-        let initial = index == 0 || req_size > max || index.wrapping_sub(prev_index) <= 1;
+        let since = u64::from(index).wrapping_sub(ra.prev_pos / PAGE_SIZE);
+        let initial = index == 0 || req_size > max || since <= 1;
         let history = if initial { 0 } else { count_history_pages(w, inode, index, max) };
         if initial {
             ra.start = index;
@@ -225,7 +230,7 @@ mod tests {
     fn windows(requests: &[(u32, bool, u32)]) -> Vec<(u32, u32, u32)> {
         let mut w = World::default();
         let (file, inode) = (FileId(0), InodeId(2));
-        *w.ra_mut(file) = world::RaState::default();
+        file_ra_state_init(&mut w, file);
         requests
             .iter()
             .map(|&(index, marker, count)| {
@@ -251,5 +256,7 @@ mod tests {
     #[test]
     fn a_random_read_is_as_small_as_asked() {
         assert_eq!(windows(&[(500, false, 1)]), [(500, 1, 0)]);
+        // Page 1 first is no continuation: nothing was read before.
+        assert_eq!(windows(&[(1, false, 1)]), [(1, 1, 0)]);
     }
 }

@@ -94,7 +94,7 @@ pub async fn ext4_dio_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, 
         let checked = Box::pin(ext4_dio_write_checks(kt, iocb, inode, &mut lock)).await;
         probe!(kt, DIO_CHECKS).await;
         let (count, extend) = match checked {
-            Ok((count, extend)) if count > 0 => (count, extend || beyond),
+            Ok(checked) if checked.0 > 0 => checked,
             stopped => {
                 give(kt, inode, lock);
                 return stopped.map(|(count, _)| count);

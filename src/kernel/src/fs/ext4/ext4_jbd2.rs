@@ -10,6 +10,7 @@ use crate::fs::buffer::mark_buffer_dirty;
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::super_;
 use crate::fs::ext4::super_::error::{At, ext4_abort, ext4_error, ext4_std_error};
+use crate::fs::inode::is_sync;
 use crate::fs::jbd2::journal::is_journal_aborted;
 use crate::fs::jbd2::transaction as jbd2;
 use crate::mm::page_writeback::ino_of;

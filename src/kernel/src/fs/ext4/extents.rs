@@ -282,9 +282,15 @@ fn find_goal(w: &World, inode: InodeId, path: &ExtPath, block: u32) -> u64 {
 
 /// `get_implied_cluster_alloc()`: with clusters, a block next to one that is
 /// allocated may lie in a cluster that the file has already.
-fn implied_cluster(w: &World, inode: InodeId, map: &mut MapBlocks, path: &ExtPath, ex: Option<Extent>) -> bool {
+fn implied_cluster(w: &mut World, inode: InodeId, map: &mut MapBlocks, path: &ExtPath, ex: Option<Extent>) -> bool {
+    let Some(ex) = ex else { return false };
+    let implied = map_implied_cluster(w, inode, map, path, ex);
+    point!(w, EXT4_GET_IMPLIED_CLUSTER_ALLOC_EXIT, map.lblk, map.pblk, map.len, map.flags.bits(), implied);
+    implied
+}
+
+fn map_implied_cluster(w: &World, inode: InodeId, map: &mut MapBlocks, path: &ExtPath, ex: Extent) -> bool {
     let bits = w.sb().cluster_bits;
-    let Some(ex) = ex.filter(|_| bits > 0) else { return false };
     let into = map.lblk & ((1 << bits) - 1);
     let (first, last) = (ex.block.0, ex.block.0 + u32::from(ex.len) - 1);
     let wanted = map.lblk >> bits;
@@ -332,7 +338,11 @@ async fn allocate(
     let unwritten = flags.contains(GetBlocks::UNWRIT_EXT);
     let bits = kt.with(|w| w.sb().cluster_bits);
     let into_cluster = map.lblk & ((1 << bits) - 1);
-    let mut implied = into_cluster > 0 && kt.with(|w| implied_cluster(w, inode, map, path, path.extent(w, inode)));
+    let mut implied = into_cluster > 0
+        && kt.with(|w| {
+            let ex = path.extent(w, inode);
+            implied_cluster(w, inode, map, path, ex)
+        });
     let (mut newblock, mut clusters, mut len) = (map.pblk, 0, map.len);
     if !implied {
         let (lleft, pleft) = kt.with(|w| path.search_left(w, inode, map.lblk))?;

@@ -15,7 +15,7 @@ use ondisk::layout::inode::InodeFlags;
 use sched::Kthread;
 use world::{
     BhFlags, BhId, Counter, Errno, IData, Inode, InodeBits, InodeId, InodeLocks, InodeSize, InodeState, InodeSync,
-    InodeTimes, World,
+    InodeTimes, PAGE_SIZE, World,
 };
 
 use crate::block::ramdisk::REQ_META;
@@ -25,7 +25,7 @@ use crate::fs::ext4::balloc::{
 };
 use crate::fs::ext4::ext4_jbd2::{
     HandleType, ext4_journal_current_handle, ext4_journal_get_write_access, ext4_journal_start,
-    ext4_update_inode_fsync_trans, handle_dirty_metadata,
+    ext4_update_inode_fsync_trans, handle_dirty_metadata, handle_sync_if,
 };
 use crate::fs::ext4::inline::has_feature_inline_data;
 use crate::fs::ext4::inode::disk::{
@@ -41,6 +41,8 @@ use crate::{point, probe};
 
 /// EXT4_FL_INHERITED: `i_flags` that a new inode takes from its directory.
 const FL_INHERITED: u32 = 0x6201_c4cf;
+/// Where `i_dtime` stands in an inode.
+const DTIME: usize = 20;
 /// EXT4_REG_FLMASK: of these, not for regular files.
 const REG_EXCLUDED: u32 = 0x6003_0000;
 
@@ -90,6 +92,7 @@ pub async fn ext4_new_inode(
         probe!(kt, NI_DESC).await;
 
         let inode = kt.with(|w| insert_inode(w, kt, dir, ino, mode))?;
+        kt.with(|w| handle_sync_if(w, kt, inode));
         if kt.with(|w| InodeFlags::from_bits_retain(w.inodes.at(inode).flags).contains(InodeFlags::EXTENTS)) {
             ext4_mark_inode_dirty(kt, inode).await?; // ext4_ext_tree_init()
         }
@@ -104,10 +107,7 @@ pub async fn ext4_new_inode(
 
 /// The search for a clear bit, group after group, and its taking.
 async fn take_bit(kt: &Kthread, first: u32, credits: u32) -> Result<(u32, u32, BhId), Errno> {
-    let (groups, per_group, reserved) = kt.with(|w| {
-        let sb = w.sb();
-        (sb.groups, sb.inodes_per_group, super_::first_ino(w))
-    });
+    let (groups, reserved) = kt.with(|w| (w.sb().groups, super_::first_ino(w)));
     for n in 0..groups {
         let group = (first + n) % groups;
         if kt.with(|w| group_desc(w, group))?.free_inodes() == 0 {
@@ -115,7 +115,7 @@ async fn take_bit(kt: &Kthread, first: u32, credits: u32) -> Result<(u32, u32, B
         }
         // A group with a damaged bitmap is left out.
         let Ok(bh) = ext4_read_inode_bitmap(kt, group).await else { continue };
-        while let Some(bit) = kt.with(|w| bitmap::find_clear(w.bh_bytes(bh), 0..per_group)) {
+        while let Some(bit) = kt.with(|w| find_inode_bit(w, group, bh)) {
             if group == 0 && bit + 1 < reserved {
                 break; // a reserved inode found cleared
             }
@@ -133,6 +133,49 @@ async fn take_bit(kt: &Kthread, first: u32, credits: u32) -> Result<(u32, u32, B
         }
     }
     Err(Errno::ENOSPC)
+}
+
+/// `find_inode_bit()`, fs/ext4/ialloc.c: the first clear bit. Without a journal one
+/// that was cleared a moment ago is taken only if there is no other.
+fn find_inode_bit(w: &mut World, group: u32, bitmap_bh: BhId) -> Option<u32> {
+    let (per_group, avoid) = (w.sb().inodes_per_group, !super_::has_journal(w));
+    let (mut from, mut recent) = (0, None);
+    while let Some(bit) = bitmap::find_clear(w.bh_bytes(bitmap_bh), from..per_group) {
+        if !avoid || !recently_deleted(w, group, bit) {
+            return Some(bit);
+        }
+        recent = Some(bit);
+        from = bit + 1;
+    }
+    recent
+}
+
+/// `recently_deleted()`: the inode was deleted less than a minute ago, or less than
+/// six if its table's block is still dirty: its removal may not be on disk yet.
+fn recently_deleted(w: &mut World, group: u32, bit: u32) -> bool {
+    /// RECENTCY_MIN, RECENTCY_DIRTY: seconds.
+    const MIN: u64 = 60;
+    const DIRTY: u64 = 300;
+    let (sb, size) = (w.sb(), block_size(w));
+    let Ok(desc) = group_desc(w, group) else { return false };
+    let used = sb.inodes_per_group.saturating_sub(desc.itable_unused());
+    if has_csum(w) && (desc.flags().contains(GroupFlags::INODE_UNINIT) || bit >= used) {
+        return false;
+    }
+    let at = u64::from(bit) * u64::from(sb.inode_size);
+    let block = desc.inode_table_nr() + at / size;
+    let index = u32::try_from(block * size / PAGE_SIZE).expect("a device has fewer than 2^32 pages");
+    if w.find_page(InodeId::BDEV, index).is_none() {
+        return false; // not in memory: written out long ago
+    }
+    let bh = getblk(w, block);
+    let flags = w.bhs.at(bh).flags;
+    let dtime = usize::try_from(at % size).expect("inside a block") + DTIME;
+    let word = w.bh_bytes(bh).get(dtime..).and_then(<[u8]>::first_chunk).copied();
+    let (Some(word), true) = (word, flags.contains(BhFlags::UPTODATE)) else { return false };
+    let (dtime, now) = (u64::from(u32::from_le_bytes(word)), current_time(w) / 1_000_000_000);
+    let recent = if flags.contains(BhFlags::DIRTY) { MIN + DIRTY } else { MIN };
+    dtime != 0 && dtime < now && now < dtime + recent
 }
 
 /// The group's block bitmap is written out before the group is first used.

@@ -27,7 +27,7 @@ use crate::fs::ext4::dir::{
 };
 use crate::fs::ext4::ext4_jbd2::{
     HandleType, INDEX_EXTRA_TRANS_BLOCKS, XATTR_TRANS_BLOCKS, data_trans_blocks, ext4_journal_current_handle,
-    ext4_journal_get_write_access, ext4_journal_start, ext4_journal_stop, handle_dirty_metadata,
+    ext4_journal_get_write_access, ext4_journal_start, ext4_journal_stop, handle_dirty_metadata, handle_sync_if,
 };
 use crate::fs::ext4::ialloc::{ext4_new_inode, unlock_new_inode};
 use crate::fs::ext4::inline::dir::{
@@ -614,7 +614,10 @@ async fn ext4_add_nondir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId
     match ext4_add_entry(kt, dir, name, inode).await {
         Ok(()) => {
             let marked = ext4_mark_inode_dirty(kt, inode).await;
-            kt.with(|w| unlock_new_inode(w, inode));
+            kt.with(|w| {
+                handle_sync_if(w, kt, dir);
+                unlock_new_inode(w, inode);
+            });
             marked
         }
         Err(errno) => {
@@ -696,7 +699,10 @@ async fn fill_new_dir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -
         w.inode_mut(dir).nlink = links;
     });
     ext4_mark_inode_dirty(kt, dir).await?;
-    kt.with(|w| unlock_new_inode(w, inode));
+    kt.with(|w| {
+        unlock_new_inode(w, inode);
+        handle_sync_if(w, kt, dir);
+    });
     probe!(kt, MKDIR_DONE).await;
     Ok(())
 }
@@ -733,6 +739,7 @@ pub async fn ext4_link(kt: &Kthread, inode: InodeId, dir: InodeId, name: &[u8]) 
         let credits = kt.with(|w| data_trans_blocks(w)) + INDEX_EXTRA_TRANS_BLOCKS + 1;
         ext4_journal_start(kt, HandleType::Dir, credits).await?;
         kt.with(|w| {
+            handle_sync_if(w, kt, dir);
             let now = current_time(w);
             w.times_mut(inode).ctime = now;
             w.inode_mut(inode).nlink += 1;
@@ -779,6 +786,7 @@ async fn unlink(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -> Resu
         return Err(Errno::ENOENT);
     }
     ext4_journal_start(kt, HandleType::Dir, kt.with(|w| data_trans_blocks(w))).await?;
+    kt.with(|w| handle_sync_if(w, kt, dir));
     let removed = unlink_in_handle(kt, dir, name, inode, found.bh).await;
     let stopped = ext4_journal_stop(kt).await;
     removed.and(stopped)
@@ -831,6 +839,7 @@ pub async fn ext4_rmdir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId)
     call!(kt, &site::EXT4_RMDIR, &[], async {
         let found = ext4_find_entry(kt, dir, name).await?.ok_or(Errno::ENOENT)?;
         ext4_journal_start(kt, HandleType::Dir, kt.with(|w| data_trans_blocks(w))).await?;
+        kt.with(|w| handle_sync_if(w, kt, dir));
         let removed = async {
             delete_entry(kt, dir, name, found.bh).await?;
             kt.with(|w| {

@@ -843,7 +843,7 @@ fn plural_is(value: u64, one: &str) -> String {
 
 /// What the kernel's switch decides, told by what it called next: both are on the stack.
 fn low_space(t: &Words) -> bool {
-    let (free, dirty) = (t.m.w.counter(Counter::FreeClusters), t.m.w.counter(Counter::DirtyClustersApprox));
+    let (free, dirty) = (t.m.w.counter(Counter::FreeClustersApprox), t.m.w.counter(Counter::DirtyClustersApprox));
     2 * free < 3 * dirty || free < dirty + 128
 }
 

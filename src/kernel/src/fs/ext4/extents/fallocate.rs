@@ -13,7 +13,7 @@
 //! direct I/O in flight; see docs/omissions.md#ext4.
 
 use sched::{Kthread, RwSem, down_write, up_write};
-use world::{Errno, FileId, InodeBits, InodeId, PAGE_SIZE, PageFlags};
+use world::{Errno, FileId, InodeId, PAGE_SIZE, PageFlags};
 
 use super::path::{ExtPath, ext_depth, ext4_find_extent};
 use super::remove::ext4_ext_remove_space;
@@ -35,7 +35,7 @@ use crate::fs::ext4::inode::truncate::{ext4_block_zero_page_range, truncate_cred
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::super_::{ext4_meta_trans_blocks, ext4_writepage_trans_blocks, graph_writepage_trans_blocks};
-use crate::fs::inode::{current_time, file_modified};
+use crate::fs::inode::{current_time, file_modified, is_sync};
 use crate::fs::jbd2::commit::ext4_force_commit;
 use crate::fs::open::OpenFlags;
 use crate::mm::page_writeback::ino_of;
@@ -155,10 +155,6 @@ fn has_extents(kt: &Kthread, inode: InodeId) -> bool {
 /// `file->f_flags & O_SYNC`: O_DSYNC alone has one of its bits too.
 fn is_o_sync(kt: &Kthread, file: FileId) -> bool {
     kt.with(|w| w.files.at(file).f_flags & OpenFlags::SYNC.bits() != 0)
-}
-
-fn is_sync(kt: &Kthread, inode: InodeId) -> bool {
-    kt.with(|w| w.inodes.at(inode).bits.contains(InodeBits::S_SYNC))
 }
 
 /// The size to reach, 0 if it is to stay.
@@ -381,7 +377,7 @@ async fn punch_in_handle(
         kt.with(|w| up_write(w, RwSem::IDataSem(inode)));
         probe!(kt, EPH_BLOCKS).await;
     }
-    if is_sync(kt, inode) {
+    if kt.with(|w| is_sync(w, inode)) {
         kt.with(|w| ext4_handle_sync(w, kt));
     }
     touch(kt, inode);
@@ -551,7 +547,7 @@ async fn collapse_unmapped(kt: &Kthread, inode: InodeId, offset: u64, len: u64) 
     kt.with(|w| up_write(w, RwSem::IDataSem(inode)));
     probe!(kt, ECR_SHIFT).await;
     if ret.is_ok() {
-        if is_sync(kt, inode) {
+        if kt.with(|w| is_sync(w, inode)) {
             kt.with(|w| ext4_handle_sync(w, kt));
         }
         touch(kt, inode);
@@ -638,7 +634,7 @@ async fn insert_unmapped(kt: &Kthread, inode: InodeId, offset: u64, len: u64) ->
         ret = insert_blocks(kt, inode, first, blocks).await;
         kt.with(|w| up_write(w, RwSem::IDataSem(inode)));
         probe!(kt, EIR_SHIFT).await;
-        if is_sync(kt, inode) {
+        if kt.with(|w| is_sync(w, inode)) {
             kt.with(|w| ext4_handle_sync(w, kt));
         }
         if ret.is_ok() {

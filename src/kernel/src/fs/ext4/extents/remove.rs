@@ -3,7 +3,7 @@
 use ondisk::Pblk;
 use ondisk::layout::extent::{self, Extent, Header, Index, ROOT_CAPACITY};
 use sched::Kthread;
-use world::{Errno, InodeId, World};
+use world::{Errno, InodeId, InodeState, World};
 
 use super::insert::correct_indexes;
 use super::path::{ExtPath, Level, edit_node, ext_depth, ext_dirty, ext_get_access, ext4_find_extent, node};
@@ -16,6 +16,7 @@ use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::ext4::inode::map::GetBlocks;
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::mballoc::{FreeBlocks, ext4_free_blocks};
+use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::mm::page_writeback::ino_of;
 use crate::{point, probe, site, trace};
 
@@ -72,6 +73,8 @@ async fn free_cluster(kt: &Kthread, inode: InodeId, pclu: u64, lblk: u32) {
             dirtyclusters_add(w, 1);
             freeclusters_add(w, 1);
         });
+        // dquot_reclaim_block()
+        mark_inode_dirty(kt, inode, InodeState::DIRTY_SYNC).await;
     }
 }
 
@@ -280,6 +283,10 @@ async fn remove_leaf(
         pos = before;
         stopped_at = Some(pos);
     }
+    let left = kt.with(|w| Header::entries(node(w, inode, leaf.bh)));
+    if first_changed && left > 0 {
+        correct_indexes(kt, inode, path).await?;
+    }
     if partial.state == PartialState::ToFree
         && let Some(pos) = stopped_at
     {
@@ -288,10 +295,6 @@ async fn remove_leaf(
             free_cluster(kt, inode, partial.pclu, partial.lblk).await;
         }
         partial.state = PartialState::Initial;
-    }
-    let left = kt.with(|w| Header::entries(node(w, inode, leaf.bh)));
-    if first_changed && left > 0 {
-        correct_indexes(kt, inode, path).await?;
     }
     if left == 0 && path.depth > 0 {
         remove_index(kt, inode, path, path.depth).await?;

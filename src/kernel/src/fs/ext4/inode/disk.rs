@@ -25,7 +25,7 @@ use crate::block::ramdisk::{REQ_META, REQ_RAHEAD};
 use crate::fs::buffer::{block_size, getblk, held_block, submit_bh_read, wait_on_buffer};
 use crate::fs::ext4::ext4_jbd2::{
     HandleType, ext4_journal_get_write_access, ext4_journal_start, ext4_journal_stop, ext4_update_inode_fsync_trans,
-    handle_dirty_metadata,
+    handle_dirty_metadata, handle_sync_if,
 };
 use crate::fs::ext4::extents_status::{es_clear_inode, es_remove_extent};
 use crate::fs::ext4::ialloc::ext4_free_inode;
@@ -515,6 +515,7 @@ async fn delete_inode(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     let credits = kt.with(|w| ext4_blocks_for_truncate(w, inode) + 3);
     let deleted = match ext4_journal_start(kt, HandleType::Truncate, credits).await {
         Ok(()) => {
+            kt.with(|w| handle_sync_if(w, kt, inode));
             let result = delete_in_handle(kt, inode).await;
             let stopped = ext4_journal_stop(kt).await;
             result.and(stopped)

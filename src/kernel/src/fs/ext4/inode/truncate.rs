@@ -32,7 +32,7 @@ use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::{ext4_orphan_add, ext4_orphan_del};
 use crate::fs::ext4::super_::{MountOpts, ext4_writepage_trans_blocks, graph_writepage_trans_blocks};
 use crate::fs::fs_writeback::mark_inode_dirty;
-use crate::fs::inode::{current_time, is_regular};
+use crate::fs::inode::{current_time, is_regular, is_sync};
 use crate::mm::filemap::{add_to_page_cache, lock_page, put_page, unlock_page};
 use crate::mm::filemap_read::find_get_page;
 use crate::mm::page_writeback::ino_of;
@@ -234,7 +234,7 @@ async fn truncate_in_handle(kt: &Kthread, inode: InodeId, size: u64) -> Result<(
         }
         probe!(kt, ETR_EXTENTS, err = ret).await;
         kt.with(|w| up_write(w, RwSem::IDataSem(inode)));
-        let sync = kt.with(|w| w.inodes.at(inode).bits.contains(InodeBits::S_SYNC));
+        let sync = kt.with(|w| is_sync(w, inode));
         if ret.is_ok() && sync {
             kt.with(|w| ext4_handle_sync(w, kt));
         }

@@ -147,16 +147,10 @@ impl crate::trace::Word for Begun {
 pub(super) fn ext4_nonda_switch(w: &mut World) -> bool {
     const WATERMARK: u64 = 4 * 32;
     traced(w, &site::EXT4_NONDA_SWITCH, &[], |w| {
-        let free = w.counter(Counter::FreeClusters);
-        let dirty = approximate_dirty(w);
+        // As read without what the CPU has not yet added: changes show once 32 have gathered.
+        let (free, dirty) = (w.counter(Counter::FreeClustersApprox), w.counter(Counter::DirtyClustersApprox));
         2 * free < 3 * dirty || free < dirty + WATERMARK
     })
-}
-
-/// `s_dirtyclusters_counter` as read without the CPU's own delta: changes show
-/// once 32 have gathered.
-fn approximate_dirty(w: &World) -> u64 {
-    w.counter(Counter::DirtyClustersApprox)
 }
 
 /// `ext4_da_write_begin()`, fs/ext4/inode.c:3002.
@@ -992,7 +986,7 @@ async fn ext4_journalled_write_end(
         } else if copied < len {
             ret = journalled_zero_new_buffers(kt, page, from + kept, from + len).await;
         }
-        if !inline && (kept > 0 || copied == len) {
+        if !inline && (copied == len || uptodate != 0) {
             for bh in kt.with(|w| buffers_of(w, page, from, from + kept)) {
                 ret = ret.and(write_end_fn(kt, bh).await);
             }

@@ -713,7 +713,9 @@ pub async fn ext4_writepage(
                 point!(w, EXT4_WRITEPAGE, ino_of(w, inode), index);
                 let unmapped = w.page_bhs(page).any(|bh| {
                     let head = w.bhs.at(bh);
-                    u64::from(head.offset) < len && head.flags.intersects(BhFlags::DELAY | BhFlags::UNWRITTEN)
+                    u64::from(head.offset) < len
+                        && head.flags.contains(BhFlags::DIRTY)
+                        && head.flags.intersects(BhFlags::DELAY | BhFlags::UNWRITTEN)
                 });
                 (unmapped, block_size(w) == PAGE_SIZE)
             });

@@ -348,10 +348,11 @@ fn block_uninit(w: &mut World, group: u32) -> bool {
 
 /// Whether reading a group's bitmap ahead is of use.
 fn worth_reading(w: &mut World, group: u32) -> bool {
-    !w.groups.at(GroupId(group)).loaded
-        && !group_is_corrupt(w, group)
-        && ext4_get_group_desc(w, group).is_ok_and(|(desc, _)| desc.free_clusters() > 0)
-        && !block_uninit(w, group)
+    !w.groups.at(GroupId(group)).loaded && !group_is_corrupt(w, group) && on_disk_worth_reading(w, group)
+}
+
+fn on_disk_worth_reading(w: &mut World, group: u32) -> bool {
+    ext4_get_group_desc(w, group).is_ok_and(|(desc, _)| desc.free_clusters() > 0) && !block_uninit(w, group)
 }
 
 /// `ext4_mb_prefetch()`: submits reads of `count` bitmaps from `group` on; gives
@@ -379,11 +380,14 @@ fn prefetch(w: &mut World, mut group: u32, count: u32) -> (u32, u32) {
 /// `ext4_mb_prefetch_fini()`: loads the groups whose bitmaps were read ahead.
 async fn prefetch_fini(kt: &Kthread, mut group: u32, count: u32) {
     for _ in 0..count {
+        // v5.10 asks the descriptor of the group behind this one.
+        let asked = group;
         if group == 0 {
             group = kt.with(|w| w.sb().groups);
         }
         group -= 1;
-        if kt.with(|w| worth_reading(w, group)) && load_group(kt, group).await.is_err() {
+        let worth = kt.with(|w| !w.groups.at(GroupId(group)).loaded && on_disk_worth_reading(w, asked));
+        if worth && load_group(kt, group).await.is_err() {
             break;
         }
     }
