@@ -102,3 +102,37 @@ fn a_clean_unwritten_buffer_does_not_keep_its_page_dirty() {
     let done = run("-b 1024", "data=journal", setup, "pwrite fd=f w=1024:1024\nfsync fd=f\nsync");
     assert_eq!(count(&done.events_text, " ext4_writepage:"), 1, "{}", done.events_text);
 }
+
+#[test]
+fn a_file_that_takes_anothers_name_is_written_first() {
+    let setup = "open fd=g path=g flags=CREAT,RDWR\npwrite fd=g w=0:4096\nclose fd=g\nopen fd=f path=f flags=CREAT,RDWR\npwrite fd=f w=0:8192";
+    let done = run("-b 4096", "", setup, "rename from=f to=g");
+    assert_eq!(count(&done.events_text, " ext4_alloc_da_blocks:"), 1);
+    assert_eq!(count(&done.events_text, "block_bio_queue: D W 8792 + 16"), 1, "{}", done.events_text);
+    let file = file(&done, "g").expect("it is asked for");
+    assert_eq!((file.ino, file.size, file.links), (13, 8192, 1));
+    assert_eq!(
+        done.result.fs_after.free_inodes,
+        run("-b 4096", "", "msleep ms=1", "open fd=f path=f flags=CREAT").result.fs_after.free_inodes
+    );
+}
+
+#[test]
+fn a_file_renamed_to_a_free_name_stays_as_it_is() {
+    let setup = "open fd=f path=f flags=CREAT,RDWR\npwrite fd=f w=0:8192";
+    let done = run("-b 4096", "", setup, "rename from=f to=g\nfsync fd=f\nrename from=f to=h\nrename from=g to=g");
+    let results: Vec<_> = done.result.syscalls.iter().rev().take(4).map(|call| call.errno.clone()).collect();
+    assert_eq!(results, [None, Some("ENOENT".to_owned()), None, None]);
+    assert_eq!(count(&done.events_text, " ext4_alloc_da_blocks:"), 0);
+    assert_eq!(file(&done, "g").map(|file| (file.ino, file.size)), Some((12, 8192)));
+}
+
+#[test]
+fn a_user_who_cuts_a_setuid_file_strips_the_bit() {
+    let setup = "open fd=f path=f flags=CREAT,RDWR\nfchmod fd=f mode=4777\npwrite fd=f w=0:100";
+    let mode = |ops| file(&run("-b 4096", "", setup, ops), "f").map(|file| file.mode.clone());
+    assert_eq!(mode("ftruncate fd=f len=10"), Some("4777".to_owned()));
+    assert_eq!(mode("seteuid uid=1000\nftruncate fd=f len=10"), Some("0777".to_owned()));
+    // Another's file is not hers to change the mode of.
+    assert_eq!(mode("seteuid uid=1000\nfchmod fd=f mode=600"), Some("4777".to_owned()));
+}

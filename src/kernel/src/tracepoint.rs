@@ -50,6 +50,7 @@ points! {
     EXT4_IND_MAP_BLOCKS_ENTER = "ext4_ind_map_blocks_enter": "dev D ino {} lblk {} len {} flags {map}";
     EXT4_IND_MAP_BLOCKS_EXIT = "ext4_ind_map_blocks_exit": "dev D ino {} flags {map} lblk {} pblk {} len {} mflags {mflags} ret {i}";
     EXT4_EXT_SHOW_EXTENT = "ext4_ext_show_extent": "dev D ino {} lblk {} pblk {} len {}";
+    EXT4_ALLOC_DA_BLOCKS = "ext4_alloc_da_blocks": "dev D ino {} reserved_data_blocks {}";
     EXT4_GET_IMPLIED_CLUSTER_ALLOC_EXIT = "ext4_get_implied_cluster_alloc_exit": "dev D m_lblk {} m_pblk {} m_len {} m_flags {mflags} ret {}";
     EXT4_EXT_LOAD_EXTENT = "ext4_ext_load_extent": "dev D ino {} lblk {} pblk PTR";
     EXT4_EXT_HANDLE_UNWRITTEN_EXTENTS = "ext4_ext_handle_unwritten_extents": "dev D ino {} m_lblk {} m_pblk {} m_len {} flags {map} allocated {} newblock {}";

@@ -26,11 +26,17 @@ pub async fn fchmod(kt: &Kthread, file: FileId, mode: u16) -> Result<(), Errno> 
         if kt.with(|w| w.inodes.at(inode).bits.intersects(InodeBits::IMMUTABLE | InodeBits::APPEND)) {
             return Err(Errno::EPERM);
         }
+        // setattr_prepare(): inode_owner_or_capable()
+        if kt.with(|w| ![0, w.inodes.at(inode).uid].contains(&w.accts.at(kt.task).euid)) {
+            return Err(Errno::EPERM);
+        }
         kt.with(|w| {
             let now = current_time(w);
             let slot = w.inode_mut(inode);
             slot.mode = slot.mode & !0o7777 | mode & 0o7777;
-            slot.bits.remove(InodeBits::NOSEC);
+            if is_sxid(slot.mode) {
+                slot.bits.remove(InodeBits::NOSEC);
+            }
             w.times_mut(inode).ctime = now;
         });
         let all = InodeState::DIRTY_SYNC | InodeState::DIRTY_DATASYNC | InodeState::DIRTY_PAGES;
@@ -43,6 +49,11 @@ pub async fn fchmod(kt: &Kthread, file: FileId, mode: u16) -> Result<(), Errno> 
         sb_end_write(w, Freeze::Write);
     });
     changed
+}
+
+/// `is_sxid()`, include/linux/fs.h: a mode that a write may have to strip.
+fn is_sxid(mode: u16) -> bool {
+    mode & 0o4000 != 0 || mode & 0o2010 == 0o2010
 }
 
 /// FS_IOC_SETFLAGS for SYNC (0x8), IMMUTABLE (0x10) and APPEND (0x20).

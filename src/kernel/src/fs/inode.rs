@@ -102,7 +102,8 @@ async fn file_remove_privs(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
 
 /// `should_remove_suid()`, fs/attr.c:62: the mode bits to strip; a user with
 /// CAP_FSETID (root) keeps them.
-fn should_remove_suid(w: &World, kt: &Kthread, mode: u16) -> u16 {
+#[must_use]
+pub fn should_remove_suid(w: &World, kt: &Kthread, mode: u16) -> u16 {
     if w.accts.at(kt.task).euid == 0 {
         return 0;
     }

@@ -17,17 +17,18 @@ use crate::fs::ext4::inode::disk::{I_LINKABLE, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 use crate::fs::ext4::inode::truncate::ext4_setattr_size;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::{
-    EXT4_NAME_LEN, cached_dentry, ext4_create, ext4_link, ext4_lookup, ext4_mkdir, ext4_rmdir, ext4_tmpfile,
-    ext4_unlink,
+    EXT4_NAME_LEN, Renament, cached_dentry, ext4_create, ext4_link, ext4_lookup, ext4_mkdir, ext4_rename, ext4_rmdir,
+    ext4_tmpfile, ext4_unlink,
 };
 use crate::fs::ext4::super_::{MountOpts, journal_super};
 use crate::fs::super_::{Freeze, file_end_write, file_start_write, sb_end_write, sb_start_write};
+use crate::mm::page_writeback::ino_of;
 use crate::mm::readahead::file_ra_state_init;
 use crate::mm::writeback::{filemap_flush, filemap_sample_wb_err};
-use crate::probe;
 use crate::site;
 use crate::trace::Graph as _;
 use crate::trace::call;
+use crate::{point, probe};
 
 bitflags! {
     /// Flags of open(2) in the numbers of x86-64.
@@ -477,7 +478,7 @@ async fn ext4_release_file(kt: &Kthread, file: FileId) {
     kt.graph("ext4_release_file {");
     let inode = head.inode;
     if kt.with(|w| w.inodes.at(inode).bits.contains(InodeBits::DA_ALLOC_CLOSE)) {
-        alloc_da_blocks(kt, inode).await;
+        ext4_alloc_da_blocks(kt, inode).await;
         kt.with(|w| w.inode_mut(inode).bits.remove(InodeBits::DA_ALLOC_CLOSE));
     }
     let discard = kt.with(|w| head.writable && w.inodes.at(inode).writers == 1 && w.sizes.at(inode).reserved == 0);
@@ -491,8 +492,13 @@ async fn ext4_release_file(kt: &Kthread, file: FileId) {
 
 /// `ext4_alloc_da_blocks()`, fs/ext4/inode.c:3190: starts the writing of a file
 /// that has delayed blocks; nobody waits for it.
-async fn alloc_da_blocks(kt: &Kthread, inode: InodeId) {
-    if kt.with(|w| w.sizes.at(inode).reserved) != 0 {
+pub async fn ext4_alloc_da_blocks(kt: &Kthread, inode: InodeId) {
+    let reserved = kt.with(|w| {
+        let reserved = w.sizes.at(inode).reserved;
+        point!(w, EXT4_ALLOC_DA_BLOCKS, ino_of(w, inode), reserved);
+        reserved
+    });
+    if reserved != 0 {
         // Errors are for the next fsync.
         let _ = filemap_flush(kt, inode).await;
     }
@@ -581,6 +587,97 @@ pub async fn do_rmdir(kt: &Kthread, path: &str) -> Result<(), Errno> {
     })
     .await?;
     iput(kt, inode).await
+}
+
+/// `do_renameat2()`, fs/namei.c:4389, without flags.
+///
+/// Not modelled: renaming a directory (ENOSYS), see docs/omissions.md#names.
+///
+/// # Errors
+/// What rename(2) gives.
+pub async fn do_rename(kt: &Kthread, from: &str, to: &str) -> Result<(), Errno> {
+    let old = link_path_walk(kt, from).await?;
+    let new = match link_path_walk(kt, to).await {
+        Ok(new) => new,
+        Err(errno) => {
+            iput(kt, old.dir).await?;
+            return Err(errno);
+        }
+    };
+    let renamed = if old.name.is_empty() || new.name.is_empty() {
+        Err(Errno::EBUSY)
+    } else {
+        sb_start_write(kt, Freeze::Write).await; // mnt_want_write()
+        // lock_rename()
+        let second = (old.dir != new.dir).then_some(old.dir);
+        down_write(kt, RwSem::IRwsem(new.dir)).await;
+        if let Some(dir) = second {
+            down_write(kt, RwSem::IRwsem(dir)).await;
+        }
+        let renamed = rename_locked(kt, (old.dir, old.name), (new.dir, new.name)).await;
+        kt.with(|w| {
+            for dir in second.into_iter().chain([new.dir]) {
+                up_write(w, RwSem::IRwsem(dir));
+            }
+            sb_end_write(w, Freeze::Write);
+        });
+        renamed
+    };
+    iput(kt, new.dir).await?;
+    iput(kt, old.dir).await?;
+    renamed
+}
+
+async fn rename_locked(kt: &Kthread, old: (InodeId, &[u8]), new: (InodeId, &[u8])) -> Result<(), Errno> {
+    let inode = walk_component(kt, old.0, old.1).await?.ok_or(Errno::ENOENT)?;
+    let target = match walk_component(kt, new.0, new.1).await {
+        Ok(target) => target,
+        Err(errno) => {
+            iput(kt, inode).await?;
+            return Err(errno);
+        }
+    };
+    let renamed = Box::pin(vfs_rename(kt, inode, old, new, target)).await;
+    if let Some(target) = target {
+        iput(kt, target).await?;
+    }
+    iput(kt, inode).await?;
+    renamed
+}
+
+/// `vfs_rename()`, fs/namei.c:4243: both files are locked, but not if they are one.
+async fn vfs_rename(
+    kt: &Kthread,
+    inode: InodeId,
+    old: (InodeId, &[u8]),
+    new: (InodeId, &[u8]),
+    target: Option<InodeId>,
+) -> Result<(), Errno> {
+    if target == Some(inode) {
+        return Ok(());
+    }
+    kt.with(|w| {
+        may_delete(w, inode)?;
+        if let Some(target) = target {
+            may_delete(w, target)?;
+            match (is_dir(w, inode), is_dir(w, target)) {
+                (true, false) => return Err(Errno::ENOTDIR),
+                (false, true) => return Err(Errno::EISDIR),
+                _ => {}
+            }
+        }
+        if is_dir(w, inode) { Err(Errno::ENOSYS) } else { Ok(()) }
+    })?;
+    let mut files: Vec<InodeId> = target.into_iter().chain([inode]).collect();
+    files.sort();
+    for &file in &files {
+        down_write(kt, RwSem::IRwsem(file)).await;
+    }
+    let (old, new) =
+        (Renament { dir: old.0, name: old.1, inode: Some(inode) }, Renament { dir: new.0, name: new.1, inode: target });
+    let renamed = ext4_rename(kt, inode, old, new).await;
+    kt.with(|w| files.iter().for_each(|&file| up_write(w, RwSem::IRwsem(file))));
+    renamed
 }
 
 /// `may_delete()`, fs/namei.c: not what is immutable, append-only or swapped to.

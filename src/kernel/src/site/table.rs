@@ -745,6 +745,10 @@ sites! {
     fn EXT4_UNLINK = "ext4_unlink" "fs/ext4/namei.c":3369 Entry () {
         UNLINK_DONE :3355 Statement "drop_nlink(inode); if (!inode->i_nlink) ext4_orphan_add(handle, inode)";
     }
+    fn EXT4_RENAME = "ext4_rename" "fs/ext4/namei.c":3863 Entry () {
+        RENAME_FLUSH :3942 Statement "ext4_alloc_da_blocks(old.inode)";
+        RENAME_DONE :4099 Statement "ext4_journal_stop(handle)";
+    }
     fn EXT4_RMDIR = "ext4_rmdir" "fs/ext4/namei.c":3206 Entry () {
         RMDIR_DONE :3282 Statement "ext4_journal_stop(handle)";
     }

@@ -11,7 +11,7 @@ use kernel::fs::ext4::ioctl::ext4_shutdown;
 use kernel::fs::ext4::super_::{MountOptions, drop_caches, ext4_mount, ext4_umount};
 use kernel::fs::iomap::{fiemap, seek_hole_data};
 use kernel::fs::open::{
-    OpenFlags, do_link, do_mkdir, do_sys_ftruncate, do_sys_open, do_unlink, filp_close, vfs_fallocate,
+    OpenFlags, do_link, do_mkdir, do_rename, do_sys_ftruncate, do_sys_open, do_unlink, filp_close, vfs_fallocate,
 };
 use kernel::fs::read_write::{Rwf, do_pwritev, do_writev, fdget, kernel_write, ksys_pwrite64, ksys_write, llseek};
 use kernel::fs::splice::{Pipe, create_pipe, free_pipe, splice_read, splice_write};
@@ -85,7 +85,6 @@ pub(super) fn buffer_names(scenario: &Scenario) -> Vec<String> {
 pub(super) fn is_modelled(op: &Op) -> bool {
     match op {
         Op::Fadvise { advice, .. } => matches!(advice, Advice::Willneed | Advice::Normal),
-        Op::Rename { .. } => false,
         _ => true,
     }
 }
@@ -510,6 +509,7 @@ impl Program {
                 ext4_shutdown(kt, *how).await.map(|()| 0)
             }
             Op::Unlink { path } => do_unlink(kt, path).await.map(|()| 0),
+            Op::Rename { from, to } => do_rename(kt, from, to).await.map(|()| 0),
             Op::Mkdir { path, mode } => do_mkdir(kt, path, mode.as_deref().map_or(0o755, octal)).await.map(|()| 0),
             Op::Linkfd { fd, path } => {
                 let file = self.file(kt, fd)?;
@@ -551,7 +551,6 @@ impl Program {
                 Ok(0)
             }
             Op::RaceWait {} => self.race_wait(kt).await,
-            _ => Err(Errno::ENOSYS),
         }
     }
 

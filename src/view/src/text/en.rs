@@ -214,7 +214,7 @@ pub static LABELS: Labels = Labels {
                 "The device is a RAM disk that does what it is told: no elevator, no device cache.",
                 "The journal: a commit writes nothing to the log yet, so no crash and no recovery can be shown; an image that was not unmounted cleanly is refused.",
                 "No flusher thread and no throttling yet: dirty pages leave by fsync, sync, unmount, or the close after a truncate to nothing; the dirty balance counts and checks, but nobody sleeps in it.",
-                "Names: symbolic links are not followed, and there is no rename and no access control list. A file without extents cannot be turned into one with them.",
+                "Names: symbolic links are not followed, directories are not renamed, and there is no access control list. A file without extents cannot be turned into one with them.",
             ],
         ),
         (

@@ -155,6 +155,13 @@ pub fn ext4_handle_sync(w: &mut World, kt: &Kthread) {
     }
 }
 
+/// The same if the inode, or the mount, asks for it (`IS_SYNC()`).
+pub fn handle_sync_if(w: &mut World, kt: &Kthread, inode: InodeId) {
+    if is_sync(w, inode) {
+        ext4_handle_sync(w, kt);
+    }
+}
+
 /// `ext4_journal_get_write_access()`, fs/ext4/ext4_jbd2.c:219: declares that the
 /// task's handle will change `bh`.
 ///

@@ -8,7 +8,11 @@
 //!
 //! Not modelled: a second level of the index is read but not made (a directory
 //! whose index root is full gives ENOSPC), the start block that the last look-up
-//! found, symbolic links on the way, rename; see docs/omissions.md#names.
+//! found, symbolic links on the way; see docs/omissions.md#names.
+
+mod rename;
+
+pub use rename::{Renament, ext4_rename};
 
 use ondisk::layout::dir::{self, file_type};
 use ondisk::layout::dir_hash::{HashVersion, dx_hash};

@@ -518,6 +518,11 @@ fn names(t: &Words, probe: &str) -> Option<Said> {
             "The name is gone.",
             "The inode lives on while a descriptor is open; without names it becomes an orphan.",
         ),
+        "RENAME_FLUSH" => say(
+            "The file that takes the other's name starts to be written.",
+            "A crash right after must not leave the name with an empty file (auto_da_alloc).",
+        ),
+        "RENAME_DONE" => say("The name stands for the other file, whose old name is gone.", ""),
         "RMDIR_DONE" => say("The directory is gone.", ""),
         "NI_GROUP" => say(
             format!("Group {} is chosen for the inode.", t.n("group")),

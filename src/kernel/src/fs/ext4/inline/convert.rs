@@ -30,7 +30,7 @@ use crate::fs::ext4::inode::disk::{ext4_mark_inode_dirty, is_dir};
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
 use crate::fs::ext4::namei::{ext4_orphan_add, ext4_orphan_del};
 use crate::fs::ext4::super_::{ext4_writepage_trans_blocks, graph_writepage_trans_blocks};
-use crate::fs::inode::current_time;
+use crate::fs::inode::{current_time, is_sync};
 use crate::mm::writeback::filemap_flush;
 use crate::trace::call;
 use crate::{probe, site};
@@ -154,7 +154,7 @@ pub async fn ext4_inline_data_truncate(kt: &Kthread, inode: InodeId) -> Result<(
                 let now = current_time(w);
                 let times = w.times_mut(inode);
                 (times.mtime, times.ctime) = (now, now);
-                w.inodes.at(inode).bits.contains(InodeBits::S_SYNC)
+                is_sync(w, inode)
             });
             cut = ext4_mark_inode_dirty(kt, inode).await;
             if sync {

@@ -32,7 +32,7 @@ use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::{ext4_orphan_add, ext4_orphan_del};
 use crate::fs::ext4::super_::{MountOpts, ext4_writepage_trans_blocks, graph_writepage_trans_blocks};
 use crate::fs::fs_writeback::mark_inode_dirty;
-use crate::fs::inode::{current_time, is_regular, is_sync};
+use crate::fs::inode::{current_time, is_regular, is_sync, should_remove_suid};
 use crate::mm::filemap::{add_to_page_cache, lock_page, put_page, unlock_page};
 use crate::mm::filemap_read::find_get_page;
 use crate::mm::page_writeback::ino_of;
@@ -94,7 +94,12 @@ pub async fn ext4_setattr_size(kt: &Kthread, inode: InodeId, size: u64) -> Resul
             kt.with(|w| up_write(w, RwSem::IMmapSem(inode)));
             changed?;
             kt.with(|w| {
-                // setattr_copy(): ATTR_MTIME and ATTR_CTIME come with the size
+                // setattr_copy(): ATTR_MTIME and ATTR_CTIME come with the size, and ATTR_MODE
+                // if do_truncate() has found bits to strip
+                let kill = should_remove_suid(w, kt, head.mode);
+                if kill != 0 {
+                    w.inode_mut(inode).mode &= !kill;
+                }
                 let now = current_time(w);
                 let times = w.times_mut(inode);
                 times.mtime = now;
