@@ -23,7 +23,7 @@ fn rows(name: &str, case: &str) -> (Vec<Row>, String) {
     let mut run = Run::new(&scenario, options).unwrap_or_else(|error| panic!("{name}: {error}"));
     while run.step(100_000) == Progress::Running {}
     let first = scenario.tasks.first().map_or(0, |task| task.setup.len()) as u64;
-    let (ours, steps) = text_by_step(&run.trace(), &cli::replay::labels(&run, &scenario), first, Detail::Events);
+    let (ours, steps) = text_by_step(&run.trace(), &cli::replay::labels(&run, &scenario, false), first, Detail::Events);
     let kernel = read(&root().join("tests/golden").join(case).join("events.txt"));
     let rows = align(&kernel, &ours, &steps);
     let theirs: Vec<&str> =

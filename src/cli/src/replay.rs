@@ -54,6 +54,8 @@ pub struct Input {
     pub scenario: Scenario,
     /// Files to look at afterwards.
     pub files: Vec<String>,
+    /// The traces show kernel threads too (`trace_scope: all`).
+    pub kernel_threads: bool,
     /// What to tell the user: keys without meaning.
     pub warnings: Vec<String>,
 }
@@ -68,10 +70,13 @@ pub fn parse(name: &str, json: &str) -> Result<Input, ScenarioError> {
         name: Option<String>,
         setup: Option<serde::de::IgnoredAny>,
         files: Option<Vec<String>>,
+        trace_scope: Option<String>,
     }
-    if let Ok(Case { name: Some(name), setup: Some(_), files }) = serde_json::from_str(json) {
+    if let Ok(Case { name: Some(name), setup: Some(_), files, trace_scope }) = serde_json::from_str(json) {
         let scenario = scenario::from_golden(json)?;
-        return Ok(Input { name, files: files.unwrap_or_default(), scenario, warnings: Vec::new() });
+        let kernel_threads = trace_scope.as_deref() == Some("all");
+        let files = files.unwrap_or_default();
+        return Ok(Input { name, files, kernel_threads, scenario, warnings: Vec::new() });
     }
     let parsed = scenario::parse(json)?;
     let mut files: Vec<String> = Vec::new();
@@ -85,7 +90,8 @@ pub fn parse(name: &str, json: &str) -> Result<Input, ScenarioError> {
             files.push(path.clone());
         }
     }
-    Ok(Input { name: name.to_owned(), scenario: parsed.scenario, files, warnings: parsed.warnings })
+    let kernel_threads = true;
+    Ok(Input { name: name.to_owned(), scenario: parsed.scenario, files, kernel_threads, warnings: parsed.warnings })
 }
 
 /// What came out.
@@ -153,7 +159,7 @@ pub fn replay(input: &Input, upload: Option<Vec<u8>>) -> Result<Replay, ReplayEr
         fs_after: image.counts(),
         files,
     };
-    let labels = labels(&run, scenario);
+    let labels = labels(&run, scenario, input.kernel_threads);
     let first = scenario.tasks.first().map_or(0, |task| task.setup.len()) as u64;
     let trace = run.trace();
     Ok(Replay {
@@ -166,10 +172,15 @@ pub fn replay(input: &Input, upload: Option<Vec<u8>>) -> Result<Replay, ReplayEr
     })
 }
 
-/// Names for the numbers of a run's trace.
+/// Names for the numbers of a run's trace; kernel threads have none if they are
+/// not to be shown.
 #[must_use]
-pub fn labels(run: &Run, scenario: &Scenario) -> Labels {
-    let tasks = run.machine().with(|w| w.comms.iter().map(|(id, comm)| (id.0, comm.as_str().to_owned())).collect());
+pub fn labels(run: &Run, scenario: &Scenario, kernel_threads: bool) -> Labels {
+    let label = |name: &str| name.split('/').next().unwrap_or(name).to_owned();
+    let tasks = run.machine().with(|w| {
+        let shown = w.comms.iter().filter(|(id, _)| kernel_threads || w.tasks.at(*id).process != 0);
+        shown.map(|(id, comm)| (id.0, label(comm.as_str()))).collect()
+    });
     Labels {
         ops: scenario.tasks.first().into_iter().flat_map(|task| task.all_ops().map(|(op, _)| op.text())).collect(),
         buffers: run.buffers().to_vec(),

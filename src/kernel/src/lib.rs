@@ -16,11 +16,24 @@
 // A system call is one future of some forty nested ones, each with its call frame.
 #![recursion_limit = "256"]
 
+use std::rc::Rc;
+
+use sched::Machine;
+
 pub mod block;
 pub mod fault_inject;
+pub mod flex_proportions;
 pub mod fs;
 pub mod iov_iter;
 pub mod mm;
 pub mod site;
 pub mod trace;
 pub mod tracepoint;
+
+/// Starts the kernel's own threads: the flusher, and the one that converts
+/// extents after their data was written. Without them nobody serves sync(2) on
+/// a machine.
+pub fn start_kernel_threads(machine: &Rc<Machine>) {
+    machine.spawn("kworker/u2:0", 0, 1, fs::fs_writeback::bdi_wq_worker);
+    machine.spawn("kworker/0:1", 0, 1, fs::ext4::page_io::ext4_end_io_rsv_work);
+}

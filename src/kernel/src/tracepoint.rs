@@ -6,6 +6,7 @@
 //! letters, `{hint}` EXT4_MB_ flags, `{rwbs}` bio letters (R or W is bit 7),
 //! `{free}` EXT4_FREE_BLOCKS_ flags, `{falloc}` FALLOC_FL_ flags. Two numbers in one word, the first in the
 //! high 32 bits: `{/}` as `a/b`, `{@}` as `a@b`, `{split}` as `tail a broken b`.
+//! `{two:a:b}` as `a=hi b=lo`, the low half signed. `{reason}` is an `enum wb_reason`.
 //! `{search}` is `blks a grps b cr c`, from bits 32.., 8..32 and 0..8.
 
 /// A tracepoint.
@@ -109,6 +110,20 @@ points! {
     WBC_WRITEPAGE = "wbc_writepage": "bdi D: towrt={i} skip={i} mode={} kupd={} bgrd={} reclm=0 cyclic={} start=0x{x} end=PTR";
     SB_MARK_INODE_WRITEBACK = "sb_mark_inode_writeback": "dev D ino {} dirtied=N state {state} mode {o}";
     SB_CLEAR_INODE_WRITEBACK = "sb_clear_inode_writeback": "dev D ino {} dirtied=N state {state} mode {o}";
+    WRITEBACK_QUEUE = "writeback_queue": "bdi D: sb_dev D nr_pages={i} sync_mode={} kupdate=0 range_cyclic={} background=0 reason={reason}";
+    WRITEBACK_EXEC = "writeback_exec": "bdi D: sb_dev D nr_pages={i} sync_mode={} kupdate=0 range_cyclic={} background=0 reason={reason}";
+    WRITEBACK_START = "writeback_start": "bdi D: sb_dev {dev} nr_pages={i} sync_mode={} kupdate={} range_cyclic={} background={} reason={reason}";
+    WRITEBACK_WRITTEN = "writeback_written": "bdi D: sb_dev {dev} nr_pages={i} sync_mode={} kupdate={} range_cyclic={} background={} reason={reason}";
+    WRITEBACK_QUEUE_IO = "writeback_queue_io": "bdi D: older=N age=N enqueue={} reason={reason}";
+    WRITEBACK_SINGLE_INODE_START = "writeback_single_inode_start": "bdi D: ino={} state={state} dirtied_when=N age=N index={} to_write={i} wrote={i}";
+    WRITEBACK_SINGLE_INODE_END = "writeback_single_inode": "bdi D: ino={} state={state} dirtied_when=N age=N index={} to_write={i} wrote={i}";
+    WRITEBACK_WRITE_INODE_START = "writeback_write_inode_start": "bdi D: ino={} sync_mode={}";
+    WRITEBACK_WRITE_INODE = "writeback_write_inode": "bdi D: ino={} sync_mode={}";
+    WRITEBACK_PAGES_WRITTEN = "writeback_pages_written": "{i}";
+    WRITEBACK_WAKE_BACKGROUND = "writeback_wake_background": "bdi D:";
+    GLOBAL_DIRTY_STATE = "global_dirty_state": "dirty={} writeback={} bg_thresh={} thresh={} limit={} dirtied={} written={}";
+    BALANCE_DIRTY_PAGES = "balance_dirty_pages": "bdi D: {two:limit:setpoint} dirty={} {two:bdi_setpoint:bdi_dirty} {two:dirty_ratelimit:task_ratelimit} {two:dirtied:dirtied_pause} {two:paused:pause} {two:period:think}";
+    BDI_DIRTY_RATELIMIT = "bdi_dirty_ratelimit": "bdi D: write_bw={} awrite_bw={} dirty_rate={} dirty_ratelimit={} task_ratelimit={} balanced_dirty_ratelimit={}";
     EXT4_JOURNAL_START_RESERVED = "ext4_journal_start_reserved": "dev D blocks, {} caller PTR";
     EXT4_FC_COMMIT_START = "ext4_fc_commit_start": "fast_commit started on dev D";
     EXT4_FC_COMMIT_STOP = "ext4_fc_commit_stop": "fc on D nblks 0, reason 1, fc = 0, ineligible = {}, agg_nblks 0";

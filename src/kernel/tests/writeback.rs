@@ -60,6 +60,7 @@ fn run<T: 'static, F: Future<Output = T> + 'static>(
     let slot = Rc::new(RefCell::new(None));
     let result = Rc::clone(&slot);
     machine.spawn("A", 1, 10, |kt| async move { *slot.borrow_mut() = Some(body(kt).await) });
+    kernel::start_kernel_threads(&machine);
     let mut pause = Pause::Budget;
     for _ in 0..10_000 {
         pause = machine.run(1000, irq);

@@ -175,8 +175,10 @@ impl Machine {
             *w.task_mut(id) = Task { state: TaskState::Runnable, seq, priority, process, ..Task::default() };
             *w.stack_mut(id) = Stack::default();
             *w.run_mut(id) = TaskRun::default();
-            *w.acct_mut(id) =
-                TaskAcct { nr_dirtied_pause: 32, rlimit_fsize: u64::MAX, pid: 4096 + id.0, ..TaskAcct::default() };
+            // Programs count from 4096, as on the golden machine; kernel threads are older.
+            let users = w.tasks.iter().filter(|(other, task)| *other != id && task.process != 0).count() as u32;
+            let pid = if process == 0 { 8 + id.0 } else { 4096 + users };
+            *w.acct_mut(id) = TaskAcct { nr_dirtied_pause: 32, rlimit_fsize: u64::MAX, pid, ..TaskAcct::default() };
             *w.comm_mut(id) = Comm::new(name);
         });
         let kt = Kthread { machine: Rc::clone(self), task: id };
@@ -194,6 +196,9 @@ impl Machine {
         while self.steps_left.get() > 0 {
             if let Some(hit) = self.hit.take() {
                 return Pause::Hit(hit);
+            }
+            if self.with(|w| programs_are_over(w)) {
+                return Pause::Finished;
             }
             let (cut, spent) = (self.cut.take(), self.spent.take());
             let next = self.with(|w| {
@@ -305,6 +310,12 @@ impl Machine {
             }
         }
     }
+}
+
+/// Every program has ended: what kernel threads would still do is nobody's story.
+fn programs_are_over(w: &World) -> bool {
+    let mut programs = w.tasks.iter().filter(|(_, task)| task.process != 0).peekable();
+    programs.peek().is_some() && programs.all(|(_, task)| task.state == TaskState::Dead)
 }
 
 /// The runnable task that goes first: lowest priority number, then longest runnable; not the one named.

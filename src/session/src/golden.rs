@@ -313,8 +313,8 @@ pub fn loop_difference(expected: &str, ours: &str) -> Option<LineDifference> {
     Some(LineDifference { line: line + 1, expected: expected.get(line).cloned(), ours: ours.get(line).cloned() })
 }
 
-/// The lines of an `events.txt` that are compared: those of the workload,
-/// without indentation and without the fields that differ from run to run or
+/// The lines of an `events.txt` that are compared: those of the workload and
+/// the flusher, not of jbd2's thread, without indentation and without the fields that differ from run to run or
 /// between stable releases.
 #[must_use]
 pub fn event_lines(text: &str) -> Vec<String> {
@@ -326,7 +326,7 @@ pub fn event_lines(text: &str) -> Vec<String> {
 pub fn event_rows(text: &str) -> Vec<(usize, String)> {
     let kept = loop_rows(text).into_iter().filter_map(|(number, line)| {
         let (tag, rest) = split_tag(&line);
-        if tag.starts_with("[jbd2]") || tag.starts_with("[kworker]") {
+        if tag.starts_with("[jbd2]") {
             return None;
         }
         let rest = rest.trim();

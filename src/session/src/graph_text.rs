@@ -26,7 +26,7 @@ use crate::loop_text::{Labels, function, op_text, printed};
 
 /// Functions with a frame here and none in a recorded graph: not among those that were followed, or inlined by
 /// that kernel's compiler.
-const NOT_SHOWN: [&str; 32] = [
+const NOT_SHOWN: [&str; 36] = [
     "cpu_idle",
     "user",
     "ksys_write",
@@ -36,6 +36,10 @@ const NOT_SHOWN: [&str; 32] = [
     "vfs_write",
     "vfs_writev",
     "ksys_sync",
+    "wb_do_writeback",
+    "sync_inodes_sb",
+    "sync_filesystem",
+    "__writeback_inodes_sb_nr",
     "do_sys_openat2",
     "filp_close",
     "do_shared_fault",

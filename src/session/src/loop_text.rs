@@ -306,6 +306,10 @@ const FALLOC: &Bits = &[
     (1 << 4, "ZERO_RANGE"),
 ];
 
+/// `enum wb_reason`.
+const REASONS: [&str; 7] =
+    ["background", "vmscan", "sync", "periodic", "laptop_timer", "fs_free_space", "forker_thread"];
+
 /// The second of two numbers in one word.
 const LOW: u64 = 0xffff_ffff;
 
@@ -333,7 +337,15 @@ fn point_text(format: &str, args: &[u64]) -> String {
             "/" => _ = write!(out, "{}/{}", value >> 32, value & LOW),
             "@" => _ = write!(out, "{}@{}", value >> 32, value & LOW),
             "split" => _ = write!(out, "tail {} broken {}", value >> 32, value & LOW),
+            "dev" => out.push_str(if value == 0 { "0:0" } else { "D" }),
+            "reason" => out.push_str(REASONS.get(value as usize).copied().unwrap_or("?")),
             "search" => _ = write!(out, "blks {} grps {} cr {}", value >> 32, (value & LOW) >> 8, value & 0xff),
+            two if two.starts_with("two:") => {
+                let mut names = two.split(':').skip(1);
+                let (a, b) = (names.next().unwrap_or(""), names.next().unwrap_or(""));
+                let low = ((value & LOW) as u32).cast_signed();
+                _ = write!(out, "{a}={} {b}={low}", value >> 32);
+            }
             "rwbs" => {
                 out.push(if value & 0x80 == 0 { 'R' } else { 'W' });
                 out.push_str(&bits(value, &[(1, "A"), (2, "S"), (4, "M")], "", false));

@@ -131,9 +131,9 @@ macro_rules! by_kind {
 fn differs(w: &World, change: &Change) -> bool {
     by_kind!(w, change;
         arenas pages bhs inodes sizes times syncs idata locks files tasks stacks runs accts comms locals locals_high vmas iters
-            handles io_ends wbs ras groups bitmap pas supers counters;
+            handles io_ends wbs flushers wb_rates wb_domains ras groups bitmap pas supers counters;
         maps cache ptes shmem iovecs fds es faults bio_vecs io_end_vecs io_end_pieces page_io_end completed_io events
-            dirty_inodes journal logged inode_hash freed inline)
+            io_lists wb_works wb_waits journal logged inode_hash freed inline)
 }
 
 /// A map's key, for telling its changes apart.
@@ -151,7 +151,9 @@ fn map_key(change: &Change) -> Option<(u8, u64, u64)> {
         Change::page_io_end(page, _) => (9, page.0.into(), 0),
         Change::completed_io(seq, _) => (10, *seq, 0),
         Change::events((at, seq), _) => (11, *at, *seq),
-        Change::dirty_inodes(seq, _) => (12, *seq, 0),
+        Change::io_lists((list, seq), _) => (12, *list as u64, *seq),
+        Change::wb_works(seq, _) => (18, *seq, 0),
+        Change::wb_waits(task, _) => (19, task.0.into(), 0),
         Change::journal((tid, seq), _) => (13, (*tid).into(), *seq),
         Change::inode_hash(ino, _) => (14, (*ino).into(), 0),
         Change::freed((tid, cluster), _) => (15, (*tid).into(), *cluster),
@@ -476,7 +478,10 @@ pub fn wait_name(w: &World, wait: WaitOn) -> String {
         WaitOn::Journal(tid) => format!("transaction {tid}"),
         WaitOn::Thaw => "the file system to thaw".to_owned(),
         WaitOn::Writers => "the last writer, to freeze".to_owned(),
-        WaitOn::Work(_) => "work".to_owned(),
+        WaitOn::Work(_) | WaitOn::Flusher => "work".to_owned(),
+        WaitOn::InodeSync(id) => format!("I_SYNC of inode {}", ino(id)),
+        WaitOn::WbCompletion(_) => "the flusher".to_owned(),
+        WaitOn::DirtyPause => "its pause to end".to_owned(),
     }
 }
 

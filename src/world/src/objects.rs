@@ -330,10 +330,30 @@ pub struct InodeSync {
     pub datasync_tid: u32,
     /// `dirtied_when`, jiffies.
     pub dirtied_when: u64,
-    /// Position in the list of dirty inodes, 0 for none.
+    /// `dirtied_time_when`, jiffies.
+    pub dirtied_time_when: u64,
+    /// Place in that list, ascending from the one to be written first.
     pub list_seq: u64,
     /// `writeback_index`, pages.
     pub writeback_index: u32,
+    /// The flusher's list that `i_io_list` is in.
+    pub list: WbList,
+}
+
+/// Lists of a `bdi_writeback`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WbList {
+    /// None of them.
+    #[default]
+    None,
+    /// `b_dirty`: dirty inodes, by the time they became so.
+    Dirty,
+    /// `b_io`: those a work is about to write.
+    Io,
+    /// `b_more_io`: those it has to come back to.
+    MoreIo,
+    /// `b_dirty_time`: only time stamps changed.
+    DirtyTime,
 }
 
 /// `i_block`: the extent root, the block map, or inline bytes.
@@ -438,6 +458,14 @@ pub enum WaitOn {
     Writers,
     /// A work queue of a kernel thread.
     Work(u32),
+    /// The flusher's next work.
+    Flusher,
+    /// I_SYNC of an inode to go.
+    InodeSync(InodeId),
+    /// The works that a task has handed to the flusher (`wb_completion`).
+    WbCompletion(TaskId),
+    /// A pause in balance_dirty_pages().
+    DirtyPause,
 }
 
 /// Scheduling data of a task.
@@ -782,6 +810,144 @@ pub enum Event {
     BioEnd(BioId),
     /// A timed sleep is over.
     Wake(TaskId),
+    /// The flusher's delayed work is due (`wb->dwork`).
+    Flusher,
+}
+
+/// State of the device's `struct bdi_writeback`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct WbState {
+    /// The work is queued: the flusher runs as soon as it can.
+    pub queued: bool,
+    /// WB_writeback_running.
+    pub running: bool,
+    /// WB_has_dirty_io: b_dirty, b_io or b_more_io holds an inode.
+    pub has_dirty_io: bool,
+    /// WB_start_all: everything is to be written.
+    pub start_all: bool,
+    /// `start_all_reason`, the number of an `enum wb_reason`.
+    pub start_all_reason: u8,
+    /// `dirty_exceeded`: over both limits; every task checks after 8 pages.
+    pub dirty_exceeded: bool,
+    /// BDI_CAP_STRICTLIMIT.
+    pub strictlimit: bool,
+    /// When the delayed work is due, ns and order of its event; 0 for never.
+    pub timer: (u64, u64),
+    /// `last_old_flush`, jiffies.
+    pub last_old_flush: u64,
+    /// Works queued so far.
+    pub works: u64,
+}
+
+/// Its measured rates, in pages per second and jiffies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WbRates {
+    /// `bw_time_stamp`: of the last update.
+    pub bw_time_stamp: u64,
+    /// `dirtied_stamp`: WB_DIRTIED then.
+    pub dirtied_stamp: u64,
+    /// `written_stamp`: WB_WRITTEN then.
+    pub written_stamp: u64,
+    /// `write_bandwidth`.
+    pub write_bandwidth: u64,
+    /// `avg_write_bandwidth`: the same, smoothed once more.
+    pub avg_write_bandwidth: u64,
+    /// `dirty_ratelimit`: what one dirtier may do.
+    pub dirty_ratelimit: u64,
+    /// `balanced_dirty_ratelimit`: where that is heading.
+    pub balanced_dirty_ratelimit: u64,
+}
+
+/// INIT_BW: 100 MiB/s in pages.
+const INIT_BW: u64 = 100 << (20 - 12);
+
+impl Default for WbRates {
+    fn default() -> Self {
+        WbRates {
+            bw_time_stamp: 0,
+            dirtied_stamp: 0,
+            written_stamp: 0,
+            write_bandwidth: INIT_BW,
+            avg_write_bandwidth: INIT_BW,
+            dirty_ratelimit: INIT_BW,
+            balanced_dirty_ratelimit: INIT_BW,
+        }
+    }
+}
+
+/// A count that one CPU keeps in batches (`struct percpu_counter`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PercpuCounter {
+    /// What a cheap read sees.
+    pub count: u64,
+    /// What the CPU has not handed in.
+    pub local: i32,
+}
+
+impl PercpuCounter {
+    /// `percpu_counter_add_batch()`.
+    pub fn add(&mut self, amount: i32, batch: i32) {
+        self.local += amount;
+        if self.local.abs() >= batch {
+            self.count = self.count.saturating_add_signed(i64::from(self.local));
+            self.local = 0;
+        }
+    }
+
+    /// `percpu_counter_sum()`.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.count.saturating_add_signed(i64::from(self.local))
+    }
+
+    /// Takes the value `sum`, nothing of it in the batch.
+    pub fn set(&mut self, sum: u64) {
+        *self = PercpuCounter { count: sum, local: 0 };
+    }
+}
+
+/// `global_wb_domain`, and the device's part in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct WbDomain {
+    /// `dirty_limit`, pages: follows the threshold up at once, down slowly.
+    pub dirty_limit: u64,
+    /// When it last did, jiffies.
+    pub dirty_limit_tstamp: u64,
+    /// `period_time`, jiffies: when the completions are next halved; 0 for never.
+    pub period_time: u64,
+    /// `completions.period`.
+    pub period: u32,
+    /// Period that `wb_completions` is of.
+    pub wb_period: u32,
+    /// `completions.events`: pages written by all devices.
+    pub completions: PercpuCounter,
+    /// `wb->completions`: those of this one.
+    pub wb_completions: PercpuCounter,
+}
+
+/// `struct wb_writeback_work`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct WbWork {
+    /// Pages to write; counts down.
+    pub nr_pages: i64,
+    /// Of the mounted file system only (`sb`).
+    pub sb: bool,
+    /// WB_SYNC_ALL.
+    pub sync_all: bool,
+    /// Tag first what is dirty now.
+    pub tagged_writepages: bool,
+    /// Old data.
+    pub for_kupdate: bool,
+    /// Until the background threshold.
+    pub for_background: bool,
+    /// Of sync(2).
+    pub for_sync: bool,
+    /// Go on where the last such work stopped.
+    pub range_cyclic: bool,
+    /// Number of an `enum wb_reason`.
+    pub reason: u8,
+    /// Who waits for it (`done`).
+    pub waiter: TaskId,
 }
 
 /// An entry of the extent status tree.
@@ -837,6 +1003,8 @@ pub struct SuperInfo {
     pub read_only: bool,
     /// SB_I_STABLE_WRITES: a page under writeback is left alone.
     pub stable_writes: bool,
+    /// `s_umount` is held for an unmount.
+    pub umount: bool,
     /// EXT4_FLAGS_SHUTDOWN.
     pub shutdown: bool,
     /// `s_writers.frozen`: 0, or how far a freeze has come.
@@ -973,6 +1141,24 @@ pub enum Counter {
     FailSlab,
     /// Copies of a segment from user memory that are yet to fail (fail_usercopy).
     FailUsercopy,
+    /// NR_FILE_DIRTY as read: without what the CPU has not handed in.
+    FileDirtyApprox,
+    /// NR_WRITEBACK as read.
+    WritebackApprox,
+    /// When the CPU last handed these in, ns.
+    VmstatClock,
+    /// WB_RECLAIMABLE as read.
+    WbReclaimableApprox,
+    /// WB_WRITEBACK as read.
+    WbWritebackApprox,
+    /// `dirty_throttle_leaks`: pages dirtied by tasks that have exited.
+    DirtyThrottleLeaks,
+    /// vm.dirty_expire_centisecs.
+    DirtyExpire,
+    /// vm.dirty_writeback_centisecs.
+    DirtyWriteback,
+    /// vm.laptop_mode.
+    LaptopMode,
     /// Number of these.
     Count,
 }

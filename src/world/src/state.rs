@@ -217,6 +217,12 @@ world! {
         io_ends / io_end_mut: IoEnd [IoEndId];
         /// Writeback words of inodes' mappings.
         wbs / wb_mut: MappingWb [InodeId];
+        /// The device's flusher, slot 0.
+        flushers / flusher_mut: WbState [WordId];
+        /// Its rates, slot 0.
+        wb_rates / wb_rates_mut: WbRates [WordId];
+        /// The dirty domain, slot 0.
+        wb_domains / wb_domain_mut: WbDomain [WordId];
         /// Readahead of open files.
         ras / ra_mut: RaState [FileId];
         /// Block groups.
@@ -259,8 +265,12 @@ world! {
         completed_io / completed_io_set: u64 => IoEndId;
         /// What happens by itself: time in ns and order.
         events / event_set: (u64, u64) => Event;
-        /// Dirty inodes in order of dirtying.
-        dirty_inodes / dirty_inode_set: u64 => InodeId;
+        /// The flusher's lists: which, and place in it.
+        io_lists / io_list_set: (WbList, u64) => InodeId;
+        /// Works for the flusher (`wb->work_list`), in order.
+        wb_works / wb_work_set: u64 => WbWork;
+        /// Works that a task waits for, and how many are not done.
+        wb_waits / wb_wait_set: TaskId => u32;
         /// Buffers of a transaction in the order first dirtied.
         journal / journal_set: (u32, u64) => BhId;
         /// What the log holds of buffers that the running transaction changes.

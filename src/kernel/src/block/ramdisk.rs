@@ -18,7 +18,7 @@ use world::{
 use crate::fs::buffer;
 use crate::fs::ext4::page_io;
 use crate::point;
-use crate::site::{BIO_END, IDLE};
+use crate::site::{BIO_END, DWORK_TIMER, IDLE};
 use crate::trace::Graph as _;
 
 /// Who is told when a request completes.
@@ -33,6 +33,8 @@ pub enum Completion {
     ReadPages = 3,
     /// A task that waits on the bio itself.
     Waiter = 4,
+    /// Buffers of a page under writeback (`end_buffer_async_write`).
+    AsyncBuffers = 5,
 }
 
 /// rwbs: readahead.
@@ -66,7 +68,9 @@ fn rwbs_word(bio: &Bio) -> u64 {
 /// `submit_bio()`, block/blk-core.c.
 pub fn submit_bio(w: &mut World, request: Request<'_>) -> BioId {
     let len = request.vecs.iter().map(|vec| vec.len).sum::<u32>();
-    let error = if should_fail(w, &request, u64::from(len)) { Errno::EIO as u16 } else { 0 };
+    // bio_check_eod(): a damaged map may point past the end.
+    let past_end = request.offset_bytes + u64::from(len) > w.device.len() as u64 * PAGE_SIZE;
+    let error = if should_fail(w, &request, u64::from(len)) || past_end { Errno::EIO as u16 } else { 0 };
     let bio = Bio {
         used: true,
         write: request.write,
@@ -198,6 +202,7 @@ fn complete(w: &mut World, id: BioId, vecs: &[BioVec]) {
     match bio.completion {
         c if c == Completion::Buffers as u8 => buffer::end_buffers(w, &bio, vecs),
         c if c == Completion::Pages as u8 => page_io::ext4_end_bio(w, &bio, vecs),
+        c if c == Completion::AsyncBuffers as u8 => buffer::end_buffers_async_write(w, &bio, vecs),
         c if c == Completion::ReadPages as u8 => crate::mm::filemap::end_read_pages(w, &bio, vecs),
         _ => {
             if bio.error != 0 {
@@ -217,6 +222,10 @@ pub fn irq(w: &mut World, event: Event) -> u16 {
         Event::BioEnd(id) => {
             bio_endio(w, id);
             BIO_END.id
+        }
+        Event::Flusher => {
+            crate::mm::backing_dev::timer_expired(w);
+            DWORK_TIMER.id
         }
         Event::Wake(_) | Event::None => IDLE.id,
     }

@@ -9,11 +9,11 @@ use world::{
     BhFlags, BhId, Bio, BioVec, BufferHead, Errno, InodeId, InodeState, PAGE_SIZE, PageFlags, PageId, WaitOn, World,
 };
 
-use crate::block::ramdisk::{Completion, REQ_META, Request, submit_bio};
+use crate::block::ramdisk::{Completion, REQ_META, REQ_SYNC, Request, submit_bio};
 use crate::fs::fs_writeback::mark_inode_dirty_state;
 use crate::mm::filemap;
-use crate::mm::page_writeback::account_page_dirtied;
-use crate::mm::writeback::mapping_set_error;
+use crate::mm::page_writeback::{account_page_dirtied, end_page_writeback, set_page_writeback};
+use crate::mm::writeback::{SyncMode, WritebackControl, mapping_set_error, redirty_page_for_writepage};
 use crate::point;
 use crate::trace::Graph as _;
 
@@ -163,24 +163,20 @@ pub fn submit_bh_read(w: &mut World, bh: BhId, rwbs: u8) {
 
 /// Submits a write of one dirty buffer (`submit_bh`); dirty is cleared first.
 pub fn submit_bh_write(w: &mut World, bh: BhId, rwbs: u8) {
-    let head = *w.bhs.at(bh);
     let flags = &mut w.bh_mut(bh).flags;
     flags.remove(BhFlags::DIRTY | BhFlags::WRITE_EIO);
     flags.insert(BhFlags::LOCK);
+    submit_bh(w, bh, Completion::Buffers, rwbs);
+}
+
+/// A request for one locked buffer.
+fn submit_bh(w: &mut World, bh: BhId, completion: Completion, rwbs: u8) {
+    let head = *w.bhs.at(bh);
     let vec = BioVec { page: head.page, offset: u32::from(head.offset), len: u32::from(head.size), content: None };
     let inode = w.pages.at(head.page).mapping;
+    let offset_bytes = head.blocknr * u64::from(head.size);
     w.graph("submit_bh {");
-    submit_bio(
-        w,
-        Request {
-            write: true,
-            offset_bytes: head.blocknr * u64::from(head.size),
-            vecs: &[vec],
-            completion: Completion::Buffers,
-            rwbs,
-            inode,
-        },
-    );
+    submit_bio(w, Request { write: true, offset_bytes, vecs: &[vec], completion, rwbs, inode });
     w.graph("}");
 }
 
@@ -216,6 +212,74 @@ pub fn mark_buffer_write_io_error(w: &mut World, bh: BhId) {
     let mapping = w.pages.at(w.bhs.at(bh).page).mapping;
     if mapping.is_some() {
         mapping_set_error(w, mapping, Errno::EIO);
+    }
+}
+
+/// `block_write_full_page()`, fs/buffer.c:2966, and `__block_write_full_page()`:
+/// the mapped dirty buffers of a locked page go out, each by itself; the page
+/// is unlocked. What the journal holds back (JBDDIRTY) is not dirty here.
+pub async fn block_write_full_page(kt: &Kthread, page: PageId, wbc: &mut WritebackControl) {
+    let bhs: Vec<BhId> = kt.with(|w| {
+        if w.pages.at(page).nr_bhs == 0 {
+            create_empty_buffers(w, page);
+        }
+        w.page_bhs(page).collect()
+    });
+    for &bh in &bhs {
+        if !kt.with(|w| w.bhs.at(bh).flags.contains(BhFlags::MAPPED)) {
+            continue;
+        }
+        if kt.with(|w| w.bhs.at(bh).flags.contains(BhFlags::LOCK)) {
+            if wbc.sync_mode == SyncMode::None {
+                kt.with(|w| redirty_page_for_writepage(w, wbc, page));
+                continue;
+            }
+            wait_on_buffer(kt, bh).await;
+        }
+        kt.with(|w| {
+            if w.bhs.at(bh).flags.contains(BhFlags::DIRTY) {
+                let flags = &mut w.bh_mut(bh).flags;
+                flags.remove(BhFlags::DIRTY | BhFlags::WRITE_EIO);
+                flags.insert(BhFlags::LOCK | BhFlags::ASYNC_WRITE);
+            }
+        });
+    }
+    kt.with(|w| {
+        w.graph("block_write_full_page { __block_write_full_page {");
+        set_page_writeback(w, page, false);
+        let sent: Vec<BhId> =
+            bhs.iter().copied().filter(|&bh| w.bhs.at(bh).flags.contains(BhFlags::ASYNC_WRITE)).collect();
+        let rwbs = if wbc.sync_mode == SyncMode::All { REQ_SYNC } else { 0 };
+        for &bh in &sent {
+            submit_bh(w, bh, Completion::AsyncBuffers, rwbs);
+        }
+        filemap::unlock_page(w, page);
+        if sent.is_empty() {
+            end_page_writeback(w, page);
+        }
+        w.graph("} }");
+    });
+}
+
+/// `end_buffer_async_write()`, fs/buffer.c:351: with the last buffer of the
+/// page, the page leaves writeback.
+pub fn end_buffers_async_write(w: &mut World, bio: &Bio, vecs: &[BioVec]) {
+    for vec in vecs {
+        let bhs: Vec<BhId> = w.page_bhs(vec.page).collect();
+        let Some(&done) = bhs.iter().find(|&&bh| u32::from(w.bhs.at(bh).offset) == vec.offset) else { continue };
+        let flags = &mut w.bh_mut(done).flags;
+        flags.remove(BhFlags::LOCK | BhFlags::ASYNC_WRITE);
+        if bio.error == 0 {
+            flags.insert(BhFlags::UPTODATE);
+        } else {
+            flags.remove(BhFlags::UPTODATE);
+            w.page_mut(vec.page).flags.insert(PageFlags::ERROR);
+            mark_buffer_write_io_error(w, done);
+        }
+        wake_all(w, WaitOn::Buffer(done));
+        if !bhs.iter().any(|&bh| w.bhs.at(bh).flags.contains(BhFlags::ASYNC_WRITE)) {
+            end_page_writeback(w, vec.page);
+        }
     }
 }
 

@@ -12,4 +12,3 @@ pub mod read_write;
 pub mod splice;
 pub mod super_;
 pub mod sync;
-pub mod writeback_inodes;

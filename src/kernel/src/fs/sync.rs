@@ -1,14 +1,13 @@
 //! Making writes durable. Mirrors fs/sync.c.
 
 use sched::Kthread;
-use world::{Errno, FileId, InodeState};
+use world::{Errno, FileId, InodeId, InodeState};
 
 use crate::fs::ext4::file::{Iocb, Kiocb};
 use crate::fs::ext4::fsync::ext4_sync_file;
 use crate::fs::ext4::super_::{ext4_sync_fs, sync_blockdev};
-use crate::fs::fs_writeback::mark_inode_dirty;
-use crate::fs::writeback_inodes::sync_inodes_sb;
-use crate::mm::writeback::LLONG_MAX;
+use crate::fs::fs_writeback::{Reason, mark_inode_dirty, sync_inodes_sb, wakeup_flusher_threads, writeback_inodes_sb};
+use crate::mm::writeback::{LLONG_MAX, filemap_flush};
 use crate::trace::call;
 use crate::{probe, site};
 
@@ -58,37 +57,56 @@ pub async fn generic_write_sync(kt: &Kthread, iocb: &Kiocb, count: u64) -> Resul
     Ok(count)
 }
 
-/// `sync_filesystem()`, fs/sync.c:29: all dirty inodes in the order they became
-/// dirty, the journal, then the device's own dirty buffers. For umount too.
-///
-/// Not modelled: the first round that only starts the writes, as a device here
-/// takes any number at once.
+/// `sync_filesystem()`, fs/sync.c:29, as umount and a freeze do it: once only
+/// to start the writes, once to wait for them.
 ///
 /// # Errors
-/// The first error; everything is tried.
+/// The first error of the second round; everything is tried.
 pub async fn sync_filesystem(kt: &Kthread) -> Result<(), Errno> {
     call!(
         kt,
-        &site::KSYS_SYNC,
+        &site::SYNC_FILESYSTEM,
         &[],
         Box::pin(async {
             if !kt.with(|w| w.sb().mounted && !w.sb().read_only) {
                 return Ok(());
             }
-            let inodes = sync_inodes_sb(kt).await;
-            probe!(kt, KS_INODES).await;
-            let fs = ext4_sync_fs(kt).await;
-            probe!(kt, KS_FS).await;
+            writeback_inodes_sb(kt, Reason::Sync).await;
+            // Its errors show in the second round.
+            let _ = ext4_sync_fs(kt, false).await;
+            let _ = filemap_flush(kt, InodeId::BDEV).await;
+            probe!(kt, SFS_STARTED).await;
+            sync_inodes_sb(kt).await;
+            let fs = ext4_sync_fs(kt, true).await;
             let device = sync_blockdev(kt).await;
-            kt.with(crate::fs::writeback_inodes::bdev_is_clean);
-            probe!(kt, KS_BDEV).await;
-            inodes.and(fs).and(device)
+            probe!(kt, SFS_DONE).await;
+            fs.and(device)
         }),
     )
     .await
 }
 
-/// `ksys_sync()`, fs/sync.c:111: sync(2), which tells of no error.
+/// `ksys_sync()`, fs/sync.c:111: sync(2), which tells of no error. The flusher
+/// is told to write everything; then the dirty inodes of each file system, its
+/// journal, and the block devices.
 pub async fn ksys_sync(kt: &Kthread) {
-    let _ = sync_filesystem(kt).await;
+    call!(
+        kt,
+        &site::KSYS_SYNC,
+        &[],
+        Box::pin(async {
+            kt.with(|w| wakeup_flusher_threads(w, Reason::Sync));
+            probe!(kt, KS_WAKE).await;
+            if kt.with(|w| w.sb().mounted && !w.sb().read_only) {
+                sync_inodes_sb(kt).await;
+                probe!(kt, KS_INODES).await;
+                let _ = ext4_sync_fs(kt, false).await;
+                let _ = ext4_sync_fs(kt, true).await;
+                probe!(kt, KS_FS).await;
+            }
+            let _ = sync_blockdev(kt).await;
+            probe!(kt, KS_BDEV).await;
+        }),
+    )
+    .await;
 }

@@ -131,32 +131,6 @@ pub async fn wait_on_page_writeback(kt: &Kthread, page: PageId) {
     }
 }
 
-/// `set_page_writeback()`: mm/page-writeback.c:2788.
-pub fn set_page_writeback(w: &mut World, page: PageId, keep_write: bool) {
-    w.graph("__test_set_page_writeback");
-    let flags = &mut w.page_mut(page).flags;
-    flags.insert(PageFlags::WRITEBACK | PageFlags::TAG_WRITEBACK);
-    if !flags.contains(PageFlags::DIRTY) {
-        flags.remove(PageFlags::TAG_DIRTY);
-    }
-    if !keep_write {
-        flags.remove(PageFlags::TAG_TOWRITE);
-    }
-    *w.counter_mut(Counter::Writeback) += 1;
-    *w.counter_mut(Counter::WbWriteback) += 1;
-}
-
-/// `end_page_writeback()`, mm/filemap.c:1477.
-pub fn end_page_writeback(w: &mut World, page: PageId) {
-    w.graph("end_page_writeback { test_clear_page_writeback }");
-    w.page_mut(page).flags.remove(PageFlags::WRITEBACK | PageFlags::TAG_WRITEBACK);
-    *w.counter_mut(Counter::Writeback) -= 1;
-    *w.counter_mut(Counter::WbWriteback) -= 1;
-    *w.counter_mut(Counter::Written) += 1;
-    *w.counter_mut(Counter::WbWritten) += 1;
-    wake_all(w, WaitOn::PageWriteback(page));
-}
-
 /// `mpage_end_io()`: whole pages were read; each becomes uptodate and unlocked.
 pub fn end_read_pages(w: &mut World, bio: &Bio, vecs: &[BioVec]) {
     w.graph("mpage_end_io { __read_end_io {");

@@ -1,5 +1,6 @@
 //! Memory: page cache, dirty accounting, user address spaces.
 
+pub mod backing_dev;
 pub mod filemap;
 pub mod filemap_read;
 pub mod memory;

@@ -25,6 +25,7 @@ pub(crate) fn world(block_bits: u8, latency_ns: u64) -> World {
         *w.locks_mut(inode) = world::InodeLocks::default();
         *w.times_mut(inode) = world::InodeTimes::default();
     }
+    w.device.reserve_slots(4096);
     let sb = w.sb_mut();
     sb.mounted = true;
     sb.block_bits = block_bits;
@@ -63,6 +64,7 @@ pub(crate) fn run<T: 'static, F: Future<Output = T> + 'static>(
     machine.spawn("A", 1, 10, |kt| async move {
         *slot.borrow_mut() = Some(body(kt).await);
     });
+    crate::start_kernel_threads(&machine);
     let mut pause = Pause::Budget;
     for _ in 0..1000 {
         pause = machine.run(1000, irq);

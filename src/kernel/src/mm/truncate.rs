@@ -8,10 +8,11 @@ use world::{BhFlags, InodeId, PAGE_SIZE, PageFlags, PageId, Pte, World};
 
 use crate::fs::buffer::{block_size, drop_buffers};
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
-use crate::fs::ext4::page_io::wait_on_page_writeback;
 use crate::fs::jbd2::transaction::jbd2_journal_forget;
 use crate::fs::splice::FIRST_PIPE;
-use crate::mm::filemap::{delete_from_page_cache, get_page, lock_page, put_page, trylock_page, unlock_page};
+use crate::mm::filemap::{
+    delete_from_page_cache, get_page, lock_page, put_page, trylock_page, unlock_page, wait_on_page_writeback,
+};
 use crate::mm::memory::buffer_address;
 use crate::mm::page_writeback::{account_page_cleaned, ino_of};
 use crate::mm::writeback::{page_mkclean, set_page_dirty_buffers};
@@ -334,7 +335,6 @@ pub async fn invalidate_inode_pages2_range(kt: &Kthread, inode: InodeId, from: u
         kt.with(|w| get_page(w, page));
         lock_page(kt, page).await;
         if kt.with(|w| w.pages.at(page).mapping == inode) {
-            kt.graph("wait_on_page_writeback");
             wait_on_page_writeback(kt, page).await;
             kt.with(|w| {
                 let index = w.pages.at(page).index;

@@ -15,11 +15,10 @@ use std::pin::Pin;
 use sched::Kthread;
 use world::{BhFlags, Errno, FileId, InodeId, InodeState, PAGE_SIZE, PageFlags, PageId, Pte, World};
 
-use crate::fs::buffer::set_page_dirty_nobuffers;
+use crate::fs::buffer::{block_write_full_page, set_page_dirty_nobuffers};
 use crate::fs::ext4::inode::writepages::ext4_writepages;
-use crate::fs::ext4::page_io;
 use crate::fs::fs_writeback::mark_inode_dirty_state;
-use crate::mm::filemap::{lock_page, unlock_page};
+use crate::mm::filemap::{lock_page, unlock_page, wait_on_page_writeback};
 use crate::mm::page_writeback::account_page_cleaned;
 use crate::trace::Graph as _;
 use crate::trace::call;
@@ -200,7 +199,7 @@ pub async fn wait_for_stable_page(kt: &Kthread, page: PageId) {
         &[u64::from(page.0)],
         Box::pin(async {
             probe!(kt, WSP_WAIT).await;
-            page_io::wait_on_page_writeback(kt, page).await;
+            wait_on_page_writeback(kt, page).await;
         }),
     )
     .await;
@@ -241,7 +240,11 @@ pub fn do_writepages<'a>(kt: &'a Kthread, inode: InodeId, wbc: &'a mut Writeback
             return Ok(());
         }
         kt.graph("do_writepages {");
-        let written = ext4_writepages(kt, inode, wbc).await;
+        let written = if inode == InodeId::BDEV {
+            generic_writepages(kt, inode, wbc).await
+        } else {
+            ext4_writepages(kt, inode, wbc).await
+        };
         kt.graph("}");
         written
     })
@@ -295,9 +298,8 @@ pub async fn filemap_fdatawait_range_keep_errors(kt: &Kthread, inode: InodeId, s
         Box::pin(async {
             kt.graph("pagevec_lookup_range_tag { find_get_pages_range_tag }");
             while let Some(page) = found(index) {
-                kt.graph("wait_on_page_writeback");
                 probe!(kt, FWR_WAIT, page = page).await;
-                page_io::wait_on_page_writeback(kt, page).await;
+                wait_on_page_writeback(kt, page).await;
                 index = kt.with(|w| {
                     w.page_mut(page).flags.remove(PageFlags::ERROR);
                     w.pages.at(page).index
@@ -419,7 +421,8 @@ pub fn file_check_and_advance_wb_err(w: &mut World, file: FileId) -> Result<(), 
 }
 
 /// `write_cache_pages()`, mm/page-writeback.c:2190, with ext4's `writepage`
-/// (`generic_writepages()`): journal mode, and ordered data of a commit.
+/// (`generic_writepages()`): journal mode, and ordered data of a commit; and with
+/// the block device's.
 ///
 /// # Errors
 /// The first error of a page; integrity writeback still visits all.
@@ -438,6 +441,7 @@ pub async fn generic_writepages(kt: &Kthread, inode: InodeId, wbc: &mut Writebac
                 kt.with(|w| tag_pages_for_writeback(w, inode, index, end));
             }
             let (mut ret, mut done_index, mut done) = (Ok(()), index, false);
+            kt.graph("pagevec_lookup_range_tag { find_get_pages_range_tag }");
             while let Some(page) = kt.with(|w| find_tagged(w, inode, index, end, wbc.tag())) {
                 done_index = kt.with(|w| w.pages.at(page).index);
                 probe!(kt, WCP_LOCK, nr_to_write = wbc.nr_to_write, page = page).await;
@@ -461,6 +465,9 @@ pub async fn generic_writepages(kt: &Kthread, inode: InodeId, wbc: &mut Writebac
                     break;
                 }
                 index = done_index + 1;
+            }
+            if !done {
+                kt.graph("pagevec_lookup_range_tag { find_get_pages_range_tag }");
             }
             if wbc.range_cyclic && !done {
                 done_index = 0;
@@ -491,7 +498,7 @@ async fn write_one(
     }
     if head.flags.contains(PageFlags::WRITEBACK) {
         probe!(kt, WCP_WAIT).await;
-        page_io::wait_on_page_writeback(kt, page).await;
+        wait_on_page_writeback(kt, page).await;
     }
     let dirty = kt.with(|w| {
         let dirty = clear_page_dirty_for_io(w, page);
@@ -517,5 +524,9 @@ async fn write_one(
         return None;
     }
     probe!(kt, WCP_WRITE).await;
+    if inode == InodeId::BDEV {
+        block_write_full_page(kt, page, wbc).await; // blkdev_writepage()
+        return Some(Ok(()));
+    }
     Some(crate::fs::ext4::inode::writepages::ext4_writepage(kt, inode, page, wbc).await)
 }

@@ -6,6 +6,7 @@ sites! {
     // ---- time passes, and what the workload does ----
     fn IDLE = "cpu_idle" "kernel/sched/idle.c":239 Entry () {
         BIO_END :239 Statement/Writeback "a request completes";
+        DWORK_TIMER :239 Statement/Writeback "the flusher's delayed work is due";
     }
     fn USER = "user" "user space":0 Entry (op: Count) {
         OP_BEGIN :0 Iteration "the program makes its next call";
@@ -144,11 +145,29 @@ sites! {
     fn BALANCE_DIRTY_PAGES_RATELIMITED = "balance_dirty_pages_ratelimited" "mm/page-writeback.c":1899 Balance traced 0 -> Void (nr_dirtied: Count, ratelimit: Count) {
         BDR_LIMIT :1915 Statement "ratelimit = current->nr_dirtied_pause; if (wb->dirty_exceeded) ratelimit = min(ratelimit, 8)";
         BDR_CPU :1927 Statement "if (nr_dirtied >= ratelimit) bdp_ratelimits = 0; else if (bdp_ratelimits >= ratelimit_pages) ratelimit = 0";
+        BDR_LEAK :1939 Statement "what tasks that have exited left is added to current->nr_dirtied";
         BDR_CALL :1947 Statement "if (current->nr_dirtied >= ratelimit) balance_dirty_pages(wb, nr_dirtied)";
     }
-    fn BALANCE_DIRTY_PAGES = "balance_dirty_pages" "mm/page-writeback.c":1577 Balance traced 0 -> Void (pages_dirtied: Count, nr_dirty: Count, thresh: Count, bg_thresh: Count, intv: Count) {
-        BDP_LIMITS :1610 Statement "domain_dirty_limits(): thresh, bg_thresh";
+    fn BALANCE_DIRTY_PAGES = "balance_dirty_pages" "mm/page-writeback.c":1577 Balance traced 0 -> Void (pages_dirtied: Count, nr_dirty: Count, thresh: Count, bg_thresh: Count, intv: Count, pos_ratio: Count, task_ratelimit: Count, pause: Status) {
+        BDP_LIMITS :1610 Phase "domain_dirty_limits(): thresh, bg_thresh";
         BDP_FREERUN :1662 Statement "if (dirty <= (thresh + bg_thresh) / 2): no pause, next check after intv pages";
+        BDP_KICK :1680 Statement "if (!writeback_in_progress(wb)) wb_start_background_writeback(wb)";
+        BDP_POS :1706 Statement "dirty_exceeded; wb_position_ratio(gdtc)";
+        BDP_BANDWIDTH :1744 Statement "200 ms since the last time: __wb_update_bandwidth()";
+        BDP_RATE :1751 Statement "task_ratelimit = dirty_ratelimit * pos_ratio; max_pause, min_pause";
+        BDP_ZERO :1757 Statement "if (task_ratelimit == 0) period = pause = max_pause";
+        BDP_RESET :1786 Statement "if (pause < -HZ) dirty_paused_when = now, nr_dirtied = 0";
+        BDP_PERIOD :1789 Statement "pause < min_pause: dirty_paused_when += period, nr_dirtied = 0";
+        BDP_TINY :1792 Statement "pause < min_pause: nr_dirtied_pause += pages_dirtied if it was reached";
+        BDP_CLAMP :1796 Statement "if (pause > max_pause) pause = max_pause";
+        BDP_SLEEP :1815 Phase "__set_current_state(TASK_KILLABLE); io_schedule_timeout(pause)";
+        BDP_WOKEN :1819 Statement "dirty_paused_when = now + pause; nr_dirtied = 0; if (task_ratelimit) break";
+        BDP_SMALL :1840 Statement "if (wb_dirty <= wb_stat_error()) break";
+        BDP_KILLED :1843 Statement "if (fatal_signal_pending(current)) break";
+        BDP_CLEAR :1847 Statement "if (!dirty_exceeded && wb->dirty_exceeded) wb->dirty_exceeded = 0";
+        BDP_RUNNING :1850 Statement "if (writeback_in_progress(wb)) return";
+        BDP_LAPTOP :1861 Statement "if (laptop_mode) return";
+        BDP_BACKGROUND :1864 Statement "if (nr_reclaimable > bg_thresh) wb_start_background_writeback(wb)";
     }
 
     // ---- fs/ext4/inode.c, delayed allocation ----
@@ -363,15 +382,57 @@ sites! {
         ESF_BARRIER :176 Statement "if (needs_barrier) blkdev_issue_flush(bdev)";
         ESF_WBERR :182 Statement "file_check_and_advance_wb_err(file)";
     }
+    fn SYNC_FILESYSTEM = "sync_filesystem" "fs/sync.c":29 Writeback (ret: Status) {
+        SFS_STARTED :59 Statement "__sync_filesystem(sb, 0): writes are started, none is waited for";
+        SFS_DONE :62 Statement "__sync_filesystem(sb, 1): the same, and all is waited for";
+    }
     fn KSYS_SYNC = "ksys_sync" "fs/sync.c":111 Writeback () {
+        KS_WAKE :115 Statement "wakeup_flusher_threads(WB_REASON_SYNC)";
         KS_INODES :116 Statement "sync_inodes_sb(): every dirty inode's pages";
         KS_FS :118 Statement "sync_fs(wait): commit the journal";
         KS_BDEV :119 Statement "write the block device's own dirty buffers";
     }
+
+    // ---- fs/fs-writeback.c, the flusher ----
     fn WRITEBACK_SINGLE_INODE = "__writeback_single_inode" "fs/fs-writeback.c":1459 Writeback (ino: Count, ret: Status) {
         WSI_PAGES :1470 Statement "ret = do_writepages(mapping, wbc)";
-        WSI_WAIT :1480 Statement "filemap_fdatawait(mapping)";
         WSI_CLEAR :1505 Statement "i_state &= ~I_DIRTY, unless pages are still tagged";
+    }
+    fn WRITEBACK_SB_INODES = "writeback_sb_inodes" "fs/fs-writeback.c":1640 Writeback (ino: Count, write_chunk: Status, wrote: Count, total_wrote: Count) {
+        WSB_OTHER :1670 Statement "another file system's inode: redirty_tail(inode, wb)";
+        WSB_FREEING :1689 Statement "if (inode->i_state & (I_NEW | I_FREEING | I_WILL_FREE)) redirty_tail(inode, wb)";
+        WSB_BUSY :1704 Statement "if (inode->i_state & I_SYNC) requeue_io(inode, wb)";
+        WSB_WAITED :1717 Statement "inode_sleep_on_writeback(inode)";
+        WSB_CHUNK :1725 Phase "inode->i_state |= I_SYNC; write_chunk = writeback_chunk_size(wb, work)";
+        WSB_REQUEUE :1762 Statement "requeue_inode(inode, wb, &wbc); inode_sync_complete(inode)";
+    }
+    fn WB_WRITEBACK = "wb_writeback" "fs/fs-writeback.c":1856 Writeback (nr_pages: Status, progress: Count) {
+        WBW_LOOP :1872 Iteration "if (work->nr_pages <= 0) break";
+        WBW_YIELD :1881 Statement "background and old data give way to works that wait";
+        WBW_UNDER :1889 Statement "if (work->for_background && !wb_over_bg_thresh(wb)) break";
+        WBW_QUEUE :1906 Statement "if (list_empty(&wb->b_io)) queue_io(wb, work, dirtied_before)";
+        WBW_PROGRESS :1923 Statement "if (progress) continue";
+        WBW_WAITED :1940 Statement "inode_sleep_on_writeback(inode)";
+    }
+    fn WB_DO_WRITEBACK = "wb_do_writeback" "fs/fs-writeback.c":2045 Writeback (nr_pages: Status, reason: Count, wrote: Count, over: Bool) {
+        WDW_WORK :2051 Phase "work = get_next_work_item(wb)";
+        WDW_FINISH :2054 Statement "finish_writeback_work(wb, work)";
+        WDW_START_ALL :2060 Phase "wrote += wb_check_start_all(wb)";
+        WDW_OLD_DATA :2065 Phase "wrote += wb_check_old_data_flush(wb)";
+        WDW_BACKGROUND :2066 Phase "wrote += wb_check_background_flush(wb)";
+    }
+    fn WB_WORKFN = "wb_workfn" "fs/fs-writeback.c":2076 Writeback (pages_written: Count) {
+        WF_WRITTEN :2094 Statement "pages_written = wb_do_writeback(wb)";
+        WF_REARM :2111 Statement "if (wb_has_dirty_io(wb) && dirty_writeback_interval) wb_wakeup_delayed(wb)";
+    }
+    fn WRITEBACK_INODES_SB = "__writeback_inodes_sb_nr" "fs/fs-writeback.c":2444 Writeback (nr_pages: Count) {
+        WIS_QUEUED :2462 Statement "bdi_split_work_to_wbs(sb->s_bdi, &work, skip_if_busy)";
+        WIS_DONE :2463 Statement "wb_wait_for_completion(&done)";
+    }
+    fn SYNC_INODES_SB = "sync_inodes_sb" "fs/fs-writeback.c":2523 Writeback () {
+        SIS_QUEUED :2548 Statement "bdi_split_work_to_wbs(bdi, &work, false)";
+        SIS_WRITTEN :2549 Statement "wb_wait_for_completion(&done)";
+        SIS_WAITED :2552 Statement "wait_sb_inodes(sb)";
     }
 
     // ---- reading ----

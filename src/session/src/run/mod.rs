@@ -19,12 +19,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use kernel::block::ramdisk::{add_fault, clear_faults, irq};
+use kernel::flex_proportions::wb_domain_begin;
 use kernel::fs::ext4::ioctl::shutdown_now;
 use kernel::fs::jbd2::journal::journal_abort;
 use kernel::mm::memory::{buffer_address, madvise_dontneed};
 use kernel::mm::memory_failure::memory_failure;
-use kernel::mm::page_writeback::{IN_BYTES, domain_dirty_limits};
-use kernel::site;
+use kernel::mm::page_writeback::{page_writeback_init, vm_sysctl};
+use kernel::{site, start_kernel_threads};
 use sched::{Address, Machine, Pause, Place};
 use thiserror::Error;
 use world::{Counter, PAGE_SIZE, TaskId, TraceRecord, World};
@@ -40,6 +41,11 @@ pub const BOOT_SECONDS: u32 = 1_790_000_000;
 
 /// Share of memory that pages may take, after the kernel's own part, in percent.
 const DIRTYABLE_PERCENT: u64 = 84;
+
+/// Share of memory that the kernel knows when it first computes the limit, in
+/// thousandths: the golden machine's 512 MiB give a limit of 10535 pages, as
+/// its traces of dirty-throttle and background-writeback show.
+const EARLY_PERMILLE: u64 = 402;
 
 /// How to run.
 #[derive(Clone, Debug, Default)]
@@ -150,6 +156,7 @@ impl Run {
             let program = Program::new(task, scenario, Rc::clone(&shared), options.recording, options.trace);
             machine.spawn(&task.name, 1, 0, |kt| program.run(kt));
         }
+        start_kernel_threads(&machine);
         let mut run = Run {
             machine,
             shared,
@@ -384,16 +391,24 @@ fn boot(w: &mut World, scenario: &Scenario) {
     *w.counter_mut(Counter::FreePages) = pages;
     *w.counter_mut(Counter::BootTime) = u64::from(BOOT_SECONDS) * 1_000_000_000;
     *w.counter_mut(Counter::Random) = 0x9e37_79b9;
-    let word = |ratio: Option<u32>, bytes: Option<u32>, default: u64| match (bytes, ratio) {
-        (Some(bytes), _) => IN_BYTES | u64::from(bytes),
-        (None, Some(ratio)) => u64::from(ratio),
-        (None, None) => default,
-    };
-    *w.counter_mut(Counter::DirtyLimit) = word(scenario.vm.dirty_ratio, scenario.vm.dirty_bytes, 20);
-    *w.counter_mut(Counter::DirtyBackground) =
-        word(scenario.vm.dirty_background_ratio, scenario.vm.dirty_background_bytes, 10);
-    let (thresh, _) = domain_dirty_limits(w);
-    *w.counter_mut(Counter::RatelimitPages) = (thresh / 32).max(16);
+    page_writeback_init(w, u64::from(scenario.memory_mib) * 256 * EARLY_PERMILLE / 1000);
+    // The image came onto the device through it: all recent completions are its own.
+    let written = w.device.iter().count() as u64;
+    wb_domain_begin(w, written);
+    let vm = &scenario.vm;
+    let settings = [
+        ("dirty_ratio", vm.dirty_ratio),
+        ("dirty_bytes", vm.dirty_bytes),
+        ("dirty_background_ratio", vm.dirty_background_ratio),
+        ("dirty_background_bytes", vm.dirty_background_bytes),
+        ("dirty_expire_centisecs", vm.dirty_expire_centisecs),
+        ("dirty_writeback_centisecs", vm.dirty_writeback_centisecs),
+    ];
+    for (name, value) in settings {
+        if let Some(value) = value {
+            vm_sysctl(w, name, u64::from(value)).unwrap_or(()); // `Scenario::check` has looked at the ranges
+        }
+    }
     *w.counter_mut(Counter::DeviceLatency) = match scenario.device.kind {
         DeviceKind::Slow => u64::from(scenario.device.latency_ms) * 1_000_000,
         DeviceKind::Ram | DeviceKind::Pmem => 0,

@@ -20,6 +20,7 @@ use kernel::mm::filemap_read::ext4_file_read_iter;
 use kernel::mm::memory::{
     buffer_address, find_vma, madvise_dontneed, map_buffer, mmap_file, mprotect, msync, munmap, user_load, user_store,
 };
+use kernel::mm::page_writeback::vm_sysctl;
 use kernel::mm::readahead::force_page_cache_ra;
 use kernel::mm::swapfile::{swapoff, swapon};
 use kernel::probe;
@@ -809,23 +810,8 @@ fn inode_flags(text: &str) -> Result<u32, Errno> {
 
 /// Writes under /proc/sys/vm that the model knows.
 fn sysctl(kt: &Kthread, path: &str, value: &str) -> Ret {
-    use kernel::mm::page_writeback::{IN_BYTES, domain_dirty_limits};
-    use world::Counter;
-
     let number: u64 = value.trim().parse().map_err(|_| Errno::EINVAL)?;
-    let (counter, word) = match path.trim_start_matches("/proc/sys/").replace('.', "/").as_str() {
-        "vm/dirty_ratio" => (Counter::DirtyLimit, number),
-        "vm/dirty_bytes" => (Counter::DirtyLimit, IN_BYTES | number),
-        "vm/dirty_background_ratio" => (Counter::DirtyBackground, number),
-        "vm/dirty_background_bytes" => (Counter::DirtyBackground, IN_BYTES | number),
-        // Not modelled: the periodic flusher, see docs/omissions.md#writeback.
-        "vm/dirty_writeback_centisecs" | "vm/dirty_expire_centisecs" => return Ok(0),
-        _ => return Err(Errno::ENOSYS),
-    };
-    kt.with(|w| {
-        *w.counter_mut(counter) = word;
-        let (thresh, _) = domain_dirty_limits(w);
-        *w.counter_mut(Counter::RatelimitPages) = (thresh / 32).max(16);
-    });
-    Ok(0)
+    let name = path.trim_start_matches("/proc/sys/").replace('.', "/");
+    let name = name.strip_prefix("vm/").ok_or(Errno::ENOSYS)?;
+    kt.with(|w| vm_sysctl(w, name, number)).map(|()| 0)
 }

@@ -146,16 +146,12 @@ fn one(m: &Moment, change: &Raw, groups: &mut Groups) {
         Raw::cache(key, old) => cache(m, *key, *old, groups),
         Raw::es(key, old) => extents(m, *key, *old, groups),
         Raw::events((at, _), old) => event(m, *at, *old, change, groups),
-        Raw::dirty_inodes(seq, old) => {
-            let now = m.w.dirty_inodes.get(*seq);
-            let id = now.or(*old).unwrap_or_default();
-            let words = |there: bool| there.then(|| "listed".to_owned());
-            groups.add(
-                Key::Inode(id.0),
-                inode_name(m.w, id),
-                maybe("dirty list", words(old.is_some()), words(now.is_some())),
-            );
-        }
+        Raw::io_lists(..)
+        | Raw::wb_works(..)
+        | Raw::wb_waits(..)
+        | Raw::flushers(..)
+        | Raw::wb_rates(..)
+        | Raw::wb_domains(..) => flusher::flusher(m, change, groups),
         Raw::inode_hash(ino, old) => {
             let now = m.w.inode_hash.get(*ino);
             let id = now.or(*old).unwrap_or_default();
@@ -342,6 +338,8 @@ macro_rules! fields {
     (@show $value:expr, $show:expr) => { ($show)($value) };
 }
 
+mod flusher;
+
 fn seconds(ns: u64) -> String {
     format!("{}.{:03}", ns / 1_000_000_000, ns / 1_000_000 % 1000)
 }
@@ -391,7 +389,8 @@ fn inode(m: &Moment, change: &Raw, groups: &mut Groups) {
             let now = *w.syncs.at(*id);
             fields!(groups, Key::Inode(id.0), inode_name(w, *id), *old, now,
                 "i_sync_tid": sync_tid, "i_datasync_tid": datasync_tid, "dirtied_when": dirtied_when,
-                "place in dirty list": list_seq, "writeback_index": writeback_index);
+                "dirtied_time_when": dirtied_time_when, "place in its list": list_seq,
+                "writeback_index": writeback_index);
         }
         Raw::idata(id, old) => {
             let now = w.idata.at(*id);
@@ -764,7 +763,7 @@ fn space(m: &Moment, change: &Raw, groups: &mut Groups) {
 
 /// Counters by number: the kernel's names.
 fn counter_name(slot: u32) -> &'static str {
-    const NAMES: [(Counter, &str); 44] = [
+    const NAMES: [(Counter, &str); 53] = [
         (Counter::Clock, "clock"),
         (Counter::FilePages, "NR_FILE_PAGES"),
         (Counter::FileDirty, "NR_FILE_DIRTY"),
@@ -808,6 +807,15 @@ fn counter_name(slot: u32) -> &'static str {
         (Counter::FailPageAlloc, "page allocations to fail"),
         (Counter::FailSlab, "slab allocations to fail"),
         (Counter::FailUsercopy, "user copies to fail"),
+        (Counter::FileDirtyApprox, "NR_FILE_DIRTY as read"),
+        (Counter::WritebackApprox, "NR_WRITEBACK as read"),
+        (Counter::VmstatClock, "counts handed in at"),
+        (Counter::WbReclaimableApprox, "WB_RECLAIMABLE as read"),
+        (Counter::WbWritebackApprox, "WB_WRITEBACK as read"),
+        (Counter::DirtyThrottleLeaks, "dirty_throttle_leaks"),
+        (Counter::DirtyExpire, "vm.dirty_expire_centisecs"),
+        (Counter::DirtyWriteback, "vm.dirty_writeback_centisecs"),
+        (Counter::LaptopMode, "vm.laptop_mode"),
         (Counter::Count, "counter"),
     ];
     NAMES.iter().find(|(counter, _)| *counter as u32 == slot).map_or("counter", |(_, name)| name)
@@ -819,8 +827,14 @@ fn counter(m: &Moment, slot: u32, old: u64, groups: &mut Groups) {
         groups.add(Key::Clock, "clock", leaf("", seconds(old), seconds(now)));
         return;
     }
-    let orders =
-        [Counter::SleepSeq, Counter::EventSeq, Counter::DirtySeq, Counter::JournalSeq, Counter::CompletedIoSeq];
+    let orders = [
+        Counter::SleepSeq,
+        Counter::EventSeq,
+        Counter::DirtySeq,
+        Counter::JournalSeq,
+        Counter::CompletedIoSeq,
+        Counter::VmstatClock,
+    ];
     if orders.iter().any(|order| *order as u32 == slot) {
         groups.add(Key::Orders, "order", leaf(counter_name(slot), number(old), number(now)));
     } else if now != old {
@@ -903,6 +917,7 @@ fn event(m: &Moment, at: u64, old: Option<Event>, change: &Raw, groups: &mut Gro
         event.map(|event| match event {
             Event::None => "nothing".to_owned(),
             Event::BioEnd(bio) => format!("bio {} ends at {}", bio.0, seconds(at)),
+            Event::Flusher => format!("flusher runs at {}", seconds(at)),
             Event::Wake(task) => format!("{} wakes at {}", task_name(m.w, task), seconds(at)),
         })
     };

@@ -1,6 +1,7 @@
 //! Journal and dirty balance.
 
-use kernel::mm::page_writeback::domain_dirty_limits;
+use kernel::mm::backing_dev::domain;
+use kernel::mm::page_writeback::{domain_dirty_limits, rt_task};
 use kernel::site;
 use world::{Change, Counter, Handle, HandleId, TaskId};
 
@@ -102,10 +103,10 @@ fn handle(m: &Moment) -> (String, bool) {
 /// Dirty pages against the limits.
 #[must_use]
 pub fn dirty(m: &Moment) -> DirtyBalance {
-    let (limit, background) = domain_dirty_limits(m.w);
-    let freerun = u64::midpoint(limit, background);
     let info = m.index.info(m.step);
     let task = m.task().unwrap_or(TaskId(info.task));
+    let (limit, background) = domain_dirty_limits(m.w, rt_task(m.w, task));
+    let freerun = u64::midpoint(limit, background);
     let acct = m.w.accts.get(task).copied().unwrap_or_default();
     let old = m.changes.iter().find_map(|change| match change {
         Change::accts(id, old) if *id == task => Some(*old),
@@ -124,7 +125,7 @@ pub fn dirty(m: &Moment) -> DirtyBalance {
         writeback: m.w.counter(Counter::Writeback),
         background,
         freerun,
-        setpoint: u64::midpoint(freerun, limit),
+        setpoint: u64::midpoint(freerun, limit.max(domain(m.w).dirty_limit)),
         limit,
         dirty_changed: dirty != m.old_counter(Counter::FileDirty),
         nr_dirtied: u64::from(acct.nr_dirtied),

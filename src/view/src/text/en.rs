@@ -213,7 +213,7 @@ pub static LABELS: Labels = Labels {
                 "No DAX, no swap, no asynchronous I/O; no encryption, verity, quota or online resize. An image that needs a feature the model lacks is refused, with the feature\u{2019}s name.",
                 "The device is a RAM disk that does what it is told: no elevator, no device cache.",
                 "The journal: a commit writes nothing to the log yet, so no crash and no recovery can be shown; an image that was not unmounted cleanly is refused.",
-                "No flusher thread and no throttling yet: dirty pages leave by fsync, sync, unmount, or the close after a truncate to nothing; the dirty balance counts and checks, but nobody sleeps in it.",
+                "Kernel work takes no time, so a throttled task pauses as if it had not thought since its last check; there is one flusher for one device.",
                 "Names: symbolic links are not followed, directories are not renamed, and there is no access control list. A file without extents cannot be turned into one with them.",
             ],
         ),

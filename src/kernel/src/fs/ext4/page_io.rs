@@ -10,28 +10,27 @@
 //!
 //! A page under writeback belongs to exactly one [`IoEnd`]. Who drops the last
 //! reference decides who converts: on a device that completes inside submit
-//! the submitter ([`ext4_put_io_end`]), else the conversion work
-//! ([`ext4_end_io_rsv_work`]); while no task runs that work, whoever waits for
-//! the page does it ([`wait_on_page_writeback`]).
+//! the submitter ([`ext4_put_io_end`]), else the conversion work's thread
+//! ([`ext4_end_io_rsv_work`]).
 //!
 //! Not modelled: encryption (bounce pages), see docs/omissions.md#ext4.
 
 use sched::{Kthread, wake_all};
 use world::{
     BhFlags, BhId, Bio, BioVec, Counter, Errno, InodeId, IoEnd, IoEndId, IoEndPiece, IoEndVec, PAGE_SIZE, PageFlags,
-    PageId, TaskState, WaitOn, World,
+    PageId, WaitOn, World,
 };
 
 use crate::block::ramdisk::{Completion, REQ_SYNC, Request, submit_bio};
 use crate::fs::buffer::block_size;
 use crate::fs::ext4::ext4_jbd2::{ext4_journal_start_reserved, ext4_journal_stop};
 use crate::fs::ext4::extents::ext4_convert_unwritten_extents;
-use crate::mm::filemap::{end_page_writeback, set_page_writeback, unlock_page};
-use crate::mm::page_writeback::ino_of;
+use crate::mm::filemap::unlock_page;
+use crate::mm::page_writeback::{end_page_writeback, ino_of, set_page_writeback};
 use crate::mm::writeback::{SyncMode, WritebackControl, mapping_set_error, redirty_page_for_writepage};
 use crate::trace::Graph as _;
 use crate::trace::call;
-use crate::{point, probe, site};
+use crate::{probe, site};
 
 /// BIO_MAX_PAGES: pieces in a bio.
 const BIO_MAX_PAGES: usize = 256;
@@ -144,7 +143,8 @@ pub fn ext4_bio_write_page(
     assert!(flags.contains(PageFlags::LOCKED), "BUG_ON: the page is locked");
     assert!(!flags.contains(PageFlags::WRITEBACK), "BUG_ON: the page is not under writeback");
     w.graph("ext4_bio_write_page {");
-    start_page_writeback(w, page, io.io_end, keep_towrite);
+    w.page_io_end_set(page, Some(io.io_end));
+    set_page_writeback(w, page, keep_towrite);
     w.page_mut(page).flags.remove(PageFlags::ERROR);
     if len < PAGE_SIZE {
         let (content, rec, from) = (w.pages.at(page).content, w.rec, len as usize);
@@ -186,37 +186,10 @@ pub fn ext4_bio_write_page(
     }
     unlock_page(w, page);
     if to_submit == 0 {
-        finish_page_writeback(w, page);
+        w.page_io_end_set(page, None);
+        end_page_writeback(w, page);
     }
     w.graph("}");
-}
-
-/// `set_page_writeback()` with what the mapping counts.
-fn start_page_writeback(w: &mut World, page: PageId, io_end: IoEndId, keep_towrite: bool) {
-    let inode = w.pages.at(page).mapping;
-    let first = w.wbs.get(inode).is_none_or(|wb| wb.writeback == 0);
-    w.wb_mut(inode).writeback += 1;
-    w.page_io_end_set(page, Some(io_end));
-    set_page_writeback(w, page, keep_towrite);
-    if first {
-        let head = *w.inodes.at(inode);
-        point!(w, SB_MARK_INODE_WRITEBACK, head.ino, head.state.bits(), head.mode);
-    }
-}
-
-/// `end_page_writeback()` with what the mapping counts.
-fn finish_page_writeback(w: &mut World, page: PageId) {
-    let inode = w.pages.at(page).mapping;
-    w.page_io_end_set(page, None);
-    if inode.is_some() {
-        let wb = w.wb_mut(inode);
-        wb.writeback -= 1;
-        if wb.writeback == 0 {
-            let head = *w.inodes.at(inode);
-            point!(w, SB_CLEAR_INODE_WRITEBACK, head.ino, head.state.bits(), head.mode);
-        }
-    }
-    end_page_writeback(w, page);
 }
 
 /// `ext4_end_bio()`, fs/ext4/page-io.c:327. Pages of a batch that is to be
@@ -279,7 +252,8 @@ fn ext4_finish_piece(w: &mut World, piece: IoEndPiece) {
         }
     }
     if !under_io {
-        finish_page_writeback(w, piece.page);
+        w.page_io_end_set(piece.page, None);
+        end_page_writeback(w, piece.page);
     }
 }
 
@@ -325,15 +299,7 @@ pub fn ext4_put_io_end_defer(w: &mut World, io_end: IoEndId) {
     // ext4_add_complete_io()
     let seq = w.next(Counter::CompletedIoSeq);
     w.completed_io_set(seq, Some(io_end));
-    let work = WaitOn::Work(RSV_CONVERSION_WORK);
-    if w.tasks.iter().any(|(_, task)| task.state == TaskState::Sleeping && task.wait == work) {
-        wake_all(w, work);
-        return;
-    }
-    for n in 0..head.nr_pieces {
-        let piece = w.io_end_pieces.get((io_end, n)).expect("pieces are numbered from 0");
-        wake_all(w, WaitOn::PageWriteback(piece.page));
-    }
+    wake_all(w, WaitOn::Work(RSV_CONVERSION_WORK));
 }
 
 /// `ext4_put_io_end()`, fs/ext4/page-io.c:304: the last reference converts at once.
@@ -427,21 +393,6 @@ pub async fn ext4_end_io_rsv_work(kt: Kthread) {
     loop {
         ext4_do_flush_completed_io(&kt).await;
         kt.sleep_on(WaitOn::Work(RSV_CONVERSION_WORK)).await;
-    }
-}
-
-/// `wait_on_page_writeback()` of a data page: does the conversion work itself
-/// if no task is there for it.
-pub async fn wait_on_page_writeback(kt: &Kthread, page: PageId) {
-    loop {
-        if !kt.with(|w| w.pages.at(page).flags.contains(PageFlags::WRITEBACK)) {
-            return;
-        }
-        if kt.with(|w| w.completed_io.entries().is_empty()) {
-            kt.sleep_on(WaitOn::PageWriteback(page)).await;
-        } else {
-            ext4_do_flush_completed_io(kt).await;
-        }
     }
 }
 

@@ -25,18 +25,20 @@ use world::{
     World,
 };
 
-use crate::block::ramdisk::{REQ_META, REQ_SYNC};
-use crate::fs::buffer::{bread, submit_bh_write, wait_on_buffer};
+use crate::block::ramdisk::REQ_META;
+use crate::fs::buffer::bread;
 use crate::fs::ext4::balloc::{ext4_count_free_clusters, ext4_get_group_desc, is_regular};
 use crate::fs::ext4::ext4_jbd2::{ext4_journal_get_write_access, handle_dirty_metadata};
 use crate::fs::ext4::extents_status::ES_WRITTEN;
 use crate::fs::ext4::inode::disk::{S_IFDIR, S_IFMT, ext4_evict_inode, ext4_iget};
 use crate::fs::ext4::mballoc;
 use crate::fs::ext4::super_::error::{At, ext4_abort, ext4_commit_super};
-use crate::fs::fs_writeback::{inode_io_list_del, mark_inode_dirty};
+use crate::fs::fs_writeback::{inode_io_list_del, inode_wait_for_writeback, mark_inode_dirty};
 use crate::fs::jbd2::commit::jbd2_journal_commit_transaction;
 use crate::fs::jbd2::journal::{journal_superblock, mark_journal_empty};
+use crate::fs::sync::sync_filesystem;
 use crate::mm::filemap;
+use crate::mm::writeback::{LLONG_MAX, filemap_write_and_wait_range};
 use crate::site;
 use crate::trace::Graph as _;
 use crate::{point, probe};
@@ -482,7 +484,7 @@ async fn fill_super(kt: &Kthread, options: MountOptions) -> Result<(), MountErro
     // The first read is with the smallest block size; then the page goes again.
     kt.with(|w| {
         let present = |ino, mode| Inode { ino, mode, count: 1, bits: InodeBits::PRESENT, ..Inode::default() };
-        *w.inode_mut(InodeId::BDEV) = present(0, 0o060_600);
+        *w.inode_mut(InodeId::BDEV) = present(0, 0o060_000);
         *w.inode_mut(InodeId::BUDDY) = present(1, 0);
         for inode in [InodeId::BDEV, InodeId::BUDDY] {
             *w.size_mut(inode) = world::InodeSize::default();
@@ -562,6 +564,7 @@ fn super_info(es: &Superblock, opts: MountOpts, read_only: bool, stable_writes: 
         mounted: false,
         read_only,
         stable_writes,
+        umount: false,
         shutdown: false,
         aborted: false,
         fs_aborted: false,
@@ -641,60 +644,31 @@ fn pin(w: &mut World, bh: BhId) {
 
 // ---- sync and unmount ----
 
-/// `ext4_sync_fs()`, fs/ext4/super.c: commits what runs.
+/// `ext4_sync_fs()`, fs/ext4/super.c: starts the commit of what runs and, with
+/// `wait`, waits for it.
+///
+/// Not modelled: the commit's own thread, so what is not waited for does not begin.
 ///
 /// # Errors
 /// None today: the model's commits do not fail.
-pub async fn ext4_sync_fs(kt: &Kthread) -> Result<(), Errno> {
-    kt.with(|w| point!(w, EXT4_SYNC_FS, 1u32));
+pub async fn ext4_sync_fs(kt: &Kthread, wait: bool) -> Result<(), Errno> {
     if kt.with(|w| w.sb().shutdown) {
         return Ok(());
     }
-    jbd2_journal_commit_transaction(kt).await;
+    kt.with(|w| point!(w, EXT4_SYNC_FS, wait));
+    if wait {
+        jbd2_journal_commit_transaction(kt).await;
+    }
     Ok(())
 }
 
 /// `sync_blockdev()`, fs/block_dev.c: writes every dirty block of the device's
-/// own page cache in block order, and waits.
+/// own page cache, and waits.
 ///
 /// # Errors
 /// `EIO` if a write fails.
 pub async fn sync_blockdev(kt: &Kthread) -> Result<(), Errno> {
-    let pages: Vec<PageId> = kt.with(|w| {
-        let range = (InodeId::BDEV, 0)..=(InodeId::BDEV, u32::MAX);
-        w.cache.entries().range(range).map(|(_, &page)| page).collect()
-    });
-    let mut written = Vec::new();
-    for page in pages {
-        let bhs: Vec<BhId> =
-            kt.with(|w| if w.pages.at(page).nr_bhs == 0 { Vec::new() } else { w.page_bhs(page).collect() });
-        for bh in bhs {
-            wait_on_buffer(kt, bh).await;
-            kt.with(|w| {
-                if w.bhs.at(bh).flags.contains(BhFlags::DIRTY) {
-                    submit_bh_write(w, bh, REQ_SYNC);
-                    written.push(bh);
-                }
-            });
-        }
-        kt.with(|w| clean_bdev_page(w, page));
-    }
-    let mut failed = false;
-    for bh in written {
-        wait_on_buffer(kt, bh).await;
-        failed |= kt.with(|w| w.bhs.at(bh).flags.contains(BhFlags::WRITE_EIO));
-    }
-    if failed { Err(Errno::EIO) } else { Ok(()) }
-}
-
-/// A page of the device whose buffers are all clean is clean itself.
-fn clean_bdev_page(w: &mut World, page: PageId) {
-    let dirty = w.pages.at(page).flags.contains(PageFlags::DIRTY);
-    let still = w.pages.at(page).nr_bhs > 0 && w.page_bhs(page).any(|bh| w.bhs.at(bh).flags.contains(BhFlags::DIRTY));
-    if dirty && !still {
-        w.page_mut(page).flags.remove(PageFlags::DIRTY | PageFlags::TAG_DIRTY | PageFlags::TAG_TOWRITE);
-        crate::mm::page_writeback::account_page_cleaned(w);
-    }
+    filemap_write_and_wait_range(kt, InodeId::BDEV, 0, LLONG_MAX).await
 }
 
 /// `generic_shutdown_super()` and `ext4_put_super()`, fs/ext4/super.c: unmounts.
@@ -716,13 +690,16 @@ async fn put_super(kt: &Kthread) -> Result<(), Errno> {
     if kt.with(|w| w.files.iter().next().is_some()) {
         return Err(Errno::EBUSY);
     }
+    kt.with(|w| w.sb_mut().umount = true); // s_umount is held: the flusher passes it by
     // From here on nothing stops an umount: what fails is lost.
+    let _ = sync_filesystem(kt).await;
     let inodes: Vec<(u32, InodeId)> = kt.with(|w| w.inode_hash.entries().iter().map(|(&k, &v)| (k, v)).collect());
     for &(ino, inode) in &inodes {
         if ino != Ino::JOURNAL.0 {
             if kt.with(|w| w.inodes.at(inode).state.contains(InodeState::DIRTY_TIME)) {
                 mark_inode_dirty(kt, inode, InodeState::DIRTY_SYNC).await; // lazytime: now or never
             }
+            inode_wait_for_writeback(kt, inode).await;
             let _ = ext4_evict_inode(kt, inode).await;
         }
     }

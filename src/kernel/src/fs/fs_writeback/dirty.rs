@@ -1,9 +1,11 @@
-//! How an inode becomes dirty: `__mark_inode_dirty()` and the list of dirty inodes.
+//! How an inode becomes dirty: `__mark_inode_dirty()`.
 
-use sched::{Kthread, NSEC_PER_JIFFY};
-use world::{Counter, InodeId, InodeState, World};
+use sched::Kthread;
+use world::{InodeId, InodeState, WbList, World};
 
+use super::lists::inode_io_list_move;
 use crate::fs::ext4::inode::disk::ext4_dirty_inode;
+use crate::mm::backing_dev::{jiffies, wb_wakeup_delayed};
 use crate::site;
 use crate::trace::Graph as _;
 use crate::trace::call;
@@ -62,31 +64,27 @@ fn set_state(w: &mut World, inode: InodeId, mut flags: InodeState) {
     }
     state.insert(flags);
     let hashed = inode == InodeId::BDEV || w.inode_hash.get(before.ino) == Some(inode);
-    let was_dirty = before.state.intersects(I_DIRTY | InodeState::DIRTY_TIME);
+    let was_dirty = before.state.intersects(I_DIRTY);
     if !before.state.intersects(InodeState::SYNC_QUEUED | InodeState::FREEING) && hashed && !was_dirty {
         enqueue(w, inode);
     }
 }
 
-/// Puts an inode at the end of the list (`b_dirty`).
-///
-/// One with nothing but I_DIRTY_TIME stands in the same list: the state tells.
+/// The inode's dirty time begins: it enters b_dirty, or b_dirty_time if only
+/// its times changed.
 fn enqueue(w: &mut World, inode: InodeId) {
-    let jiffies = w.counter(Counter::Clock) / NSEC_PER_JIFFY;
-    let seq = w.next(Counter::DirtySeq);
-    w.dirty_inode_set(seq, Some(inode));
-    let sync = w.sync_mut(inode);
-    sync.list_seq = seq;
-    sync.dirtied_when = jiffies;
+    let now = jiffies(w);
     let head = *w.inodes.at(inode);
-    point!(w, WRITEBACK_DIRTY_INODE_ENQUEUE, head.ino, head.state.bits(), head.mode);
-}
-
-/// `inode_io_list_del()`, fs/fs-writeback.c:1146: the inode leaves the list.
-pub fn inode_io_list_del(w: &mut World, inode: InodeId) {
-    let seq = w.syncs.get(inode).map_or(0, |sync| sync.list_seq);
-    if seq != 0 {
-        w.dirty_inode_set(seq, None);
-        w.sync_mut(inode).list_seq = 0;
+    let sync = w.sync_mut(inode);
+    sync.dirtied_when = now;
+    let list = if head.state.intersects(I_DIRTY) {
+        WbList::Dirty
+    } else {
+        sync.dirtied_time_when = now;
+        WbList::DirtyTime
+    };
+    if inode_io_list_move(w, inode, list) {
+        wb_wakeup_delayed(w);
     }
+    point!(w, WRITEBACK_DIRTY_INODE_ENQUEUE, head.ino, head.state.bits(), head.mode);
 }

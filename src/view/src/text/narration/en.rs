@@ -235,7 +235,6 @@ pub(super) fn narrate(m: &Moment) -> Option<Said> {
         .or_else(|| write_loop(&t, probe.name))
         .or_else(|| write_begin(&t, probe.name))
         .or_else(|| write_end(&t, probe.name))
-        .or_else(|| balance(&t, probe.name))
         .or_else(|| en_fs::narrate(&t, probe.name))
 }
 
@@ -836,7 +835,7 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
     }
 }
 
-fn plural_is(value: u64, one: &str) -> String {
+pub(super) fn plural_is(value: u64, one: &str) -> String {
     let verb = if value == 1 { "is" } else { "are" };
     format!("{} {verb}", count(value, one))
 }
@@ -991,54 +990,4 @@ fn write_end(t: &Words, probe: &str) -> Option<Said> {
 /// Bytes that the copy of this try gave.
 fn copied_in_try(t: &Words) -> u64 {
     t.m.looped("copied").unwrap_or(0)
-}
-
-/// Dirty page accounting.
-fn balance(t: &Words, probe: &str) -> Option<Said> {
-    match probe {
-        "BDR_LIMIT" => say(
-            format!("The task has dirtied {}; it checks at {}.", count(t.v("nr_dirtied"), "page"), t.n("ratelimit")),
-            "Only pages that turned from clean to dirty count, over all files and calls of the task.",
-        ),
-        "BDR_CPU" => say(
-            if t.v("ratelimit") == 0 {
-                "This processor's own count is full: a check is due whatever the task's says.".to_owned()
-            } else if t.v("nr_dirtied") >= t.v("ratelimit") {
-                "The task's count is full: a check is due.".to_owned()
-            } else {
-                format!("{} of {}: no check is due.", t.n("nr_dirtied"), t.n("ratelimit"))
-            },
-            "So most rounds cost two comparisons; writing over a dirty page counts nothing.",
-        ),
-        "BDR_CALL" => {
-            say("The real check begins.", "It compares all dirty pages with the limits, and may let the task pause.")
-        }
-        "BDP_LIMITS" => say(
-            format!(
-                "{} dirty or under writeback; the limit is {}, the background threshold {}.",
-                plural_is(t.v("nr_dirty"), "page"),
-                t.n("thresh"),
-                t.n("bg_thresh")
-            ),
-            "Both are shares of the memory that pages may take.",
-        ),
-        "BDP_FREERUN" => {
-            let freerun = u64::midpoint(t.v("thresh"), t.v("bg_thresh"));
-            if t.v("nr_dirty") <= freerun {
-                say(
-                    format!("No pause: the next check comes after {}.", count(t.v("intv"), "page")),
-                    format!(
-                        "Up to {} dirty pages nobody is throttled; the less room is left, the sooner the next check.",
-                        number(freerun)
-                    ),
-                )
-            } else {
-                say(
-                    format!("The task is past the free-run line of {}.", count(freerun, "page")),
-                    "The pause that the kernel would make here is not modelled yet; the next page is checked again.",
-                )
-            }
-        }
-        _ => None,
-    }
 }

@@ -21,6 +21,7 @@ pub(super) fn narrate(t: &Words, probe: &str) -> Option<Said> {
         .or_else(|| super::en_faults::narrate(t, probe))
         .or_else(|| super::en_inline::narrate(t, probe))
         .or_else(|| super::en_indirect::narrate(t, probe))
+        .or_else(|| super::en_flusher::narrate(t, probe))
 }
 
 /// `a to b`, of blocks.
@@ -199,12 +200,6 @@ fn sync(t: &Words, probe: &str) -> Option<Said> {
         "KS_INODES" => say("sync has written every dirty inode's pages.", "Data goes first, metadata after it."),
         "KS_FS" => say("The journal has committed.", "What it holds can be replayed after a crash."),
         "KS_BDEV" => say("The block device's own dirty buffers are written.", "Metadata reaches its final place."),
-        "WSI_PAGES" => say(format!("The pages of inode {} have been submitted.", t.n("ino")), ""),
-        "WSI_WAIT" => say(format!("The pages of inode {} are on the device.", t.n("ino")), ""),
-        "WSI_CLEAR" => say(
-            format!("Inode {} counts as clean.", t.n("ino")),
-            "Cleared before the inode is written: a change from here on marks it again. Pages still tagged keep it dirty.",
-        ),
         "MID_STATE" => say(
             format!("{} is marked dirty.", capital(&t.inode())),
             "An inode that was clean enters the device's list, where the flusher finds it.",

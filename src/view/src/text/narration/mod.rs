@@ -6,6 +6,7 @@
 
 mod en;
 mod en_faults;
+mod en_flusher;
 mod en_fs;
 mod en_indirect;
 mod en_inline;

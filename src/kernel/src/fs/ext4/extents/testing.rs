@@ -47,7 +47,9 @@ pub(crate) fn machine(block_size: u32, change: impl FnOnce(&mut MkfsOptions)) ->
         *w.unit_mut(UnitId(n)) = Some(Arc::new(*unit));
     }
     w.trace.on = true;
-    Machine::new(w, false)
+    let machine = Machine::new(w, false);
+    crate::start_kernel_threads(&machine);
+    machine
 }
 
 /// Runs `work` as a task to its end.

@@ -37,7 +37,7 @@ use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::ext4_orphan_del;
 use crate::fs::ext4::super_::error::{At, ext4_error, ext4_std_error};
 use crate::fs::ext4::super_::{self, MountOpts, group_desc, has_csum};
-use crate::fs::fs_writeback::{inode_io_list_del, mark_inode_dirty};
+use crate::fs::fs_writeback::{inode_io_list_del, inode_wait_for_writeback, mark_inode_dirty};
 use crate::fs::jbd2::commit::jbd2_complete_transaction;
 use crate::fs::super_::{Freeze, sb_end_write, sb_start_write};
 use crate::mm::truncate::truncate_inode_pages;
@@ -378,8 +378,8 @@ pub fn ext4_do_update_inode(w: &mut World, kt: &Kthread, inode: InodeId, bh: BhI
         disk.i_extra_isize.set(0);
     }
     disk.write_sized(slot, sb.inode_size).expect("an inode slot has the mounted size");
-    // The same bytes have the same checksum.
-    if *slot != w.bh_bytes(bh)[offset..offset + size] {
+    // The same bytes have the same checksum; data that lives in the inode was stored without one.
+    if ext4_has_inline_data(w, inode) || *slot != w.bh_bytes(bh)[offset..offset + size] {
         if has_csum(w) {
             raw::update_checksum(slot, sb.csum_seed, Ino(head.ino)).expect("an inode slot has at least 128 bytes");
         }
@@ -460,7 +460,11 @@ pub async fn iput(kt: &Kthread, inode: InodeId) -> Result<(), Errno> {
     if !drop {
         return Ok(());
     }
-    kt.with(|w| w.inode_mut(inode).state.insert(InodeState::FREEING));
+    kt.with(|w| {
+        w.inode_mut(inode).state.insert(InodeState::FREEING);
+        inode_io_list_del(w, inode);
+    });
+    inode_wait_for_writeback(kt, inode).await;
     Box::pin(ext4_evict_inode(kt, inode)).await
 }
 

@@ -25,14 +25,14 @@ use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, MapFlags, ext4_map_blocks};
 use crate::fs::ext4::page_io::{
     IoSubmit, ext4_alloc_io_end_vec, ext4_bio_write_page, ext4_init_io_end, ext4_io_submit, ext4_put_io_end,
-    ext4_put_io_end_defer, io_end_vec_extend, wait_on_page_writeback,
+    ext4_put_io_end_defer, io_end_vec_extend,
 };
 use crate::fs::ext4::super_::{
     MountOpts, ext4_meta_trans_blocks, ext4_should_dioread_nolock, ext4_writepage_trans_blocks,
     graph_meta_trans_blocks, graph_should_dioread_nolock, has_journal,
 };
 use crate::fs::jbd2::commit::ext4_force_commit;
-use crate::mm::filemap::{lock_page, unlock_page};
+use crate::mm::filemap::{lock_page, unlock_page, wait_on_page_writeback};
 use crate::mm::page_writeback::{account_page_cleaned, ino_of};
 use crate::mm::truncate::{block_invalidatepage, ext4_invalidatepage};
 pub use crate::mm::writeback::{SyncMode, WritebackControl};
@@ -352,10 +352,11 @@ async fn mpage_prepare_extent_to_map(kt: &Kthread, mpd: &mut MpageDaData, wbc: &
                     kt.with(|w| unlock_page(w, page));
                     probe!(kt, MPE_SKIP).await;
                 } else {
-                    kt.graph("wait_on_page_writeback");
                     if head.flags.contains(PageFlags::WRITEBACK) {
                         probe!(kt, MPE_WAIT).await;
                         wait_on_page_writeback(kt, page).await;
+                    } else {
+                        kt.graph("wait_on_page_writeback");
                     }
                     if mpd.len == 0 {
                         mpd.first_page = at;
