@@ -1159,6 +1159,12 @@ pub enum Counter {
     DirtyWriteback,
     /// vm.laptop_mode.
     LaptopMode,
+    /// Bytes that the device moves in a second, 0 for any number.
+    DeviceBandwidth,
+    /// Requests that it works on at once, 0 for any number.
+    DeviceQueueDepth,
+    /// When it will have moved the bytes of all requests, ns.
+    DeviceBusyUntil,
     /// Number of these.
     Count,
 }

@@ -41,14 +41,14 @@ pub struct Branch {
 }
 
 impl Branch {
-    /// True if the row is counted later: other ways into the file, cgroups, direct I/O, throttling and fsync.
+    /// True if the row is counted later: other ways into the file, cgroups, direct I/O and fsync.
     #[must_use]
     pub fn is_later(&self) -> bool {
         match self.tier {
             1 => matches!(self.id, 1 | 2 | 4 | 6 | 8 | 12..=14),
-            2 => matches!(self.id, 68 | 80 | 91 | 93 | 99 | 100 | 104 | 176..=215),
+            2 => matches!(self.id, 68 | 80 | 91 | 93 | 99 | 176..=215),
             _ => {
-                ["balance_dirty_pages", "ext4_sync_file", "file_write_and_wait_range"].contains(&self.function.as_str())
+                ["ext4_sync_file", "file_write_and_wait_range"].contains(&self.function.as_str())
                     || self.function.starts_with("ext4_fsync_")
             }
         }

@@ -1,8 +1,9 @@
 //! A block device in memory, in units of 4096 bytes.
 //!
 //! With latency 0 a request completes inside [`submit_bio`], as on brd; else it
-//! completes on the modelled clock, any number in parallel. A write takes its
-//! bytes at submission; they reach the store at completion.
+//! completes on the modelled clock: as many requests in parallel as the queue is
+//! deep, their bytes one after the other at the device's bandwidth. A write takes
+//! its bytes at submission; they reach the store at completion.
 //!
 //! [`World::faults`] says which requests fail with `EIO`; their bytes do not move.
 //!
@@ -108,9 +109,32 @@ pub fn submit_bio(w: &mut World, request: Request<'_>) -> BioId {
         }
         w.bio_vec_set((id, n as u16), Some(vec));
     }
-    schedule(w, latency, Event::BioEnd(id));
+    let delay = service_time(w, u64::from(len)) + latency;
+    schedule(w, delay, Event::BioEnd(id));
     w.graph("} }");
     id
+}
+
+/// How long from now until a request of `len` bytes has moved its bytes: with as
+/// many in flight as the device takes it waits for one to end, and the bytes of
+/// all share one wire.
+fn service_time(w: &mut World, len: u64) -> u64 {
+    let now = w.counter(Counter::Clock);
+    let mut begin = now;
+    let depth = w.counter(Counter::DeviceQueueDepth) as usize;
+    if depth > 0 {
+        // The events are sorted by time: with the first of the last `depth` a place becomes free.
+        let ends: Vec<u64> =
+            w.events.entries().iter().filter(|(_, e)| matches!(e, Event::BioEnd(_))).map(|(&(at, _), _)| at).collect();
+        if ends.len() >= depth {
+            begin = begin.max(ends[ends.len() - depth]);
+        }
+    }
+    if let Some(moving) = (len * 1_000_000_000).checked_div(w.counter(Counter::DeviceBandwidth)) {
+        begin = begin.max(w.counter(Counter::DeviceBusyUntil)) + moving;
+        *w.counter_mut(Counter::DeviceBusyUntil) = begin;
+    }
+    begin - now
 }
 
 /// `should_fail_request()`, block/blk-core.c: true if one of the device's

@@ -20,7 +20,7 @@ use kernel::mm::filemap_read::ext4_file_read_iter;
 use kernel::mm::memory::{
     buffer_address, find_vma, madvise_dontneed, map_buffer, mmap_file, mprotect, msync, munmap, user_load, user_store,
 };
-use kernel::mm::page_writeback::vm_sysctl;
+use kernel::mm::page_writeback::{task_exit, vm_sysctl};
 use kernel::mm::readahead::force_page_cache_ra;
 use kernel::mm::swapfile::{swapoff, swapon};
 use kernel::probe;
@@ -627,7 +627,10 @@ impl Program {
             if let Some(race) = &mut helper.shared.borrow_mut().race {
                 race.result = Some(result);
             }
-            kt.with(|w| sched::wake_all(w, WaitOn::Task(kt.task)));
+            kt.with(|w| {
+                task_exit(w, kt.task);
+                sched::wake_all(w, WaitOn::Task(kt.task));
+            });
         });
         self.shared.borrow_mut().race = Some(Race { task, armed: false, result: None });
     }

@@ -52,6 +52,13 @@ impl Scenario {
             Image::Mkfs(mkfs) => mkfs.check()?,
             Image::Upload(upload) => upload.check()?,
         }
+        for (name, value) in
+            [("bandwidth_kib_s", self.device.bandwidth_kib_s), ("queue_depth", self.device.queue_depth)]
+        {
+            if value == Some(0) || value.is_some() && self.device.kind != DeviceKind::Slow {
+                return fail(format!("device.{name}"), "at least 1, and only of a slow device");
+            }
+        }
         match (self.device.kind, self.device.latency_ms) {
             (DeviceKind::Slow, 0) => return fail("device.latency_ms", "a slow device needs a latency"),
             (DeviceKind::Slow, 1..=60_000) | (_, 0) => {}

@@ -206,6 +206,12 @@ pub struct Device {
     /// How long a request takes, ms; only a slow device has one.
     #[serde(default, skip_serializing_if = "is_default")]
     pub latency_ms: u32,
+    /// KiB that it moves in a second, absent for any number; only of a slow device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth_kib_s: Option<u32>,
+    /// Requests that it works on at once, absent for any number; only of a slow device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_depth: Option<u32>,
     /// A page is left alone while the device writes it, as one that computes checksums asks for.
     #[serde(default, skip_serializing_if = "is_default")]
     pub stable_writes: bool,
@@ -216,7 +222,14 @@ pub struct Device {
 
 impl Default for Device {
     fn default() -> Self {
-        Device { kind: DeviceKind::Ram, latency_ms: 0, stable_writes: false, faults: Vec::new() }
+        Device {
+            kind: DeviceKind::Ram,
+            latency_ms: 0,
+            bandwidth_kib_s: None,
+            queue_depth: None,
+            stable_writes: false,
+            faults: Vec::new(),
+        }
     }
 }
 

@@ -763,7 +763,7 @@ fn space(m: &Moment, change: &Raw, groups: &mut Groups) {
 
 /// Counters by number: the kernel's names.
 fn counter_name(slot: u32) -> &'static str {
-    const NAMES: [(Counter, &str); 53] = [
+    const NAMES: [(Counter, &str); 56] = [
         (Counter::Clock, "clock"),
         (Counter::FilePages, "NR_FILE_PAGES"),
         (Counter::FileDirty, "NR_FILE_DIRTY"),
@@ -816,6 +816,9 @@ fn counter_name(slot: u32) -> &'static str {
         (Counter::DirtyExpire, "vm.dirty_expire_centisecs"),
         (Counter::DirtyWriteback, "vm.dirty_writeback_centisecs"),
         (Counter::LaptopMode, "vm.laptop_mode"),
+        (Counter::DeviceBandwidth, "device bandwidth"),
+        (Counter::DeviceQueueDepth, "device queue depth"),
+        (Counter::DeviceBusyUntil, "device busy until"),
         (Counter::Count, "counter"),
     ];
     NAMES.iter().find(|(counter, _)| *counter as u32 == slot).map_or("counter", |(_, name)| name)

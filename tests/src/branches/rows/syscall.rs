@@ -157,9 +157,11 @@ pub(super) const ROWS: &[Row] = &[
     ret(97, &IOV_ITER_SINGLE_SEG_COUNT, |a| a.w.iters.at(IterId(a.task().0)).nr_segs == 1),
     ret(98, &IOV_ITER_SINGLE_SEG_COUNT, |a| a.w.iters.at(IterId(a.task().0)).nr_segs > 1),
     // ---- balance_dirty_pages_ratelimited ----
+    at(100, &BDR_LIMIT, |a| kernel::mm::backing_dev::flusher(a.w).dirty_exceeded),
     at(101, &BDR_CPU, |a| a.local("nr_dirtied") >= a.local("ratelimit") && a.local("ratelimit") > 0),
     at(102, &BDR_CPU, |a| a.local("ratelimit") == 0),
     at(103, &BDR_CPU, |a| a.local("nr_dirtied") < a.local("ratelimit")),
+    hit(104, &BDR_LEAK),
     hit(105, &BDR_CALL),
     ret(106, &BALANCE_DIRTY_PAGES_RATELIMITED, |a| !a.has_hit(&BDR_CALL)),
 ];
