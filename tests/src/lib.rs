@@ -182,3 +182,43 @@ pub fn run(scenario: &Scenario, image: Option<Vec<u8>>) -> Run {
     assert_eq!(run.finish(), Progress::Finished);
     run
 }
+
+/// More steps than any run of the searches takes that comes to an end.
+const SEARCH_STEPS: u32 = 2_000_000;
+
+/// Runs a scenario of a search: one that goes on and on is a failure, not a test without end.
+///
+/// # Panics
+/// If it does not start or not end.
+#[must_use]
+pub fn bounded_run(scenario: &Scenario) -> Run {
+    let mut run = Run::new(scenario, RunOptions::default())
+        .unwrap_or_else(|error| panic!("the scenario does not start: {error}"));
+    assert_eq!(run.step(SEARCH_STEPS), Progress::Finished);
+    run
+}
+
+/// Runs `body` with the scenario stored in a file of the scratch folder. If
+/// `body` panics, the file stays, and the panic goes on with its name: what a
+/// search for a smaller case stores last is the smallest that still fails. If
+/// `body` never comes back, the file shows why.
+///
+/// # Panics
+/// If `body` does.
+pub fn keep_failing(name: &str, scenario: &Scenario, body: impl FnOnce()) {
+    let path = |state: &str| std::env::temp_dir().join(format!("writepath-{state}-{name}.json"));
+    let (running, failing) = (path("running"), path("failing"));
+    std::fs::write(&running, session::scenario::emit_pretty(scenario)).expect("the scenario can be stored");
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+    let Err(panic) = done else {
+        std::fs::remove_file(&running).expect("what was stored can be removed");
+        return;
+    };
+    let reason = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no words");
+    std::fs::rename(&running, &failing).expect("what was stored can be renamed");
+    panic!("{reason}\nthe scenario is {}", failing.display());
+}
