@@ -7,6 +7,7 @@ pub mod fs_writeback;
 pub mod inode;
 pub mod iomap;
 pub mod jbd2;
+pub mod namei;
 pub mod open;
 pub mod read_write;
 pub mod splice;

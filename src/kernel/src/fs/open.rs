@@ -17,8 +17,8 @@ use crate::fs::ext4::inode::disk::{I_LINKABLE, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 use crate::fs::ext4::inode::truncate::ext4_setattr_size;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::{
-    EXT4_NAME_LEN, Renament, cached_dentry, ext4_create, ext4_link, ext4_lookup, ext4_mkdir, ext4_rename, ext4_rmdir,
-    ext4_tmpfile, ext4_unlink,
+    EXT4_NAME_LEN, cached_dentry, ext4_create, ext4_link, ext4_lookup, ext4_mkdir, ext4_rmdir, ext4_tmpfile,
+    ext4_unlink,
 };
 use crate::fs::ext4::super_::{MountOpts, journal_super};
 use crate::fs::super_::{Freeze, file_end_write, file_start_write, sb_end_write, sb_start_write};
@@ -86,8 +86,8 @@ impl OpenFlags {
     }
 }
 
-const MAY_EXEC: u16 = 1;
-const MAY_WRITE: u16 = 2;
+pub(super) const MAY_EXEC: u16 = 1;
+pub(super) const MAY_WRITE: u16 = 2;
 const MAY_READ: u16 = 4;
 
 /// Where the file system is mounted, as `s_last_mounted` will say.
@@ -97,14 +97,14 @@ const MOUNT_POINT: &[u8] = b"/mnt";
 
 /// A path's directory and its last name.
 #[derive(Clone, Copy, Debug)]
-struct Parent<'a> {
-    dir: InodeId,
+pub(super) struct Parent<'a> {
+    pub(super) dir: InodeId,
     /// Empty for the root directory itself.
-    name: &'a [u8],
+    pub(super) name: &'a [u8],
 }
 
 /// `inode_permission()`, fs/namei.c: mode bits for the task's user; root may all.
-fn inode_permission(w: &World, task: TaskId, inode: InodeId, want: u16) -> Result<(), Errno> {
+pub(super) fn inode_permission(w: &World, task: TaskId, inode: InodeId, want: u16) -> Result<(), Errno> {
     let head = w.inodes.at(inode);
     if want & MAY_WRITE != 0 {
         if w.sb().read_only {
@@ -124,7 +124,7 @@ fn inode_permission(w: &World, task: TaskId, inode: InodeId, want: u16) -> Resul
 
 /// One name of a directory: from memory, or by a real look-up. The inode has one
 /// more user.
-async fn walk_component(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<Option<InodeId>, Errno> {
+pub(super) async fn walk_component(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<Option<InodeId>, Errno> {
     if let Some(inode) = kt.with(|w| cached_dentry(w, dir, name)) {
         kt.with(|w| w.inode_mut(inode).count += 1);
         return Ok(Some(inode));
@@ -134,7 +134,7 @@ async fn walk_component(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<Optio
 
 /// `link_path_walk()`, fs/namei.c:2121: all but the last name. The directory has
 /// one more user.
-async fn link_path_walk<'a>(kt: &Kthread, path: &'a str) -> Result<Parent<'a>, Errno> {
+pub(super) async fn link_path_walk<'a>(kt: &Kthread, path: &'a str) -> Result<Parent<'a>, Errno> {
     if path.is_empty() {
         return Err(Errno::ENOENT);
     }
@@ -589,99 +589,8 @@ pub async fn do_rmdir(kt: &Kthread, path: &str) -> Result<(), Errno> {
     iput(kt, inode).await
 }
 
-/// `do_renameat2()`, fs/namei.c:4389, without flags.
-///
-/// Not modelled: renaming a directory (ENOSYS), see docs/omissions.md#names.
-///
-/// # Errors
-/// What rename(2) gives.
-pub async fn do_rename(kt: &Kthread, from: &str, to: &str) -> Result<(), Errno> {
-    let old = link_path_walk(kt, from).await?;
-    let new = match link_path_walk(kt, to).await {
-        Ok(new) => new,
-        Err(errno) => {
-            iput(kt, old.dir).await?;
-            return Err(errno);
-        }
-    };
-    let renamed = if old.name.is_empty() || new.name.is_empty() {
-        Err(Errno::EBUSY)
-    } else {
-        sb_start_write(kt, Freeze::Write).await; // mnt_want_write()
-        // lock_rename()
-        let second = (old.dir != new.dir).then_some(old.dir);
-        down_write(kt, RwSem::IRwsem(new.dir)).await;
-        if let Some(dir) = second {
-            down_write(kt, RwSem::IRwsem(dir)).await;
-        }
-        let renamed = rename_locked(kt, (old.dir, old.name), (new.dir, new.name)).await;
-        kt.with(|w| {
-            for dir in second.into_iter().chain([new.dir]) {
-                up_write(w, RwSem::IRwsem(dir));
-            }
-            sb_end_write(w, Freeze::Write);
-        });
-        renamed
-    };
-    iput(kt, new.dir).await?;
-    iput(kt, old.dir).await?;
-    renamed
-}
-
-async fn rename_locked(kt: &Kthread, old: (InodeId, &[u8]), new: (InodeId, &[u8])) -> Result<(), Errno> {
-    let inode = walk_component(kt, old.0, old.1).await?.ok_or(Errno::ENOENT)?;
-    let target = match walk_component(kt, new.0, new.1).await {
-        Ok(target) => target,
-        Err(errno) => {
-            iput(kt, inode).await?;
-            return Err(errno);
-        }
-    };
-    let renamed = Box::pin(vfs_rename(kt, inode, old, new, target)).await;
-    if let Some(target) = target {
-        iput(kt, target).await?;
-    }
-    iput(kt, inode).await?;
-    renamed
-}
-
-/// `vfs_rename()`, fs/namei.c:4243: both files are locked, but not if they are one.
-async fn vfs_rename(
-    kt: &Kthread,
-    inode: InodeId,
-    old: (InodeId, &[u8]),
-    new: (InodeId, &[u8]),
-    target: Option<InodeId>,
-) -> Result<(), Errno> {
-    if target == Some(inode) {
-        return Ok(());
-    }
-    kt.with(|w| {
-        may_delete(w, inode)?;
-        if let Some(target) = target {
-            may_delete(w, target)?;
-            match (is_dir(w, inode), is_dir(w, target)) {
-                (true, false) => return Err(Errno::ENOTDIR),
-                (false, true) => return Err(Errno::EISDIR),
-                _ => {}
-            }
-        }
-        if is_dir(w, inode) { Err(Errno::ENOSYS) } else { Ok(()) }
-    })?;
-    let mut files: Vec<InodeId> = target.into_iter().chain([inode]).collect();
-    files.sort();
-    for &file in &files {
-        down_write(kt, RwSem::IRwsem(file)).await;
-    }
-    let (old, new) =
-        (Renament { dir: old.0, name: old.1, inode: Some(inode) }, Renament { dir: new.0, name: new.1, inode: target });
-    let renamed = ext4_rename(kt, inode, old, new).await;
-    kt.with(|w| files.iter().for_each(|&file| up_write(w, RwSem::IRwsem(file))));
-    renamed
-}
-
 /// `may_delete()`, fs/namei.c: not what is immutable, append-only or swapped to.
-fn may_delete(w: &World, inode: InodeId) -> Result<(), Errno> {
+pub(super) fn may_delete(w: &World, inode: InodeId) -> Result<(), Errno> {
     let fixed = InodeBits::IMMUTABLE | InodeBits::APPEND | InodeBits::SWAPFILE;
     if w.inodes.at(inode).bits.intersects(fixed) { Err(Errno::EPERM) } else { Ok(()) }
 }
@@ -689,10 +598,24 @@ fn may_delete(w: &World, inode: InodeId) -> Result<(), Errno> {
 /// `do_linkat()`, fs/namei.c:4161, of an open file (linkat with AT_EMPTY_PATH).
 ///
 /// # Errors
-/// `EEXIST`, `ENOENT` for an unlinked file that may not get a name, `EPERM` for
-/// directories and immutable files, and what adding a name gives.
+/// As [`do_link_path`], and `ENOENT` for an unlinked file that may not get a name.
 pub async fn do_link(kt: &Kthread, file: FileId, path: &str) -> Result<(), Errno> {
-    let inode = kt.with(|w| w.files.at(file).inode);
+    vfs_link(kt, kt.with(|w| w.files.at(file).inode), path).await
+}
+
+/// The same by a name.
+///
+/// # Errors
+/// `EEXIST`, `EPERM` for directories and immutable files, and what adding a name gives.
+pub async fn do_link_path(kt: &Kthread, from: &str, to: &str) -> Result<(), Errno> {
+    let inode = path_lookup(kt, from).await?;
+    let linked = vfs_link(kt, inode, to).await;
+    iput(kt, inode).await?;
+    linked
+}
+
+/// `vfs_link()`, fs/namei.c.
+async fn vfs_link(kt: &Kthread, inode: InodeId, path: &str) -> Result<(), Errno> {
     with_parent(kt, path, async |dir, name| {
         if let Some(there) = walk_component(kt, dir, name).await? {
             iput(kt, there).await?;

@@ -791,6 +791,9 @@ sites! {
         AE_ENTRY :2080 Statement "ext4_insert_dentry(); mark the directory dirty; ext4_handle_dirty_dirblock()";
         AE_INDEX :2233 Statement "make_indexed_dir(): block 0 becomes the root of an index";
         AE_SPLIT :1945 Statement "do_split(): the upper half of the hashes moves to the new block";
+        AE_FULL :2461 Statement "ext4_dx_add_entry(): the index has as many levels as it may";
+        AE_NODE :2511 Statement "ext4_dx_add_entry(): the upper half of an index block moves to the new one";
+        AE_LEVEL :2537 Statement "ext4_dx_add_entry(): the root's entries move to a block below it";
     }
     fn EXT4_CREATE = "ext4_create" "fs/ext4/namei.c":2717 Entry (mode: Flags, inode: Count) {
         EC_INODE :2731 Statement "inode = ext4_new_inode_start_handle(dir, mode, &dentry->d_name, ...)";
@@ -808,6 +811,8 @@ sites! {
     }
     fn EXT4_RENAME = "ext4_rename" "fs/ext4/namei.c":3863 Entry () {
         RENAME_FLUSH :3942 Statement "ext4_alloc_da_blocks(old.inode)";
+        RENAME_NAMED :4007 Statement "ext4_add_entry(handle, new.dentry, old.inode) or ext4_setent(handle, &new, ...)";
+        RENAME_DELETED :4029 Statement "ext4_rename_delete(handle, &old, force_reread)";
         RENAME_DONE :4099 Statement "ext4_journal_stop(handle)";
     }
     fn EXT4_RMDIR = "ext4_rmdir" "fs/ext4/namei.c":3206 Entry () {

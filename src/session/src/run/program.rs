@@ -10,8 +10,10 @@ use kernel::fs::ext4::fsync::ext4_sync_file;
 use kernel::fs::ext4::ioctl::ext4_shutdown;
 use kernel::fs::ext4::super_::{MountOptions, drop_caches, ext4_mount, ext4_umount};
 use kernel::fs::iomap::{fiemap, seek_hole_data};
+use kernel::fs::namei::do_rename;
 use kernel::fs::open::{
-    OpenFlags, do_link, do_mkdir, do_rename, do_sys_ftruncate, do_sys_open, do_unlink, filp_close, vfs_fallocate,
+    OpenFlags, do_link, do_link_path, do_mkdir, do_rmdir, do_sys_ftruncate, do_sys_open, do_unlink, filp_close,
+    vfs_fallocate,
 };
 use kernel::fs::read_write::{Rwf, do_pwritev, do_writev, fdget, kernel_write, ksys_pwrite64, ksys_write, llseek};
 use kernel::fs::splice::{Pipe, create_pipe, free_pipe, splice_read, splice_write};
@@ -510,6 +512,8 @@ impl Program {
                 ext4_shutdown(kt, *how).await.map(|()| 0)
             }
             Op::Unlink { path } => do_unlink(kt, path).await.map(|()| 0),
+            Op::Rmdir { path } => do_rmdir(kt, path).await.map(|()| 0),
+            Op::Link { from, to } => do_link_path(kt, from, to).await.map(|()| 0),
             Op::Rename { from, to } => do_rename(kt, from, to).await.map(|()| 0),
             Op::Mkdir { path, mode } => do_mkdir(kt, path, mode.as_deref().map_or(0o755, octal)).await.map(|()| 0),
             Op::Linkfd { fd, path } => {

@@ -432,14 +432,14 @@ impl Names {
                 self.fd(fd, path)?;
                 check_path(name, &format!("{path}.path"))
             }
-            Op::Unlink { path: name } => check_path(name, &format!("{path}.path")),
+            Op::Unlink { path: name } | Op::Rmdir { path: name } => check_path(name, &format!("{path}.path")),
             Op::Mkdir { path: name, mode } => {
                 if let Some(mode) = mode {
                     check_octal(mode, &format!("{path}.mode"))?;
                 }
                 check_path(name, &format!("{path}.path"))
             }
-            Op::Rename { from, to } => {
+            Op::Rename { from, to } | Op::Link { from, to } => {
                 check_path(from, &format!("{path}.from"))?;
                 check_path(to, &format!("{path}.to"))
             }

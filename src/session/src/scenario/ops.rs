@@ -422,6 +422,10 @@ pub enum Op {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mode: Option<String>,
     },
+    /// `rmdir`.
+    Rmdir { path: String },
+    /// `link`: one more name for a file.
+    Link { from: String, to: String },
     /// `rename`.
     Rename { from: String, to: String },
     /// `linkat` of an open file to a name.
@@ -536,6 +540,8 @@ impl Op {
             Op::Fiemap { .. } => "fiemap",
             Op::Unlink { .. } => "unlink",
             Op::Mkdir { .. } => "mkdir",
+            Op::Rmdir { .. } => "rmdir",
+            Op::Link { .. } => "link",
             Op::Rename { .. } => "rename",
             Op::Linkfd { .. } => "linkfd",
             Op::Pipe { .. } => "pipe",
@@ -677,7 +683,7 @@ impl Op {
                 word(fd);
                 word(number);
             }
-            Op::Unlink { path } | Op::Swapon { path } | Op::Swapoff { path } => word(path),
+            Op::Unlink { path } | Op::Rmdir { path } | Op::Swapon { path } | Op::Swapoff { path } => word(path),
             Op::Race(op) => word(&op.text()),
             Op::Mkdir { path, mode } => {
                 word(path);
@@ -685,7 +691,7 @@ impl Op {
                     word(mode);
                 }
             }
-            Op::Rename { from, to } => {
+            Op::Rename { from, to } | Op::Link { from, to } => {
                 word(from);
                 word(to);
             }

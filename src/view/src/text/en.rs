@@ -214,7 +214,7 @@ pub static LABELS: Labels = Labels {
                 "The device is a RAM disk that does what it is told: no elevator, no device cache.",
                 "The journal: a commit writes nothing to the log yet, so no crash and no recovery can be shown; an image that was not unmounted cleanly is refused.",
                 "Kernel work takes no time, so a throttled task pauses as if it had not thought since its last check; there is one flusher for one device.",
-                "Names: symbolic links are not followed, directories are not renamed, and there is no access control list. A file without extents cannot be turned into one with them.",
+                "Names: symbolic links are not followed, and there is no access control list. A file without extents cannot be turned into one with them.",
             ],
         ),
         (

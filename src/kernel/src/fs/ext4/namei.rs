@@ -6,28 +6,25 @@
 //!   indexed  block 0: root (hash -> block) | leaf | leaf | ...
 //! ```
 //!
-//! Not modelled: a second level of the index is read but not made (a directory
-//! whose index root is full gives ENOSPC), the start block that the last look-up
-//! found, symbolic links on the way; see docs/omissions.md#names.
+//! The index of a large directory is in `namei/index.rs`, moving a name in
+//! `namei/rename.rs`.
+//!
+//! Not modelled: the start block that the last look-up found, symbolic links on
+//! the way; see docs/omissions.md#names.
 
+mod index;
 mod rename;
 
-pub use rename::{Renament, ext4_rename};
-
+use ondisk::Ino;
 use ondisk::layout::dir::{self, file_type};
-use ondisk::layout::dir_hash::{HashVersion, dx_hash};
-use ondisk::layout::htree::{self, DxEntry, RootInfo};
 use ondisk::layout::inode::InodeFlags;
-use ondisk::layout::superblock::Compat;
-use ondisk::{Ino, Lblk};
 use sched::Kthread;
 use world::{BhFlags, BhId, Counter, Errno, InodeId, InodeState, World};
 
 use crate::fs::buffer::wait_on_buffer;
 use crate::fs::ext4::balloc::ext4_should_retry_alloc;
 use crate::fs::ext4::dir::{
-    dir_blocks, ext4_bread, ext4_getblk, ext4_read_dirblock, layout_errno, put_dirblock, put_dxblock, start_read,
-    verify,
+    dir_blocks, ext4_bread, ext4_getblk, ext4_read_dirblock, layout_errno, put_dirblock, start_read, verify,
 };
 use crate::fs::ext4::ext4_jbd2::{
     HandleType, INDEX_EXTRA_TRANS_BLOCKS, XATTR_TRANS_BLOCKS, data_trans_blocks, ext4_journal_current_handle,
@@ -44,7 +41,7 @@ use crate::fs::ext4::inode::disk::{
     ext4_mark_inode_dirty, ext4_reserve_inode_write, iput, is_dir, raw_inode,
 };
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
-use crate::fs::ext4::super_::{self, block_of_dir, has_csum, has_journal, raw_super};
+use crate::fs::ext4::super_::{self, block_of_dir, has_csum, has_journal};
 use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::fs::inode::current_time;
 use crate::fs::jbd2::transaction::jbd2_journal_dirty_metadata;
@@ -52,6 +49,8 @@ use crate::site;
 use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe};
+use index::{DxError, cached_indexed_entry, dx_add_entry, dx_find_entry, has_dir_index, is_dx, make_indexed_dir};
+pub use rename::{Renamed, ext4_rename};
 
 /// Longest name, bytes.
 pub const EXT4_NAME_LEN: usize = 255;
@@ -168,125 +167,15 @@ pub fn cached_dentry(w: &mut World, dir: InodeId, name: &[u8]) -> Option<InodeId
         let ino = cached_inline_entry(w, dir, name)?;
         return w.inode_hash.get(ino);
     }
+    if name != b".." && is_dx(w, dir) {
+        let ino = cached_indexed_entry(w, dir, name)?;
+        return w.inode_hash.get(ino);
+    }
     (0..dir_blocks(w, dir)).find_map(|lblk| {
         let bh = block_of_dir(w, dir, lblk)?;
         let entry = dir::find(w.bh_bytes(bh), name).ok().flatten()?;
         w.inode_hash.get(entry.ino.0)
     })
-}
-
-// ---- the index ----
-
-enum DxError {
-    /// ERR_BAD_DX_DIR: no index to trust.
-    BadDir,
-    Errno(Errno),
-}
-
-impl From<Errno> for DxError {
-    fn from(errno: Errno) -> Self {
-        DxError::Errno(errno)
-    }
-}
-
-/// One level of the way to a leaf (`dx_frame`).
-#[derive(Clone, Copy, Debug)]
-struct DxFrame {
-    bh: BhId,
-    /// Where limit and count stand.
-    count_at: usize,
-    /// The entry that was followed.
-    at: u16,
-}
-
-/// The way from the root to the index block above a leaf.
-#[derive(Debug)]
-struct DxPath {
-    frames: Vec<DxFrame>,
-    hash: u32,
-    version: HashVersion,
-}
-
-/// `is_dx()`: the directory has an index.
-fn is_dx(w: &World, dir: InodeId) -> bool {
-    let flags = InodeFlags::from_bits_retain(w.inodes.at(dir).flags);
-    has_dir_index(w) && flags.contains(InodeFlags::INDEX)
-}
-
-fn has_dir_index(w: &World) -> bool {
-    Compat::from_bits_retain(w.sb().features[0]).contains(Compat::DIR_INDEX)
-}
-
-/// The hash of names as the superblock's flags want it.
-fn hash_of(w: &World, number: u8, name: &[u8]) -> Option<(HashVersion, u32)> {
-    let es = raw_super(w);
-    let version = HashVersion::from_number(number)?;
-    let version = if es.s_flags.get() & 2 != 0 { version.unsigned() } else { version };
-    Some((version, dx_hash(version, es.s_hash_seed.map(|word| word.get()), name).0))
-}
-
-/// `dx_probe()`, fs/ext4/namei.c:782: the index blocks on the way to a name's leaf.
-async fn dx_probe(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<DxPath, DxError> {
-    let root = ext4_read_dirblock(kt, dir, 0).await?;
-    let (info, version, hash) = kt
-        .with(|w| {
-            let info = RootInfo::parse(w.bh_bytes(root)).ok()?;
-            let (version, hash) = hash_of(w, info.hash_version, name)?;
-            Some((info, version, hash))
-        })
-        .ok_or(DxError::BadDir)?;
-    let mut path = DxPath { frames: Vec::new(), hash, version };
-    let (mut bh, mut count_at) = (root, htree::ROOT_COUNT_AT);
-    let mut visited = vec![Lblk(0)];
-    for level in 0..=info.indirect_levels {
-        let (at, block) = kt.with(|w| {
-            let bytes = w.bh_bytes(bh);
-            let (limit, count) = htree::limit_count(bytes, count_at);
-            if limit != htree::capacity(bytes.len(), count_at, has_csum(w)) || count == 0 || count > limit {
-                return Err(DxError::BadDir);
-            }
-            let at = htree::entries(bytes, count_at).skip(1).take_while(|entry| entry.hash <= hash).count() as u16;
-            let entry = htree::get(bytes, count_at, at).ok_or(DxError::BadDir)?;
-            Ok((at, entry.block))
-        })?;
-        if visited.contains(&block) {
-            return Err(DxError::BadDir); // the index goes round in a circle
-        }
-        visited.push(block);
-        path.frames.push(DxFrame { bh, count_at, at });
-        if level < info.indirect_levels {
-            bh = ext4_read_dirblock(kt, dir, block.0).await?;
-            count_at = htree::NODE_COUNT_AT;
-        }
-    }
-    Ok(path)
-}
-
-fn leaf_of(w: &World, frame: &DxFrame) -> Option<DxEntry> {
-    htree::get(w.bh_bytes(frame.bh), frame.count_at, frame.at)
-}
-
-/// `ext4_dx_find_entry()`, fs/ext4/namei.c:1680.
-async fn dx_find_entry(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<Option<FoundEntry>, DxError> {
-    let mut path = dx_probe(kt, dir, name).await?;
-    loop {
-        let frame = path.frames.last().ok_or(DxError::BadDir)?;
-        let leaf = kt.with(|w| leaf_of(w, frame)).ok_or(DxError::BadDir)?.block;
-        let bh = ext4_read_dirblock(kt, dir, leaf.0).await?;
-        let found = kt.with(|w| search_dirblock(w, dir, bh, name))?;
-        probe!(kt, FE_SEARCH, block = leaf.0).await;
-        if let Some(ino) = found {
-            return Ok(Some(FoundEntry { bh, ino }));
-        }
-        // ext4_htree_next_block(): a hash may go on in the next leaf. Only
-        // within the lowest index block.
-        let (hash, frame) = (path.hash, path.frames.last_mut().ok_or(DxError::BadDir)?);
-        frame.at += 1;
-        match kt.with(|w| leaf_of(w, frame)) {
-            Some(next) if next.hash & !1 == hash && next.hash & 1 == 1 => {}
-            _ => return Ok(None),
-        }
-    }
 }
 
 // ---- adding a name ----
@@ -417,168 +306,6 @@ pub(super) async fn touch_dir(kt: &Kthread, dir: InodeId, update_dx: bool) -> Re
     Ok(())
 }
 
-/// `make_indexed_dir()`, fs/ext4/namei.c:2154: block 0 is full; its names move
-/// to a leaf, it becomes the root, the leaf is split.
-async fn make_indexed_dir(kt: &Kthread, dir: InodeId, bh: BhId, name: &[u8], inode: InodeId) -> Result<(), Errno> {
-    ext4_journal_get_write_access(kt, bh).await?;
-    let (leaf, lblk) = ext4_append(kt, dir).await?;
-    let path = kt.with(|w| {
-        let (csum, mut root) = (has_csum(w), w.bh_bytes(bh).to_vec());
-        let parent = dir::entry_at(&root, dir::rec_len_for(1)).map_err(layout_errno)?;
-        let (dotdot, names_at, parent_ino) = (parent.offset, parent.offset + parent.rec_len, parent.ino);
-        let names: Vec<Name> = names_of(&root)?.into_iter().filter(|name| name.offset >= names_at).collect();
-        let mut bytes = w.bh_bytes(leaf).to_vec();
-        pack(&mut bytes, csum, &names)?;
-        w.inode_mut(dir).flags |= InodeFlags::INDEX.bits();
-
-        let size = root.len();
-        root[dotdot..].fill(0);
-        dir::set_target(&mut root, dotdot, parent_ino, file_type::DIR).map_err(layout_errno)?;
-        let rest = u16::try_from(size - dotdot).map_err(|_| Errno::EUCLEAN)?;
-        root[dotdot + 4..dotdot + 6].copy_from_slice(&rest.to_le_bytes());
-        root[dotdot + 6] = 2;
-        root[dotdot + 8..dotdot + 10].copy_from_slice(b"..");
-        let number = raw_super(w).s_def_hash_version;
-        let info = RootInfo { hash_version: number, info_length: 8, indirect_levels: 0, unused_flags: 0 };
-        info.write_to(&mut root).map_err(layout_errno)?;
-        let count_at = htree::ROOT_COUNT_AT;
-        let limit = htree::capacity(size, count_at, csum);
-        htree::set_limit_count(&mut root, count_at, limit, 1).map_err(layout_errno)?;
-        htree::set(&mut root, count_at, 0, DxEntry { hash: 0, block: Lblk(lblk) }).map_err(layout_errno)?;
-        put_dxblock(w, kt, dir, bh, root)?;
-        put_dirblock(w, kt, dir, leaf, bytes)?;
-        let (version, hash) = hash_of(w, number, name).ok_or(Errno::EUCLEAN)?;
-        Ok(DxPath { frames: vec![DxFrame { bh, count_at, at: 0 }], hash, version })
-    })?;
-    probe!(kt, AE_INDEX).await;
-    let target = do_split(kt, dir, leaf, &path).await;
-    let added = match target {
-        Ok(target) => add_dirent_to_buf(kt, dir, target, name, inode).await,
-        Err(errno) => Err(errno),
-    };
-    match added {
-        Ok(true) => Ok(()),
-        // What was done so far must reach the disk all the same.
-        Ok(false) => ext4_mark_inode_dirty(kt, dir).await.and(Err(Errno::ENOSPC)),
-        Err(errno) => ext4_mark_inode_dirty(kt, dir).await.and(Err(errno)),
-    }
-}
-
-/// `ext4_dx_add_entry()`, fs/ext4/namei.c:2401.
-async fn dx_add_entry(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -> Result<(), DxError> {
-    let path = dx_probe(kt, dir, name).await?;
-    let frame = *path.frames.last().ok_or(DxError::BadDir)?;
-    let leaf = kt.with(|w| leaf_of(w, &frame)).ok_or(DxError::BadDir)?.block;
-    let bh = ext4_read_dirblock(kt, dir, leaf.0).await?;
-    ext4_journal_get_write_access(kt, bh).await?;
-    if add_dirent_to_buf(kt, dir, bh, name, inode).await? {
-        return Ok(());
-    }
-    let (limit, count) = kt.with(|w| htree::limit_count(w.bh_bytes(frame.bh), frame.count_at));
-    if count == limit {
-        // Not modelled: splitting an index block, see docs/omissions.md#names.
-        return Err(DxError::Errno(Errno::ENOSPC));
-    }
-    let target = do_split(kt, dir, bh, &path).await?;
-    if add_dirent_to_buf(kt, dir, target, name, inode).await? { Ok(()) } else { Err(DxError::Errno(Errno::ENOSPC)) }
-}
-
-/// A name taken out of its block.
-#[derive(Clone, Debug)]
-struct Name {
-    offset: usize,
-    rec_len: usize,
-    ino: Ino,
-    file_type: u8,
-    name: Vec<u8>,
-}
-
-fn names_of(block: &[u8]) -> Result<Vec<Name>, Errno> {
-    let mut names = Vec::new();
-    for entry in dir::entries(block) {
-        let entry = entry.map_err(layout_errno)?;
-        if entry.ino != Ino(0) && !entry.name.is_empty() {
-            let (offset, rec_len, file_type) = (entry.offset, entry.rec_len, entry.file_type);
-            names.push(Name { offset, rec_len, ino: entry.ino, file_type, name: entry.name.to_vec() });
-        }
-    }
-    Ok(names)
-}
-
-/// Fills a block with names, one behind the other; the last takes the rest.
-fn pack(block: &mut [u8], csum: bool, names: &[Name]) -> Result<(), Errno> {
-    dir::init_empty(block, csum).map_err(layout_errno)?;
-    for name in names {
-        let place = dir::insert(block, csum, name.ino, name.file_type, &name.name).map_err(layout_errno)?;
-        place.ok_or(Errno::EUCLEAN)?;
-    }
-    Ok(())
-}
-
-/// `do_split()`, fs/ext4/namei.c:1868: the upper half of a full leaf's hashes
-/// moves to a new block. Gives the block of the two that the path's hash belongs to.
-async fn do_split(kt: &Kthread, dir: InodeId, bh: BhId, path: &DxPath) -> Result<BhId, Errno> {
-    let (new_bh, new_block) = ext4_append(kt, dir).await?;
-    let frame = *path.frames.last().ok_or(Errno::EUCLEAN)?;
-    ext4_journal_get_write_access(kt, bh).await?;
-    ext4_journal_get_write_access(kt, frame.bh).await?;
-    let target = kt.with(|w| {
-        let (csum, mut lower) = (has_csum(w), w.bh_bytes(bh).to_vec());
-        let seed = raw_super(w).s_hash_seed.map(|word| word.get());
-        let mut map: Vec<(u32, Name)> =
-            names_of(&lower)?.into_iter().map(|name| (dx_hash(path.version, seed, &name.name).0, name)).collect();
-        map.sort_by_key(|(hash, _)| *hash);
-        let split = split_point(&map, lower.len());
-        let hash = map.get(split).ok_or(Errno::EUCLEAN)?.0;
-        let continued = split > 0 && map[split - 1].0 == hash;
-
-        let moved: Vec<Name> = map.split_off(split).into_iter().map(|(_, name)| name).collect();
-        let mut kept: Vec<Name> = map.into_iter().map(|(_, name)| name).collect();
-        kept.sort_by_key(|name| name.offset);
-        let mut upper = w.bh_bytes(new_bh).to_vec();
-        pack(&mut lower, csum, &kept)?;
-        pack(&mut upper, csum, &moved)?;
-        let old = w.bh_bytes(frame.bh).to_vec();
-        let mut index = old.clone();
-        insert_index(&mut index, &frame, DxEntry { hash: hash | u32::from(continued), block: Lblk(new_block) })?;
-        // The block that gets the name is dirtied with the name, the other one now.
-        let (target, target_bytes, other, other_bytes) =
-            if path.hash >= hash { (new_bh, upper, bh, lower) } else { (bh, lower, new_bh, upper) };
-        let before = w.bh_bytes(target).to_vec();
-        super_::put_changed(w, target, 0, &before, &target_bytes);
-        put_dirblock(w, kt, dir, other, other_bytes)?;
-        put_dxblock(w, kt, dir, frame.bh, index)?;
-        Ok::<BhId, Errno>(target)
-    })?;
-    probe!(kt, AE_SPLIT).await;
-    Ok(target)
-}
-
-/// Which name, in order of hash, is the first of the upper half.
-fn split_point(map: &[(u32, Name)], block_size: usize) -> usize {
-    let (mut size, mut moved) = (0, 0);
-    for (_, name) in map.iter().rev() {
-        if size + name.rec_len / 2 > block_size / 2 {
-            return map.len() - moved;
-        }
-        size += name.rec_len;
-        moved += 1;
-    }
-    map.len() / 2
-}
-
-/// `dx_insert_block()`: an entry behind the one that was followed.
-fn insert_index(block: &mut [u8], frame: &DxFrame, entry: DxEntry) -> Result<(), Errno> {
-    let mut entries: Vec<DxEntry> = htree::entries(block, frame.count_at).collect();
-    entries.insert(usize::from(frame.at) + 1, entry);
-    let (limit, count) = htree::limit_count(block, frame.count_at);
-    htree::set_limit_count(block, frame.count_at, limit, count + 1).map_err(layout_errno)?;
-    for (n, entry) in (0..).zip(entries) {
-        htree::set(block, frame.count_at, n, entry).map_err(layout_errno)?;
-    }
-    Ok(())
-}
-
 // ---- making and removing files ----
 
 /// `ext4_create()`, fs/ext4/namei.c:2717: a new regular file with that name.
@@ -665,7 +392,7 @@ pub async fn ext4_tmpfile(kt: &Kthread, dir: InodeId, mode: u16) -> Result<Inode
 /// `EMLINK`, `ENOSPC`, `EUCLEAN`, `EFSBADCRC`, `EIO`.
 pub async fn ext4_mkdir(kt: &Kthread, dir: InodeId, name: &[u8], mode: u16) -> Result<InodeId, Errno> {
     call!(kt, &site::EXT4_MKDIR, &[u64::from(mode)], async {
-        if kt.with(|w| !is_dx(w, dir) && w.inodes.at(dir).nlink >= EXT4_LINK_MAX) {
+        if kt.with(|w| dir_is_full(w, dir)) {
             return Err(Errno::EMLINK);
         }
         let credits = kt.with(|w| data_trans_blocks(w)) + INDEX_EXTRA_TRANS_BLOCKS + 3;
@@ -685,6 +412,25 @@ pub async fn ext4_mkdir(kt: &Kthread, dir: InodeId, name: &[u8], mode: u16) -> R
     .await
 }
 
+/// `EXT4_DIR_LINK_MAX()`, fs/ext4/ext4.h: the directory takes no other one.
+fn dir_is_full(w: &World, dir: InodeId) -> bool {
+    !is_dx(w, dir) && w.inodes.at(dir).nlink >= EXT4_LINK_MAX
+}
+
+/// `ext4_inc_count()`: 1 stands for "too many to count" in an indexed directory.
+fn inc_count(w: &mut World, dir: InodeId) {
+    let links = w.inodes.at(dir).nlink;
+    let links = if links == 1 || links + 1 >= EXT4_LINK_MAX && is_dx(w, dir) { 1 } else { links + 1 };
+    w.inode_mut(dir).nlink = links;
+}
+
+/// `ext4_dec_count()`: a directory keeps its two own links, or the 1.
+fn dec_count(w: &mut World, inode: InodeId) {
+    let least = if is_dir(w, inode) { 2 } else { 0 };
+    let links = &mut w.inode_mut(inode).nlink;
+    *links -= u16::from(*links > least);
+}
+
 async fn fill_new_dir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -> Result<(), Errno> {
     let named = name_new_dir(kt, dir, name, inode).await;
     if named.is_err() {
@@ -696,12 +442,7 @@ async fn fill_new_dir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId) -
         iput(kt, inode).await?;
         return named;
     }
-    kt.with(|w| {
-        let links = w.inodes.at(dir).nlink;
-        // ext4_inc_count(): 1 stands for "too many to count" in an indexed directory.
-        let links = if links == 1 || links + 1 >= EXT4_LINK_MAX && is_dx(w, dir) { 1 } else { links + 1 };
-        w.inode_mut(dir).nlink = links;
-    });
+    kt.with(|w| inc_count(w, dir));
     ext4_mark_inode_dirty(kt, dir).await?;
     kt.with(|w| {
         unlock_new_inode(w, inode);
@@ -828,7 +569,13 @@ async fn delete_entry(kt: &Kthread, dir: InodeId, name: &[u8], bh: BhId) -> Resu
     })
 }
 
-/// `ext4_rmdir()`, fs/ext4/namei.c:16806: removes an empty directory.
+/// `ext4_empty_dir()`, fs/ext4/namei.c:2962: no names but the dots.
+async fn ext4_empty_dir(kt: &Kthread, inode: InodeId) -> Result<bool, Errno> {
+    let names = super::dir::ext4_readdir(kt, inode).await?;
+    Ok(names.iter().all(|entry| matches!(&entry.name[..], b"." | b"..")))
+}
+
+/// `ext4_rmdir()`, fs/ext4/namei.c:3206: removes an empty directory.
 ///
 /// # Errors
 /// `ENOTEMPTY`, `ENOTDIR`, and as [`ext4_unlink`].
@@ -836,8 +583,7 @@ pub async fn ext4_rmdir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId)
     if !kt.with(|w| is_dir(w, inode)) {
         return Err(Errno::ENOTDIR);
     }
-    let names = super::dir::ext4_readdir(kt, inode).await?;
-    if names.iter().any(|entry| entry.name != b"." && entry.name != b"..") {
+    if !ext4_empty_dir(kt, inode).await? {
         return Err(Errno::ENOTEMPTY);
     }
     call!(kt, &site::EXT4_RMDIR, &[], async {
@@ -854,10 +600,7 @@ pub async fn ext4_rmdir(kt: &Kthread, dir: InodeId, name: &[u8], inode: InodeId)
             });
             ext4_orphan_add(kt, inode).await?;
             ext4_mark_inode_dirty(kt, inode).await?;
-            kt.with(|w| {
-                let links = &mut w.inode_mut(dir).nlink;
-                *links -= u16::from(*links > 2);
-            });
+            kt.with(|w| dec_count(w, dir));
             touch_dir(kt, dir, true).await
         }
         .await;

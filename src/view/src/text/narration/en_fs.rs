@@ -503,6 +503,9 @@ fn names(t: &Words, probe: &str) -> Option<Said> {
         "AE_ENTRY" => say("The name is in the directory's block.", ""),
         "AE_INDEX" => say("The directory gets an index of hashes.", "One block is no longer enough."),
         "AE_SPLIT" => say("A full block is split by hash.", ""),
+        "AE_FULL" => say("The index is full.", "Without the feature large_dir it has two levels at most."),
+        "AE_NODE" => say("A full block of the index is split.", "The block above it gets an entry for the new half."),
+        "AE_LEVEL" => say("The index gets one more level.", "The entries of its root move to a block below."),
         "EC_INODE" => say("A new inode is made for the name.", "Its handle stays open until the name stands."),
         "MKDIR_DONE" => say(
             "The new directory has its first block and its name.",
@@ -517,7 +520,11 @@ fn names(t: &Words, probe: &str) -> Option<Said> {
             "The file that takes the other's name starts to be written.",
             "A crash right after must not leave the name with an empty file (auto_da_alloc).",
         ),
-        "RENAME_DONE" => say("The name stands for the other file, whose old name is gone.", ""),
+        "RENAME_NAMED" => say("The new name leads to the inode.", "Until the old one is gone it has both."),
+        "RENAME_DELETED" => say("The old name is gone.", ""),
+        "RENAME_DONE" => {
+            say("The rename is done.", "Both changes are in one transaction: a crash leaves the one name or the other.")
+        }
         "RMDIR_DONE" => say("The directory is gone.", ""),
         "NI_GROUP" => say(
             format!("Group {} is chosen for the inode.", t.n("group")),

@@ -236,6 +236,54 @@ pub async fn ext4_delete_inline_entry(kt: &Kthread, dir: InodeId, name: &[u8]) -
     .await
 }
 
+/// A name leads to another inode: `ext4_setent()` of a directory in its inode.
+///
+/// # Errors
+/// `ENOENT`, `EUCLEAN` for damaged entries.
+pub async fn ext4_set_inline_entry(
+    kt: &Kthread,
+    dir: InodeId,
+    name: &[u8],
+    ino: Ino,
+    file_type: u8,
+) -> Result<(), Errno> {
+    let iloc = iloc(kt, dir).await?;
+    ext4_journal_get_write_access(kt, iloc.0).await?;
+    kt.with(|w| {
+        let (part, _) = find(w, dir, iloc, name)?.ok_or(Errno::ENOENT)?;
+        edit_slot(w, dir, iloc, |slot| {
+            let bytes = slot.get_mut(part.at..part.at + part.len).ok_or(Errno::EUCLEAN)?;
+            let at = dir::find(bytes, name).map_err(layout_errno)?.ok_or(Errno::ENOENT)?.offset;
+            dir::set_target(bytes, at, ino, file_type).map_err(layout_errno)
+        })
+    })
+}
+
+/// The double dot of a directory in its inode.
+///
+/// # Errors
+/// What reading its table gives.
+pub async fn ext4_inline_parent(kt: &Kthread, dir: InodeId) -> Result<u32, Errno> {
+    let iloc = iloc(kt, dir).await?;
+    kt.with(|w| slot(w, iloc)[I_BLOCK..I_BLOCK + DOTDOT].try_into().map(u32::from_le_bytes).map_err(|_| Errno::EUCLEAN))
+}
+
+/// The double dot of a directory in its inode leads elsewhere.
+///
+/// # Errors
+/// What the journal gives.
+pub async fn ext4_set_inline_parent(kt: &Kthread, dir: InodeId, parent: Ino) -> Result<(), Errno> {
+    let iloc = iloc(kt, dir).await?;
+    ext4_journal_get_write_access(kt, iloc.0).await?;
+    kt.with(|w| {
+        edit_slot(w, dir, iloc, |slot| {
+            slot[I_BLOCK..I_BLOCK + DOTDOT].copy_from_slice(&parent.0.to_le_bytes());
+            Ok(())
+        })
+    })?;
+    ext4_mark_inode_dirty(kt, dir).await
+}
+
 /// `ext4_check_all_de()`: the names make sense before they move to a block.
 pub(super) fn check_all_de(bytes: &[u8]) -> Result<(), Errno> {
     dir::entries(&bytes[DOTDOT..]).try_for_each(|entry| entry.map(|_| ())).map_err(layout_errno)
