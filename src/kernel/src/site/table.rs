@@ -183,7 +183,8 @@ sites! {
         DWB_FAIL :3080 Statement "if (ret < 0): unlock, stop the handle, truncate what went past i_size";
         DWB_OK :3099 Statement "*pagep = page; return 0";
     }
-    fn EXT4_NONDA_SWITCH = "ext4_nonda_switch" "fs/ext4/inode.c":2955 WriteBegin traced 0 -> Decimal () {
+    fn EXT4_NONDA_SWITCH = "ext4_nonda_switch" "fs/ext4/inode.c":2955 WriteBegin traced 0 -> Decimal (free: Count, dirty: Count) {
+        NDS_KICK :2978 Statement "try_to_writeback_inodes_sb(sb, WB_REASON_FS_FREE_SPACE)";
     }
     fn EXT4_BLOCK_WRITE_BEGIN = "ext4_block_write_begin" "fs/ext4/inode.c":1060 WriteBegin traced 2 -> Decimal (pos: Bytes, len: Bytes, block: Count, bh: Count, err: Status) {
         EBWB_OUTSIDE :1089 Statement "if (block_end <= from || block_start >= to) continue";

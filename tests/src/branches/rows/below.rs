@@ -128,11 +128,6 @@ fn claim_takes_reserve(at: &At<'_>) -> bool {
     wanted <= free && free < wanted + reserve
 }
 
-/// `ext4_nonda_switch()`: free clusters, and the reserved ones as it reads them.
-fn free_and_dirty(at: &At<'_>) -> (u64, u64) {
-    (at.w.counter(Counter::FreeClusters), at.w.counter(Counter::DirtyClustersApprox))
-}
-
 pub(super) const ROWS: &[Row] = &[
     // ---- fs/inode.c ----
     hit(216, &FRP_FAST),
@@ -231,14 +226,10 @@ pub(super) const ROWS: &[Row] = &[
     at(298, &DGB_RESERVE, |a| a.points(&EXT4_ES_INSERT_DELAYED_BLOCK).next().is_some()),
     ret(300, &EXT4_DA_GET_BLOCK_PREP, |a| a.ret == number(Errno::ENOSPC)),
     // ---- room: fs/ext4/inode.c, balloc.c ----
-    ret(302, &EXT4_NONDA_SWITCH, |a| {
-        let (free, dirty) = free_and_dirty(a);
-        a.ret == 1 && 2 * free < 3 * dirty
-    }),
-    ret(303, &EXT4_NONDA_SWITCH, |a| {
-        let (free, dirty) = free_and_dirty(a);
-        a.ret == 1 && 2 * free >= 3 * dirty
-    }),
+    hit(301, &NDS_KICK),
+    // So much is reserved that writing it has been asked for too.
+    at(302, &NDS_KICK, |a| 2 * a.local("free") < 3 * a.local("dirty")),
+    ret(303, &EXT4_NONDA_SWITCH, |a| a.ret == 1 && !a.has_hit(&NDS_KICK)),
     ret(304, &EXT4_NONDA_SWITCH, |a| a.ret == 0),
     ret(305, &EXT4_SHOULD_RETRY_ALLOC, |a| !has_journal(a.w)),
     ret(306, &EXT4_SHOULD_RETRY_ALLOC, |a| a.arg(0) > 3),

@@ -696,6 +696,14 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
             "It is not marked accessed: only reads do that.",
         ),
         "DWB_SHUTDOWN" => say("The file system is shut down: −EIO.", ""),
+        "NDS_KICK" => say(
+            format!(
+                "{} clusters are reserved and {} free: the flusher writes all dirty files.",
+                t.n("dirty"),
+                t.n("free")
+            ),
+            "What is reserved may turn out to need fewer clusters than that, once it is allocated.",
+        ),
         "DWB_NONDA" => say(
             format!(
                 "{} clusters are free and {} reserved: {} for delayed allocation.",

@@ -92,7 +92,7 @@ async fn mkwrite(kt: &Kthread, inode: InodeId, page: PageId) -> VmFault {
         return mkwrite_return(converted);
     }
     let delalloc = kt.with(|w| MountOpts::of(w).contains(MountOpts::DELALLOC));
-    if delalloc && !kt.with(ext4_nonda_switch) {
+    if delalloc && !ext4_nonda_switch(kt).await {
         loop {
             let result = block_page_mkwrite(kt, inode, page, GetBlock::DaPrep).await;
             probe!(kt, PMK_DA, err = result).await;

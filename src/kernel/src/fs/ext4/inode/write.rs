@@ -39,7 +39,7 @@ use crate::fs::ext4::namei::ext4_orphan_add;
 use crate::fs::ext4::super_::{
     MountOpts, ext4_should_dioread_nolock, ext4_writepage_trans_blocks, graph_writepage_trans_blocks,
 };
-use crate::fs::fs_writeback::mark_inode_dirty;
+use crate::fs::fs_writeback::{Reason, mark_inode_dirty, try_to_writeback_inodes_sb};
 use crate::mm::filemap::{grab_cache_page_write_begin, lock_page, put_page, unlock_page};
 use crate::mm::page_writeback::ino_of;
 use crate::mm::truncate::pagecache_isize_extended;
@@ -141,16 +141,20 @@ impl crate::trace::Word for Begun {
 
 /// `ext4_nonda_switch()`, fs/ext4/inode.c:2955: true if space is so low that
 /// delayed allocation must be left. One CPU: the watermark is 4 * 32 clusters.
-///
-/// Not modelled yet: the flush of dirty inodes it starts when half the space is
-/// reserved; see docs/omissions.md#ext4.
-pub(super) fn ext4_nonda_switch(w: &mut World) -> bool {
+/// When reservations take half of what is free, all dirty files are written.
+pub(super) async fn ext4_nonda_switch(kt: &Kthread) -> bool {
     const WATERMARK: u64 = 4 * 32;
-    traced(w, &site::EXT4_NONDA_SWITCH, &[], |w| {
+    call!(kt, &site::EXT4_NONDA_SWITCH, &[], async {
         // As read without what the CPU has not yet added: changes show once 32 have gathered.
-        let (free, dirty) = (w.counter(Counter::FreeClustersApprox), w.counter(Counter::DirtyClustersApprox));
+        let (free, dirty) =
+            kt.with(|w| (w.counter(Counter::FreeClustersApprox), w.counter(Counter::DirtyClustersApprox)));
+        if dirty > 0 && free < 2 * dirty {
+            Box::pin(try_to_writeback_inodes_sb(kt, Reason::FsFreeSpace)).await;
+            probe!(kt, NDS_KICK, free = free, dirty = dirty).await;
+        }
         2 * free < 3 * dirty || free < dirty + WATERMARK
     })
+    .await
 }
 
 /// `ext4_da_write_begin()`, fs/ext4/inode.c:3002.
@@ -161,7 +165,7 @@ async fn ext4_da_write_begin(kt: &Kthread, inode: InodeId, pos: u64, len: u64) -
             probe!(kt, DWB_SHUTDOWN, ret = Errno::EIO).await;
             return Err(Errno::EIO);
         }
-        let nonda = kt.with(ext4_nonda_switch);
+        let nonda = ext4_nonda_switch(kt).await;
         probe!(kt, DWB_NONDA).await;
         if nonda {
             return ext4_write_begin(kt, inode, pos, len).await.map(|page| Begun(page, Fsdata::Nondelalloc));
