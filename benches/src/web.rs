@@ -1,5 +1,7 @@
 //! The workloads for a page or for node, which read the clock.
 
+use heap as _;
+
 use crate::workloads::{Copy, Job, Rate, WORKLOADS};
 use session::run::Run;
 use wasm_bindgen::prelude::wasm_bindgen;

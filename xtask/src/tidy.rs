@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The crates of `src/`, lowest first: each may use those before it.
-const LAYERS: [&str; 8] = ["ondisk", "world", "sched", "kernel", "session", "view", "app", "embed"];
+const LAYERS: [&str; 9] = ["heap", "ondisk", "world", "sched", "kernel", "session", "view", "app", "embed"];
 /// `cli` stands beside the layers, on these.
 const CLI_USES: [&str; 3] = ["ondisk", "session", "view"];
 const FILE_MAX_BYTES: u64 = 1024 * 1024;

@@ -13,6 +13,8 @@ mod link;
 mod machine;
 mod player;
 
+use heap as _;
+
 use gloo::timers::future::TimeoutFuture;
 use gloo::utils::{document, window};
 use js_sys::{Object, Reflect};

@@ -10,6 +10,8 @@
 //! Two runs share no state. Digests are decimal strings, since a number of JavaScript holds 53 bits. Deliberately
 //! absent: the DOM. The custom element and the pictures get their own issue.
 
+use heap as _;
+
 use js_sys::{Error, Uint8Array};
 use serde::Serialize;
 use session::Session;
