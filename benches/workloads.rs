@@ -3,6 +3,9 @@
 //! Built like the engine of the site (optimised for speed, one unit with what it calls). Medians of runs that
 //! take turns with the copy's; memory that the program has once had is kept, so that the host's page faults do
 //! not count. Every image is checked with e2fsck and read back.
+//!
+//! `cargo bench --bench workloads -- --once W4` runs a workload once and prints nothing, to count instructions:
+//! `valgrind --tool=callgrind --toggle-collect='*Job::run*'` before the program that cargo names.
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock; the engine does not")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -42,6 +45,10 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn main() {
+    if std::env::args().any(|arg| arg == "--once") {
+        WORKLOADS.iter().filter(|workload| chosen(workload.name)).for_each(|workload| Job::new(*workload).run());
+        return;
+    }
     if keep_memory() {
         return;
     }

@@ -137,13 +137,17 @@ fn bench() -> Result<(), Fault> {
     Ok(())
 }
 
+/// What `cargo rustc` builds for the page.
+const CDYLIB: [&str; 2] = ["--crate-type", "cdylib"];
+
 /// The benches as a module for the page, with the page's own profile.
 fn bench_engine() -> Result<std::path::PathBuf, Fault> {
     tools::wasm_target()?;
     let bindgen = tools::bindgen()?.join("wasm-bindgen");
     let target = "wasm32-unknown-unknown";
     stream(
-        cargo().args(["build", "-p", "benches", "--lib", "--profile", "web", "--target", target]),
+        // As a cdylib alone: cargo gives a crate that is an rlib too no link-time optimisation.
+        cargo().args(["rustc", "-p", "benches", "--lib", "--profile", "web", "--target", target]).args(CDYLIB),
         "benches in wasm",
     )?;
     let built = run::target_dir().join(target).join("web/benches.wasm");
