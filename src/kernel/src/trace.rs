@@ -141,7 +141,9 @@ macro_rules! probe {
         if $kt.recording() {
             $( $kt.set(const { $crate::site::$site.local(stringify!($name)) }, $crate::trace::Word::word($value)); )*
         }
-        $kt.probe($crate::site::$site.id, sched::Place { file: file!(), line: line!() })
+        $kt.probe(const {
+            &sched::At { site: $crate::site::$site.id, place: sched::Place { file: file!(), line: line!() } }
+        })
     }};
 }
 

@@ -24,6 +24,15 @@ pub struct Place {
     pub line: u32,
 }
 
+/// Where a probe stands: a constant, so that a future has one word of it.
+#[derive(Clone, Copy, Debug)]
+pub struct At {
+    /// The site.
+    pub site: u16,
+    /// The place in the engine's source.
+    pub place: Place,
+}
+
 /// What a completing device request does; gives the site of the step.
 pub type Irq = fn(&mut World, Event) -> u16;
 
@@ -393,11 +402,28 @@ impl Kthread {
         w.set_local(self.task, u32::from(history.frames[frame as usize].depth), n, value);
     }
 
+    #[inline(never)]
+    fn close_step(&self, at: &At) -> Poll<()> {
+        let machine = &self.machine;
+        machine.close_step(self.task, at.site, at.place);
+        if !machine.armed.borrow().is_empty() {
+            machine.check_armed(self.task, at.site);
+        }
+        if machine.with(|w| w.need_resched && w.runs.at(self.task).atomic == 0) {
+            return Poll::Pending;
+        }
+        if machine.steps_left.get() == 0 || machine.hit.get().is_some() {
+            machine.cut.set(Some(self.task));
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
     /// Ends a step; see [`Probe`].
     #[inline(always)]
     #[must_use]
-    pub fn probe(&self, site: u16, place: Place) -> Probe<'_> {
-        Probe { kt: self, site, place, done: false }
+    pub fn probe(&self, at: &'static At) -> Probe<'_> {
+        Probe { kt: Some(self), at }
     }
 
     /// Ends the run's slice here, without a step: whoever runs the machine gets it back.
@@ -428,10 +454,9 @@ impl Kthread {
 /// Closes a step. Ready at once, but Pending when the budget is spent, an
 /// armed address was hit, or a task that goes first has become runnable.
 pub struct Probe<'a> {
-    kt: &'a Kthread,
-    site: u16,
-    place: Place,
-    done: bool,
+    /// Who closes the step; nobody once that is done.
+    kt: Option<&'a Kthread>,
+    at: &'static At,
 }
 
 impl Future for Probe<'_> {
@@ -439,36 +464,14 @@ impl Future for Probe<'_> {
 
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if self.done {
-            return Poll::Ready(());
-        }
-        self.done = true;
-        let machine = &self.kt.machine;
+        let Some(kt) = self.kt.take() else { return Poll::Ready(()) };
+        let machine = &kt.machine;
         let left = machine.steps_left.get();
         if machine.quiet.get() && left > 1 && !machine.world.borrow().need_resched {
             machine.steps_left.set(left - 1);
             return Poll::Ready(());
         }
-        self.close()
-    }
-}
-
-impl Probe<'_> {
-    #[inline(never)]
-    fn close(&self) -> Poll<()> {
-        let machine = &self.kt.machine;
-        machine.close_step(self.kt.task, self.site, self.place);
-        if !machine.armed.borrow().is_empty() {
-            machine.check_armed(self.kt.task, self.site);
-        }
-        if machine.with(|w| w.need_resched && w.runs.at(self.kt.task).atomic == 0) {
-            return Poll::Pending;
-        }
-        if machine.steps_left.get() == 0 || machine.hit.get().is_some() {
-            machine.cut.set(Some(self.kt.task));
-            return Poll::Pending;
-        }
-        Poll::Ready(())
+        kt.close_step(self.at)
     }
 }
 
@@ -538,16 +541,14 @@ mod tests {
         SITE_IDLE
     }
 
-    fn here() -> Place {
-        Place { file: file!(), line: line!() }
-    }
+    const HERE: &At = &At { site: 1, place: Place { file: file!(), line: line!() } };
 
     async fn critical(kt: Kthread, order: Rc<RefCell<Vec<u32>>>) {
         let inode = InodeId(3);
         down_write(&kt, RwSem::IRwsem(inode)).await;
         for _ in 0..3 {
             order.borrow_mut().push(kt.task.0);
-            kt.probe(1, here()).await;
+            kt.probe(HERE).await;
             kt.sleep_for(1000).await;
         }
         kt.with(|w| up_write(w, RwSem::IRwsem(inode)));
