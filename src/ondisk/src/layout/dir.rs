@@ -116,7 +116,8 @@ pub fn find<'a>(block: &'a [u8], name: &[u8]) -> Result<Option<Entry<'a>>, Layou
     let mut offset = 0;
     while offset < block.len() {
         let entry = entry_at(block, offset)?;
-        if entry.name == name && entry.ino != Ino(0) {
+        // Names of a folder are mostly alike up to their ends.
+        if entry.name.last() == name.last() && entry.name == name && entry.ino != Ino(0) {
             return Ok(Some(entry));
         }
         offset += entry.rec_len;
