@@ -15,6 +15,7 @@ use kernel::fs::read_write::{fdget, ksys_pwrite64, ksys_write};
 use kernel::fs::sync::ksys_sync;
 use kernel::mm::filemap_read::ext4_file_read_iter;
 use kernel::mm::memory::{buffer_address, fill_byte, map_buffer};
+use kernel::start_kernel_threads;
 use sched::{Kthread, Machine, Pause};
 use session::run::{booted_world, image_bytes};
 use session::scenario::{Image, Mkfs, Scenario};
@@ -201,6 +202,7 @@ impl Job {
         let (world, size_bytes) = booted_world(&scenario(), None).expect("the scenario is a good one");
         let machine = Machine::new(world, false);
         machine.spawn("bench", PROCESS, 0, move |kt| async move { Box::pin(program(&kt, workload)).await });
+        start_kernel_threads(&machine);
         let mut job = Job { machine, size_bytes, before: 0 };
         job.advance();
         job.before = job.device_bytes();
