@@ -902,6 +902,8 @@ pub struct Slice {
 pub struct Lane {
     /// The task's name.
     pub name: String,
+    /// A thread of the kernel, not of a program.
+    pub kernel: bool,
     /// Stretches in which it ran or slept; runnable and idle between them.
     pub spans: Vec<LaneSpan>,
 }

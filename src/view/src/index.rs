@@ -431,7 +431,8 @@ impl Index {
             let id = TaskId(u32::try_from(n).unwrap_or(u32::MAX));
             if n >= self.tracks.len() {
                 self.tracks.push(TaskTrack::default());
-                self.timeline.lanes.push(Lane { name: task_name(s.w, id), spans: Vec::new() });
+                let kernel = s.w.tasks.at(id).process == 0;
+                self.timeline.lanes.push(Lane { name: task_name(s.w, id), kernel, spans: Vec::new() });
             }
             let state = task_state(s.w, id, s.task);
             if self.tracks[n].state == Some(state) && state != frame::TaskState::Sleeping {

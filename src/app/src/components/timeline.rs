@@ -130,7 +130,7 @@ pub fn Timeline(props: &TimelineProps) -> Html {
                 { phases(run, view, step) }
                 <span class="lb opt">{ t().statement }</span>
                 { depths(run, view, step) }
-                for lane in run.lanes.iter().take(3) {
+                for lane in task_lanes(run) {
                     <span class="lb opt">{ &lane.name }</span>
                     { task_lane(lane, view) }
                 }
@@ -281,6 +281,14 @@ fn depths(run: &Run, view: View, step: u64) -> Html {
             }) }
         </svg>
     }
+}
+
+/// The lanes there is room for: programs first, then the kernel's threads that run at all.
+fn task_lanes(run: &Run) -> impl Iterator<Item = &Lane> {
+    let mut lanes: Vec<&Lane> = run.lanes.iter().collect();
+    let runs = |lane: &Lane| lane.spans.iter().any(|span| span.state == TaskState::Running);
+    lanes.sort_by_key(|lane| (lane.kernel, !runs(lane)));
+    lanes.into_iter().take(3)
 }
 
 fn task_lane(lane: &Lane, view: View) -> Html {

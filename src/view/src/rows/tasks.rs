@@ -6,7 +6,7 @@ use std::rc::Rc;
 use kernel::site::{self, Ty};
 use world::{TaskId, World};
 
-use crate::frame::{Local, StackRow, TaskRow};
+use crate::frame::{Local, StackRow, TaskRow, TaskState};
 use crate::index::task_state;
 use crate::moment::{Moment, stack_of, task_name, wait_name};
 
@@ -63,6 +63,8 @@ pub fn tasks(m: &Moment) -> Vec<Rc<TaskRow>> {
             stack: stack.collect(),
         }));
     }
+    // Programs, then the kernel's threads; idle ones last.
+    rows.sort_by_key(|row| (m.w.tasks.at(TaskId(row.id)).process == 0, row.state == TaskState::Idle));
     rows
 }
 
