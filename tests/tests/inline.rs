@@ -280,7 +280,7 @@ fn direct_writes() {
     check("", ops, &file(4096, &[(0, 4096, 4096)]), &["DCI_DIRTY"]);
     // One that is empty gets blocks, and never moves in.
     let ops = [direct(), pwrite_to("d", 0, 4096, 4096), truncate(0), pwrite(0, 0, 10)];
-    let after = check("", ops, &file(10, &[(0, 0, 10)]), &["IDR_ALLOC"]);
+    let after = check("", ops, &file(10, &[(0, 0, 10)]), &["EIB_ALLOC"]);
     assert!(after.stat("f").contains(EXTENTS));
 }
 

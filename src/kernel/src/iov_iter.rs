@@ -275,3 +275,28 @@ pub async fn iov_iter_get_pages(kt: &Kthread, bytes: u64, pages: usize) -> Resul
     kt.with(|w| advance(w, kt.task, out.len() as u64));
     Ok(out)
 }
+
+/// `_copy_from_iter_flushcache()`, lib/iov_iter.c, one source page at a time: the
+/// next bytes, at most `bytes` of them, by which the iterator moves. May sleep
+/// for a page. Nothing comes of a page that cannot be read.
+pub async fn copy_from_iter_flushcache(kt: &Kthread, bytes: u64) -> Vec<u8> {
+    let (process, mut pieces) = kt.with(|w| (w.tasks.at(kt.task).process, Pieces::new(w, kt.task, bytes)));
+    let Some((_, address, len)) = kt.with(|w| pieces.next(w)) else {
+        return Vec::new();
+    };
+    let kvec = kt.with(|w| w.iters.at(iter_of(kt.task)).kvec);
+    if !kvec && !kt.with(|w| readable_now(w, process, address)) {
+        let fault = handle_read_fault(kt, process, address, FaultIp::Copy).await;
+        if fault.is_err() {
+            return Vec::new();
+        }
+    }
+    kt.with(|w| {
+        let Some(from) = present(w, process, address) else { return Vec::new() };
+        let at = (address % PAGE_SIZE) as usize;
+        let piece = (PAGE_SIZE - address % PAGE_SIZE).min(len) as usize;
+        let copied = w.contents.get(from)[at..at + piece].to_vec();
+        advance(w, kt.task, copied.len() as u64);
+        copied
+    })
+}

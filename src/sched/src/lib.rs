@@ -18,7 +18,7 @@ mod machine;
 mod sync;
 
 pub use machine::{Address, At, Irq, Kthread, Machine, Pause, PauseHere, Place, Probe, SITE_IDLE, Sleep};
-pub use sync::{RwSem, down_read, down_write, up_read, up_write};
+pub use sync::{RwSem, down_read, down_write, down_write_trylock, up_read, up_write};
 
 use world::{Counter, Errno, Event, TaskId, TaskState, WaitOn, World};
 

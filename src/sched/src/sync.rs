@@ -35,21 +35,25 @@ impl RwSem {
 
 /// Takes the semaphore alone; sleeps, uninterruptibly, while others hold it.
 pub async fn down_write(kt: &Kthread, sem: RwSem) {
-    let owner = kt.task.0 + 1;
     loop {
-        let free = kt.with(|w| {
-            let lock = sem.lock(w);
-            let free = lock.writer == 0 && lock.readers == 0;
-            if free {
-                lock.writer = owner;
-            }
-            free
-        });
-        if free {
+        if down_write_trylock(kt, sem) {
             return;
         }
         kt.sleep_on(sem.wait()).await;
     }
+}
+
+/// Takes the semaphore alone if nobody holds it: true if it is taken.
+pub fn down_write_trylock(kt: &Kthread, sem: RwSem) -> bool {
+    let owner = kt.task.0 + 1;
+    kt.with(|w| {
+        let lock = sem.lock(w);
+        let free = lock.writer == 0 && lock.readers == 0;
+        if free {
+            lock.writer = owner;
+        }
+        free
+    })
 }
 
 /// Takes the semaphore together with other readers.

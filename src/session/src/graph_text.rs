@@ -26,7 +26,7 @@ use crate::loop_text::{Labels, function, op_text, printed};
 
 /// Functions with a frame here and none in a recorded graph: not among those that were followed, or inlined by
 /// that kernel's compiler.
-const NOT_SHOWN: [&str; 36] = [
+const NOT_SHOWN: [&str; 39] = [
     "cpu_idle",
     "user",
     "ksys_write",
@@ -49,6 +49,9 @@ const NOT_SHOWN: [&str; 36] = [
     "iov_iter_single_seg_count",
     "ext4_write_checks",
     "ext4_dio_write_iter",
+    "ext4_dax_write_iter",
+    "dax_iomap_actor",
+    "dax_iomap_zero",
     "mpage_map_and_submit_extent",
     "ext4_end_io_end",
     "ext4_zero_range",

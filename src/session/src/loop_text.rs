@@ -178,6 +178,7 @@ impl Printer<'_> {
         let inner = self.open.get(&r.task).and_then(|open| open.last()).map(|frame| frame.site.name);
         let (kind, ip) = match inner {
             Some("iov_iter_copy_from_user_atomic") => ("kernel", "copy_user_generic_string"),
+            Some("dax_iomap_rw") => ("kernel", "__copy_user_nocache"),
             Some(_) => ("kernel", "__get_user_nocheck_1"),
             None => ("user", "user"),
         };

@@ -1165,6 +1165,8 @@ pub enum Counter {
     DeviceQueueDepth,
     /// When it will have moved the bytes of all requests, ns.
     DeviceBusyUntil,
+    /// The device's memory can be reached directly (`dax_device`), 1, or not, 0.
+    DaxDevice,
     /// Number of these.
     Count,
 }

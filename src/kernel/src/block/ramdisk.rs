@@ -1,4 +1,5 @@
-//! A block device in memory, in units of 4096 bytes.
+//! A block device in memory, in units of 4096 bytes. Persistent memory is one
+//! whose bytes the processor reaches without a request, too.
 //!
 //! With latency 0 a request completes inside [`submit_bio`], as on brd; else it
 //! completes on the modelled clock: as many requests in parallel as the queue is
@@ -89,14 +90,17 @@ pub fn submit_bio(w: &mut World, request: Request<'_>) -> BioId {
     w.graph("submit_bio { submit_bio_noacct {");
     let latency = w.counter(Counter::DeviceLatency);
     if latency == 0 {
-        w.graph("brd_submit_bio {");
-        for _ in request.vecs {
+        let brd = w.counter(Counter::DaxDevice) == 0;
+        if brd {
+            w.graph("brd_submit_bio {");
+        }
+        for _ in request.vecs.iter().filter(|_| brd) {
             w.graph("brd_do_bvec { brd_lookup_page");
             w.graph(if bio.write { "brd_lookup_page }" } else { "}" });
         }
         // Nobody can look at the pieces before they are done with.
         complete(w, id, request.vecs);
-        w.graph("} } }");
+        w.graph(if brd { "} } }" } else { "} }" });
         return id;
     }
     for (n, vec) in request.vecs.iter().enumerate() {
@@ -320,5 +324,31 @@ pub fn unit_bytes(w: &World, unit: UnitId) -> world::Block {
     match w.device.get(unit) {
         Some(Some(block)) => block.clone(),
         _ => world::ZERO_BLOCK.with(Clone::clone),
+    }
+}
+
+/// Bytes to the device's own memory, without a request: what a store of the
+/// processor to persistent memory does.
+pub fn store_bytes(w: &mut World, at: u64, bytes: &[u8]) {
+    let mut done = 0;
+    while done < bytes.len() {
+        let (unit, within) = unit_of(at + done as u64);
+        let piece = (PAGE_SIZE as usize - within).min(bytes.len() - done);
+        let mut block = *unit_bytes(w, unit);
+        block[within..within + piece].copy_from_slice(&bytes[done..done + piece]);
+        *w.unit_mut(unit) = Some(std::sync::Arc::new(block));
+        done += piece;
+    }
+    *w.counter_mut(Counter::DeviceBytesWritten) += bytes.len() as u64;
+}
+
+/// `len` bytes of the device's own memory, without a request.
+pub fn load_bytes(w: &World, at: u64, len: u64, out: &mut Vec<u8>) {
+    let mut done = 0;
+    while done < len {
+        let (unit, within) = unit_of(at + done);
+        let piece = (PAGE_SIZE - within as u64).min(len - done);
+        out.extend_from_slice(&unit_bytes(w, unit)[within..within + piece as usize]);
+        done += piece;
     }
 }

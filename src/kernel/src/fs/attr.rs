@@ -56,7 +56,8 @@ fn is_sxid(mode: u16) -> bool {
     mode & 0o4000 != 0 || mode & 0o2010 == 0o2010
 }
 
-/// FS_IOC_SETFLAGS for SYNC (0x8), IMMUTABLE (0x10) and APPEND (0x20).
+/// FS_IOC_SETFLAGS for SYNC (0x8), IMMUTABLE (0x10), APPEND (0x20) and DAX
+/// (0x2000000), which a file obeys from when it next comes into memory.
 ///
 /// # Errors
 /// What the journal gives.

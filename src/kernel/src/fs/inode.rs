@@ -16,6 +16,12 @@ const S_ISUID: u16 = 0o4000;
 const S_ISGID: u16 = 0o2000;
 const S_IXGRP: u16 = 0o010;
 
+/// IS_DAX(): the file's bytes go past the page cache, to and from the device's own memory.
+#[must_use]
+pub fn is_dax(w: &World, inode: InodeId) -> bool {
+    w.inodes.at(inode).bits.contains(InodeBits::DAX)
+}
+
 /// `S_ISREG()`.
 #[must_use]
 pub fn is_regular(mode: u16) -> bool {

@@ -2,6 +2,7 @@
 
 pub mod attr;
 pub mod buffer;
+pub mod dax;
 pub mod ext4;
 pub mod fs_writeback;
 pub mod inode;

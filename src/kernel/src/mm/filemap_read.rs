@@ -7,10 +7,11 @@ use sched::{Kthread, check_fatal_signal};
 use world::{BhFlags, Errno, FileId, InodeId, InodeState, PAGE_SIZE, PageFlags, PageId, WaitOn, World};
 
 use crate::fs::buffer::block_size;
+use crate::fs::ext4::file::ext4_dax_read_iter;
 use crate::fs::ext4::readpage::ext4_readpage;
 use crate::fs::ext4::super_::MountOpts;
 use crate::fs::fs_writeback::mark_inode_dirty;
-use crate::fs::inode::current_time;
+use crate::fs::inode::{current_time, is_dax};
 use crate::fs::super_::{Freeze, sb_end_write, sb_start_write_trylock};
 use crate::mm::filemap::{add_to_page_cache, get_page, lock_page, put_page, trylock_page, unlock_page};
 use crate::mm::readahead::{RA_PAGES, do_page_cache_ra, page_cache_async_readahead, page_cache_sync_readahead};
@@ -74,10 +75,10 @@ pub fn block_is_partially_uptodate(w: &World, page: PageId, from: u64, count: u6
     })
 }
 
-/// `ext4_file_read_iter()`, fs/ext4/file.c:114, buffered: up to `count` bytes from `pos`,
-/// appended to `out`; gives how many.
+/// `ext4_file_read_iter()`, fs/ext4/file.c:114, through the cache or DAX: up to `count` bytes from
+/// `pos`, appended to `out`; gives how many.
 ///
-/// Not modelled: O_DIRECT and DAX.
+/// Not modelled: O_DIRECT.
 ///
 /// # Errors
 /// `EIO` after a shutdown or a failed read, `EINTR` on a fatal signal.
@@ -91,6 +92,12 @@ pub async fn ext4_file_read_iter(
     if count == 0 || kt.with(|w| w.sb().shutdown) {
         kt.graph("ext4_file_read_iter");
         return if count > 0 { Err(Errno::EIO) } else { Ok(0) };
+    }
+    if kt.with(|w| is_dax(w, w.files.at(file).inode)) {
+        kt.graph("ext4_file_read_iter {");
+        let read = Box::pin(ext4_dax_read_iter(kt, file, pos, count, out)).await;
+        kt.graph("}");
+        return read;
     }
     kt.graph("ext4_file_read_iter { generic_file_read_iter {");
     let read = generic_file_buffered_read(kt, file, pos, count, out).await;

@@ -19,6 +19,7 @@ use world::{
 use crate::fs::ext4::inode::mkwrite::{VmFault, ext4_page_mkwrite};
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::readpage::filemap_fault;
+use crate::fs::inode::is_dax;
 use crate::fs::sync::vfs_fsync_range;
 use crate::mm::filemap;
 use crate::mm::filemap_read::touch_atime;
@@ -45,6 +46,8 @@ pub enum FaultIp {
     FaultIn = 0,
     /// The user program.
     User = 1,
+    /// `__copy_user_nocache()`, which may sleep for a page.
+    Copy = 2,
 }
 
 /// Byte `i` of a buffer filled with `seed`.
@@ -115,7 +118,10 @@ pub async fn mmap_file(kt: &Kthread, file: FileId, vma: Vma, offset: u64) -> Res
     if !offset.is_multiple_of(PAGE_SIZE) || vma.len == 0 {
         return Err(Errno::EINVAL);
     }
-    // Not modelled: stores through a mapping in data=journal, see docs/omissions.md#mmap.
+    // Not modelled: mappings of a DAX file, and stores through one in data=journal, see docs/omissions.md#mmap.
+    if kt.with(|w| is_dax(w, head.inode)) {
+        return Err(Errno::ENODEV);
+    }
     if vma.shared && vma.writable && kt.with(|w| ext4_should_journal_data(w, head.inode)) {
         return Err(Errno::ENODEV);
     }

@@ -14,6 +14,7 @@ use world::{Counter, FileId, InodeId, PAGE_SIZE, PageFlags, PageId, RaState, Wor
 
 use crate::fault_inject::should_fail;
 use crate::fs::ext4::readpage::ext4_readahead;
+use crate::fs::inode::is_dax;
 use crate::mm::filemap::add_to_page_cache;
 use crate::trace::Graph as _;
 
@@ -88,6 +89,9 @@ async fn read_pages(kt: &Kthread, inode: InodeId, batch: &[PageId]) {
 /// `force_page_cache_ra()`, mm/readahead.c:274: fadvise(WILLNEED), exactly the
 /// pages asked for, up to one window.
 pub async fn force_page_cache_ra(kt: &Kthread, inode: InodeId, mut index: u32, nr_to_read: u32) {
+    if kt.with(|w| is_dax(w, inode)) {
+        return; // generic_fadvise() ignores advice on what is not cached
+    }
     kt.graph("force_page_cache_ra {");
     let mut left = nr_to_read.min(RA_PAGES);
     while left > 0 {

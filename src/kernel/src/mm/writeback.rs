@@ -16,8 +16,10 @@ use sched::Kthread;
 use world::{BhFlags, Errno, FileId, InodeId, InodeState, PAGE_SIZE, PageFlags, PageId, Pte, World};
 
 use crate::fs::buffer::{block_write_full_page, set_page_dirty_nobuffers};
+use crate::fs::ext4::inode::dax::ext4_dax_writepages;
 use crate::fs::ext4::inode::writepages::ext4_writepages;
 use crate::fs::fs_writeback::mark_inode_dirty_state;
+use crate::fs::inode::is_dax;
 use crate::mm::filemap::{lock_page, unlock_page, wait_on_page_writeback};
 use crate::mm::page_writeback::account_page_cleaned;
 use crate::trace::Graph as _;
@@ -242,6 +244,8 @@ pub fn do_writepages<'a>(kt: &'a Kthread, inode: InodeId, wbc: &'a mut Writeback
         kt.graph("do_writepages {");
         let written = if inode == InodeId::BDEV {
             generic_writepages(kt, inode, wbc).await
+        } else if kt.with(|w| is_dax(w, inode)) {
+            ext4_dax_writepages(kt, inode, wbc).await
         } else {
             ext4_writepages(kt, inode, wbc).await
         };

@@ -560,11 +560,51 @@ sites! {
     }
     fn IOMAP_DIO_RW = "iomap_dio_rw" "fs/iomap/direct-io.c":423 Writeback traced 0 -> Decimal (pos: Bytes) {
         IDR_INVALIDATE :505 Statement "filemap_write_and_wait_range(); invalidate_inode_pages2_range()";
-        IDR_ALLOC :3474 Statement "ext4_iomap_alloc(inode, &map, flags)";
         IDR_SUBMIT :318 Statement "iomap_dio_submit_bio(dio, iomap, bio, pos)";
         IDR_WAIT :591 Statement "wait until all requests are done";
         IDR_CONVERT :361 Statement "ext4_convert_unwritten_extents(NULL, inode, pos, size)";
-        IDR_EXTEND :282 Statement "ext4_handle_inode_extension(): i_size, i_disksize, off the orphan list";
+    }
+    fn EXT4_IOMAP_BEGIN = "ext4_iomap_begin" "fs/ext4/inode.c":3514 Entry (pos: Bytes, len: Bytes, lblk: Count, pblk: Count, blocks: Count) {
+        EIB_FOUND :3543 Statement "if (ret > 0 && (map.m_flags & EXT4_MAP_MAPPED)) goto out";
+        EIB_ALLOC :3546 Statement "ret = ext4_iomap_alloc(inode, &map, flags)";
+        EIB_LOOKED :3548 Statement "ret = ext4_map_blocks(NULL, inode, &map, 0)";
+    }
+    fn EXT4_HANDLE_INODE_EXTENSION = "ext4_handle_inode_extension" "fs/ext4/file.c":282 Entry (offset: Bytes, count: Status) {
+        HIE_SIZE :302 Statement "ext4_update_inode_size(inode, offset + count); ext4_orphan_del(handle, inode)";
+    }
+
+    // ---- to the device's own memory: fs/ext4/file.c, fs/dax.c ----
+    fn EXT4_DAX_WRITE_ITER = "ext4_dax_write_iter" "fs/ext4/file.c":593 Entry (pos: Bytes, count: Bytes, ret: Status) {
+        DWI_TRYLOCK :603 Statement "if (!inode_trylock(inode)) return -EAGAIN";
+        DWI_LOCK :606 Statement "inode_lock(inode)";
+        DWI_CHECKS :610 Statement "ret = ext4_write_checks(iocb, from); if (ret <= 0) goto out";
+        DWI_HANDLE :617 Statement "handle = ext4_journal_start(inode, EXT4_HT_INODE, 2)";
+        DWI_ORPHAN :623 Statement "ret = ext4_orphan_add(handle, inode)";
+        DWI_COPIED :633 Statement "ret = dax_iomap_rw(iocb, from, &ext4_iomap_ops)";
+        DWI_EXTEND :636 Statement "ret = ext4_handle_inode_extension(inode, offset, ret)";
+        DWI_TRUNCATE :637 Statement "ext4_inode_extension_cleanup(inode, ret < count)";
+        DWI_UNLOCK :640 Statement "inode_unlock(inode)";
+        DWI_SYNC :642 Statement "if (ret > 0) ret = generic_write_sync(iocb, ret)";
+    }
+    fn EXT4_DAX_READ_ITER = "ext4_dax_read_iter" "fs/ext4/file.c":86 Entry (pos: Bytes, count: Bytes, ret: Status) {
+        DRI_LOCK :95 Statement "inode_lock_shared(inode)";
+        DRI_DONE :109 Statement "inode_unlock_shared(inode); file_accessed(file)";
+    }
+    fn DAX_IOMAP_RW = "dax_iomap_rw" "fs/dax.c":1198 Entry traced 0 -> Decimal (pos: Bytes, done: Bytes, ret: Status) {
+        DIR_APPLY :1217 Statement "ret = iomap_apply(inode, pos, iov_iter_count(iter), flags, ops, iter, dax_iomap_actor)";
+    }
+    fn DAX_IOMAP_ACTOR = "dax_iomap_actor" "fs/dax.c":1095 Copy (pos: Bytes, length: Bytes, pblk: Count, offset: Bytes, xfer: Bytes, done: Bytes) {
+        DIA_HOLE :1113 Statement "if (hole or unwritten) return iov_iter_zero(min(length, end - pos), iter)";
+        DIA_SIGNAL :1139 Statement "if (fatal_signal_pending(current)) ret = -EINTR";
+        DIA_ACCESS :1148 Statement "map_len = dax_direct_access(dax_dev, pgoff, PHYS_PFN(size), &kaddr)";
+        DIA_COPY :1167 Statement "xfer = dax_copy_from_iter(dax_dev, pgoff, kaddr, map_len, iter)";
+        DIA_READ :1170 Statement "xfer = dax_copy_to_iter(dax_dev, pgoff, kaddr, map_len, iter)";
+    }
+    fn DAX_IOMAP_ZERO = "dax_iomap_zero" "fs/dax.c":1058 Entry (pos: Bytes, length: Bytes, pblk: Count) {
+        DIZ_ZERO :1089 Statement "memset(kaddr + offset, 0, size); dax_flush(dax_dev, kaddr + offset, size)";
+    }
+    fn EXT4_DAX_WRITEPAGES = "ext4_dax_writepages" "fs/ext4/inode.c":2936 Writeback (nr_to_write: Count) {
+        WPD_RANGE :2950 Statement "ret = dax_writeback_mapping_range(mapping, daxdev, wbc)";
     }
 
     // ---- through a pipe: fs/splice.c ----

@@ -416,6 +416,7 @@ fn boot(w: &mut World, scenario: &Scenario) {
         DeviceKind::Ram | DeviceKind::Pmem => 0,
     };
     *w.counter_mut(Counter::StableWrites) = u64::from(scenario.device.stable_writes);
+    *w.counter_mut(Counter::DaxDevice) = u64::from(scenario.device.kind == DeviceKind::Pmem);
     for fault in &scenario.device.faults {
         add_fault(w, fault.rule());
     }

@@ -809,6 +809,7 @@ fn inode_flags(text: &str) -> Result<u32, Errno> {
             "sync" => 0x8,
             "immutable" => 0x10,
             "append" => 0x20,
+            "dax" => 0x200_0000,
             _ => return Err(Errno::EOPNOTSUPP),
         };
     }

@@ -763,7 +763,7 @@ fn space(m: &Moment, change: &Raw, groups: &mut Groups) {
 
 /// Counters by number: the kernel's names.
 fn counter_name(slot: u32) -> &'static str {
-    const NAMES: [(Counter, &str); 56] = [
+    const NAMES: [(Counter, &str); 57] = [
         (Counter::Clock, "clock"),
         (Counter::FilePages, "NR_FILE_PAGES"),
         (Counter::FileDirty, "NR_FILE_DIRTY"),
@@ -819,6 +819,7 @@ fn counter_name(slot: u32) -> &'static str {
         (Counter::DeviceBandwidth, "device bandwidth"),
         (Counter::DeviceQueueDepth, "device queue depth"),
         (Counter::DeviceBusyUntil, "device busy until"),
+        (Counter::DaxDevice, "DAX device"),
         (Counter::Count, "counter"),
     ];
     NAMES.iter().find(|(counter, _)| *counter as u32 == slot).map_or("counter", |(_, name)| name)

@@ -210,7 +210,7 @@ pub static LABELS: Labels = Labels {
             &[
                 "No processor, no scheduler of its own time: one task runs at a time, from probe to probe, in an order that the scenario fixes. Time passes only where the model says so.",
                 "No memory pressure, no reclaim but the evictions that a scenario or you ask for; no huge pages, no NUMA, no cgroups.",
-                "No DAX, no swap, no asynchronous I/O; no encryption, verity, quota or online resize. An image that needs a feature the model lacks is refused, with the feature\u{2019}s name.",
+                "No mappings of DAX files, no swap, no asynchronous I/O; no encryption, verity, quota or online resize. An image that needs a feature the model lacks is refused, with the feature\u{2019}s name.",
                 "The device is a RAM disk that does what it is told: no elevator, no device cache.",
                 "The journal: a commit writes nothing to the log yet, so no crash and no recovery can be shown; an image that was not unmounted cleanly is refused.",
                 "Kernel work takes no time, so a throttled task pauses as if it had not thought since its last check; there is one flusher for one device.",

@@ -106,4 +106,13 @@ pub(super) const ROWS: &[Row] = &[
     ret(173, &EXT4_JOURNALLED_WRITE_END_FN, |a| a.has_called(&EXT4_MARK_INODE_DIRTY_FN)),
     ret(174, &EXT4_ORPHANS, |a| a.after(&ORPHAN_ADD) && a.called_by(&EXT4_JOURNALLED_WRITE_END_FN)),
     ret(175, &EXT4_TRUNCATE, |a| a.called_by(&EXT4_JOURNALLED_WRITE_END_FN)),
+    // ---- ext4_dax_write_iter ----
+    ret(208, &EXT4_DAX_WRITE_ITER, |a| a.after(&DWI_TRYLOCK) && a.ret == number(Errno::EAGAIN)),
+    at(209, &DWI_CHECKS, |a| a.local("ret") <= 0),
+    at(210, &DWI_ORPHAN, |a| a.local("ret") == 0),
+    at(211, &DWI_HANDLE, |a| a.local("ret") < 0),
+    at(212, &DWI_ORPHAN, |a| a.local("ret") < 0),
+    hit(213, &DWI_EXTEND),
+    hit(214, &DWI_TRUNCATE),
+    hit(215, &DWI_SYNC),
 ];

@@ -1,5 +1,5 @@
-//! O_DIRECT writes: `ext4_dio_write_iter()` of fs/ext4/file.c, `ext4_iomap_begin()`
-//! of fs/ext4/inode.c and the write side of fs/iomap/direct-io.c.
+//! O_DIRECT writes: `ext4_dio_write_iter()` of fs/ext4/file.c and the write side of
+//! fs/iomap/direct-io.c.
 //!
 //! ```text
 //!   checks ─ orphan if it extends ─ write and drop the range's cached pages
@@ -17,18 +17,17 @@ use world::{BioId, BioVec, Errno, InodeBits, InodeId, PAGE_SIZE, Page, PageFlags
 
 use crate::block::ramdisk::{Completion, REQ_SYNC, Request, submit_bio};
 use crate::fs::buffer::block_size;
-use crate::fs::ext4::balloc::ext4_should_retry_alloc;
 use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_stop};
 use crate::fs::ext4::extents::ext4_convert_unwritten_extents;
-use crate::fs::ext4::extents_status::EXT_MAX_BLOCKS;
-use crate::fs::ext4::file::{EXT4_EXTENTS_FL, Iocb, Kiocb, ext4_buffered_write_iter, ext4_generic_write_checks};
+use crate::fs::ext4::file::{
+    Iocb, Kiocb, ext4_buffered_write_iter, ext4_generic_write_checks, ext4_handle_inode_extension,
+    ext4_inode_extension_cleanup,
+};
 use crate::fs::ext4::inline::{clear_may_inline_data, ext4_has_inline_data};
-use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
-use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, MapFlags, ext4_map_blocks};
-use crate::fs::ext4::inode::truncate::ext4_truncate_failed_write;
+use crate::fs::ext4::inode::iomap::{blocks_of, ext4_iomap_begin};
+use crate::fs::ext4::inode::map::{GetBlocks, MapFlags, ext4_map_blocks};
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
-use crate::fs::ext4::namei::{ext4_is_orphan, ext4_orphan_add, ext4_orphan_del};
-use crate::fs::ext4::super_::{ext4_meta_trans_blocks, graph_meta_trans_blocks};
+use crate::fs::ext4::namei::ext4_orphan_add;
 use crate::fs::inode::file_modified;
 use crate::fs::sync::generic_write_sync;
 use crate::iov_iter::{iov_iter_alignment, iov_iter_count, iov_iter_get_pages};
@@ -43,10 +42,8 @@ use crate::{probe, site};
 const LOGICAL_BLOCK: u64 = 512;
 /// BIO_MAX_PAGES.
 const BIO_MAX_PAGES: usize = 256;
-/// DIO_MAX_BLOCKS.
-const DIO_MAX_BLOCKS: u32 = 4096;
 /// What says "write the rest through the cache": the kernel's -ENOTBLK.
-const NOT_BLOCK: Errno = Errno::ENODEV;
+pub(super) const NOT_BLOCK: Errno = Errno::ENODEV;
 
 /// How a direct write holds the inode's lock.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -172,14 +169,6 @@ async fn ext4_overwrite_io(kt: &Kthread, inode: InodeId, pos: u64, len: u64) -> 
     found == Ok(wanted) && map.flags.contains(MapFlags::MAPPED)
 }
 
-/// The blocks that bytes `pos..pos + len` touch.
-fn blocks_of(kt: &Kthread, pos: u64, len: u64) -> Option<MapBlocks> {
-    let block = kt.with(|w| block_size(w));
-    let lblk = u32::try_from(pos / block).ok().filter(|&lblk| lblk != EXT_MAX_BLOCKS)?;
-    let last = u32::try_from((pos + len - 1) / block).unwrap_or(u32::MAX).min(EXT_MAX_BLOCKS - 1);
-    Some(MapBlocks { lblk, len: last - lblk + 1, ..MapBlocks::default() })
-}
-
 /// The part of `ext4_dio_write_iter()` under the lock.
 async fn write_locked(kt: &Kthread, iocb: &mut Kiocb, inode: InodeId, lock: Lock, extend: bool) -> Result<u64, Errno> {
     if extend {
@@ -193,16 +182,7 @@ async fn write_locked(kt: &Kthread, iocb: &mut Kiocb, inode: InodeId, lock: Lock
     let ret = iomap_dio_rw(kt, iocb, inode, lock == Lock::Shared).await;
     let ret = if ret == Err(NOT_BLOCK) { Ok(0) } else { ret };
     if extend {
-        kt.graph("ext4_inode_extension_cleanup");
-        if ret.is_err() {
-            Box::pin(ext4_truncate_failed_write(kt, inode)).await;
-        } else if kt.with(|w| w.inodes.at(inode).nlink > 0) && ext4_is_orphan(kt, inode).await {
-            // The data is written: without a journal only the memory's list is cleaned, and no error told.
-            if ext4_journal_start(kt, HandleType::Inode, 2).await.is_ok() {
-                let _ = ext4_orphan_del(kt, inode).await;
-                let _ = ext4_journal_stop(kt).await;
-            }
-        }
+        ext4_inode_extension_cleanup(kt, inode, ret.is_err()).await;
     }
     ret
 }
@@ -295,13 +275,9 @@ async fn dio_extent(
     overwrite: bool,
     dio: &mut Dio,
 ) -> Result<u64, Errno> {
-    kt.graph(if overwrite {
-        "iomap_apply { ext4_iomap_overwrite_begin { ext4_iomap_begin {"
-    } else {
-        "iomap_apply { ext4_iomap_begin {"
-    });
-    let map = ext4_iomap_begin(kt, inode, pos, len, overwrite).await?;
-    kt.graph("ext4_set_iomap { jbd2_transaction_committed } }");
+    kt.graph(if overwrite { "iomap_apply { ext4_iomap_overwrite_begin {" } else { "iomap_apply {" });
+    // ext4_iomap_overwrite_begin() asks as a read does
+    let map = ext4_iomap_begin(kt, inode, pos, len, !overwrite).await?;
     kt.graph(if overwrite {
         "} iomap_dio_actor { iomap_dio_bio_actor {"
     } else {
@@ -352,63 +328,6 @@ async fn dio_extent(
     }
 }
 
-/// `ext4_iomap_begin()`, fs/ext4/inode.c:3500, for a direct write.
-async fn ext4_iomap_begin(
-    kt: &Kthread,
-    inode: InodeId,
-    pos: u64,
-    len: u64,
-    overwrite: bool,
-) -> Result<MapBlocks, Errno> {
-    let mut map = blocks_of(kt, pos, len).ok_or(Errno::EINVAL)?;
-    if overwrite {
-        ext4_map_blocks(kt, inode, &mut map, GetBlocks::empty()).await?;
-        return Ok(map);
-    }
-    if pos + len <= kt.with(|w| w.sizes.at(inode).i_size) {
-        let found = ext4_map_blocks(kt, inode, &mut map, GetBlocks::empty()).await?;
-        if found > 0 && map.flags.contains(MapFlags::MAPPED) {
-            return Ok(map);
-        }
-    }
-    ext4_iomap_alloc(kt, inode, &mut map).await?;
-    Ok(map)
-}
-
-/// `ext4_iomap_alloc()`, fs/ext4/inode.c:3450: behind `i_size` blocks are written
-/// at once, inside it they stay unwritten until the data is there.
-async fn ext4_iomap_alloc(kt: &Kthread, inode: InodeId, map: &mut MapBlocks) -> Result<(), Errno> {
-    map.len = map.len.min(DIO_MAX_BLOCKS);
-    kt.with(|w| graph_meta_trans_blocks(w, inode));
-    let credits = kt.with(|w| ext4_meta_trans_blocks(w, inode, map.len, 1));
-    let mut retries = 0;
-    loop {
-        ext4_journal_start(kt, HandleType::MapBlocks, credits).await?;
-        let flags = kt.with(|w| {
-            let behind = u64::from(map.lblk) * block_size(w) >= w.sizes.at(inode).i_size;
-            let extents = w.inodes.at(inode).flags & EXT4_EXTENTS_FL != 0;
-            match (behind, extents) {
-                (true, _) => GetBlocks::CREATE,
-                (false, true) => GetBlocks::CREATE | GetBlocks::UNWRIT_EXT | GetBlocks::PRE_IO,
-                // A hole of a block-mapped file: stale data could show after a crash.
-                (false, false) => GetBlocks::empty(),
-            }
-        });
-        let mut mapped = ext4_map_blocks(kt, inode, map, flags).await;
-        if flags.is_empty() && mapped == Ok(0) {
-            mapped = Err(NOT_BLOCK);
-        }
-        // The kernel drops the error of stopping.
-        let _ = ext4_journal_stop(kt).await;
-        if mapped == Err(Errno::ENOSPC) && ext4_should_retry_alloc(kt, &mut retries).await {
-            continue;
-        }
-        mapped?;
-        probe!(kt, IDR_ALLOC).await;
-        return Ok(());
-    }
-}
-
 /// One bio of `bytes` to byte `offset` of the device.
 fn submit(w: &mut World, inode: InodeId, offset: u64, bytes: &[u8], dio: &mut Dio) {
     let rec = w.rec;
@@ -441,21 +360,5 @@ async fn ext4_dio_write_end_io(kt: &Kthread, inode: InodeId, pos: u64, dio: &Dio
     if end <= size.i_disksize && end <= size.i_size {
         return Ok(());
     }
-    kt.graph("ext4_handle_inode_extension {");
-    ext4_journal_start(kt, HandleType::Inode, 2).await?;
-    kt.with(|w| {
-        let size = w.size_mut(inode);
-        size.i_size = size.i_size.max(end);
-        size.i_disksize = size.i_disksize.max(end);
-    });
-    let marked = ext4_mark_inode_dirty(kt, inode).await;
-    if kt.with(|w| w.inodes.at(inode).nlink > 0) {
-        // The kernel drops its error.
-        let _ = ext4_orphan_del(kt, inode).await;
-    }
-    // The kernel drops the error of stopping.
-    let _ = ext4_journal_stop(kt).await;
-    kt.graph("}");
-    probe!(kt, IDR_EXTEND).await;
-    marked
+    ext4_handle_inode_extension(kt, inode, pos, Ok(dio.size)).await.map(|_| ())
 }

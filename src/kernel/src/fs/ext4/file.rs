@@ -2,18 +2,24 @@
 
 use bitflags::bitflags;
 use ondisk::layout::superblock::RoCompat;
-use sched::{Kthread, RwSem, down_write, up_write};
+use sched::{Kthread, RwSem, down_read, down_write, down_write_trylock, up_read, up_write};
 use world::{Errno, FileId, InodeBits, InodeId, World};
 
+use crate::fs::dax::{DaxIter, dax_iomap_rw};
 use crate::fs::ext4::dio::ext4_dio_write_iter;
-use crate::fs::inode::file_modified;
+use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_stop};
+use crate::fs::ext4::inode::disk::ext4_mark_inode_dirty;
+use crate::fs::ext4::inode::truncate::ext4_truncate_failed_write;
+use crate::fs::ext4::namei::{ext4_is_orphan, ext4_orphan_add, ext4_orphan_del};
+use crate::fs::inode::{file_modified, is_dax};
 use crate::fs::open::OpenFlags;
 use crate::fs::sync::generic_write_sync;
 use crate::iov_iter::{iov_iter_count, iov_iter_truncate};
 use crate::mm::filemap::generic_perform_write;
+use crate::mm::filemap_read::touch_atime;
 use crate::probe;
 use crate::site;
-use crate::trace::call;
+use crate::trace::{Graph as _, Word as _, call};
 
 bitflags! {
     /// `ki_flags` (include/linux/fs.h).
@@ -51,8 +57,6 @@ const SIGXFSZ: u64 = 25;
 
 /// `ext4_file_write_iter()`, fs/ext4/file.c:648.
 ///
-/// Not modelled: DAX (`EOPNOTSUPP`), see docs/omissions.md#ext4.
-///
 /// # Errors
 /// `EIO` after a shutdown, or what the chosen way gives.
 pub async fn ext4_file_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
@@ -61,14 +65,14 @@ pub async fn ext4_file_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64,
         probe!(kt, FWI_SHUTDOWN).await;
         let (shutdown, dax) = kt.with(|w| {
             let inode = w.files.at(iocb.file).inode;
-            (w.sb().shutdown, w.inodes.at(inode).bits.contains(InodeBits::DAX))
+            (w.sb().shutdown, is_dax(w, inode))
         });
         if shutdown {
             return Err(Errno::EIO);
         }
         if dax {
             probe!(kt, FWI_DAX).await;
-            return Err(Errno::EOPNOTSUPP);
+            return Box::pin(ext4_dax_write_iter(kt, iocb)).await;
         }
         if iocb.flags.contains(Iocb::DIRECT) {
             probe!(kt, FWI_DIRECT).await;
@@ -120,6 +124,169 @@ pub(super) async fn ext4_buffered_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> 
             }
             other => other,
         }
+    })
+    .await
+}
+
+/// `ext4_dax_write_iter()`, fs/ext4/file.c:593: the bytes go to the device's own
+/// memory, and no page is cached.
+///
+/// # Errors
+/// `EAGAIN` with NOWAIT if someone holds the lock; what the checks, the journal,
+/// the copy or the sync give.
+async fn ext4_dax_write_iter(kt: &Kthread, iocb: &mut Kiocb) -> Result<u64, Errno> {
+    let (pos, count) = (iocb.pos, kt.with(|w| iov_iter_count(w, kt.task)));
+    call!(kt, &site::EXT4_DAX_WRITE_ITER, &[pos, count], async {
+        let inode = kt.with(|w| w.files.at(iocb.file).inode);
+        let lock = RwSem::IRwsem(inode);
+        if iocb.flags.contains(Iocb::NOWAIT) {
+            let taken = down_write_trylock(kt, lock);
+            probe!(kt, DWI_TRYLOCK).await;
+            if !taken {
+                return Err(Errno::EAGAIN);
+            }
+        } else {
+            probe!(kt, DWI_LOCK).await;
+            down_write(kt, lock).await;
+        }
+        let ret = dax_write_locked(kt, iocb, inode).await;
+        kt.with(|w| up_write(w, lock));
+        probe!(kt, DWI_UNLOCK, ret = ret).await;
+        let written = ret?;
+        if written == 0 {
+            return Ok(0);
+        }
+        probe!(kt, DWI_SYNC).await;
+        generic_write_sync(kt, iocb, written).await
+    })
+    .await
+}
+
+/// The part of `ext4_dax_write_iter()` under the lock.
+async fn dax_write_locked(kt: &Kthread, iocb: &mut Kiocb, inode: InodeId) -> Result<u64, Errno> {
+    let checked = ext4_write_checks(kt, iocb).await;
+    probe!(kt, DWI_CHECKS, ret = checked).await;
+    let count = checked?;
+    if count == 0 {
+        return Ok(0);
+    }
+    let offset = iocb.pos;
+    let extend = offset + count > kt.with(|w| w.sizes.at(inode).i_disksize);
+    if extend {
+        let started = ext4_journal_start(kt, HandleType::Inode, 2).await;
+        probe!(kt, DWI_HANDLE, ret = started).await;
+        started?;
+        let added = ext4_orphan_add(kt, inode).await;
+        // The kernel drops the error of stopping.
+        let _ = ext4_journal_stop(kt).await;
+        probe!(kt, DWI_ORPHAN, ret = added).await;
+        added?;
+    }
+    let mut ret = dax_iomap_rw(kt, iocb, &mut DaxIter::From).await;
+    probe!(kt, DWI_COPIED, ret = ret).await;
+    if extend {
+        ret = ext4_handle_inode_extension(kt, inode, offset, ret).await;
+        probe!(kt, DWI_EXTEND, ret = ret).await;
+        let short = ret.is_err() || ret.is_ok_and(|written| written < count);
+        ext4_inode_extension_cleanup(kt, inode, short).await;
+        if short {
+            probe!(kt, DWI_TRUNCATE).await;
+        }
+    }
+    ret
+}
+
+/// `ext4_handle_inode_extension()`, fs/ext4/file.c:282: the size follows `count`
+/// bytes written at `offset`, and the inode leaves the orphan list.
+///
+/// A failed DAX write comes here with its error: the kernel adds that number to
+/// the offset, so that a write far behind the end leaves the file longer, up to
+/// a few bytes before where it was to begin.
+///
+/// # Errors
+/// What the journal or the inode's table gives; else `count`.
+pub(super) async fn ext4_handle_inode_extension(
+    kt: &Kthread,
+    inode: InodeId,
+    offset: u64,
+    count: Result<u64, Errno>,
+) -> Result<u64, Errno> {
+    call!(kt, &site::EXT4_HANDLE_INODE_EXTENSION, &[offset, count.word()], async {
+        ext4_journal_start(kt, HandleType::Inode, 2).await?;
+        let size = match count {
+            Ok(written) => Some(offset + written),
+            Err(errno) => offset.checked_add_signed(errno.as_ret()),
+        };
+        if size.is_some_and(|size| kt.with(|w| ext4_update_inode_size(w, inode, size))) {
+            let marked = ext4_mark_inode_dirty(kt, inode).await;
+            if marked.is_err() {
+                // The kernel drops the error of stopping.
+                let _ = ext4_journal_stop(kt).await;
+            }
+            marked?;
+        }
+        if kt.with(|w| w.inodes.at(inode).nlink > 0) {
+            // The kernel drops its error.
+            let _ = ext4_orphan_del(kt, inode).await;
+        }
+        // The kernel drops the error of stopping.
+        let _ = ext4_journal_stop(kt).await;
+        probe!(kt, HIE_SIZE).await;
+        count
+    })
+    .await
+}
+
+/// `ext4_update_inode_size()`, fs/ext4/ext4.h: both sizes grow to `size`; true if one did.
+fn ext4_update_inode_size(w: &mut World, inode: InodeId, size: u64) -> bool {
+    let old = *w.sizes.at(inode);
+    if size <= old.i_size && size <= old.i_disksize {
+        return false;
+    }
+    let sizes = w.size_mut(inode);
+    sizes.i_size = old.i_size.max(size);
+    sizes.i_disksize = old.i_disksize.max(size);
+    true
+}
+
+/// `ext4_inode_extension_cleanup()`, fs/ext4/file.c:311: what a write past the
+/// end allocated and did not use goes, and the inode is on the orphan list no more.
+pub(super) async fn ext4_inode_extension_cleanup(kt: &Kthread, inode: InodeId, need_trunc: bool) {
+    kt.graph("ext4_inode_extension_cleanup {");
+    if need_trunc {
+        Box::pin(ext4_truncate_failed_write(kt, inode)).await;
+    } else if kt.with(|w| w.inodes.at(inode).nlink > 0) && ext4_is_orphan(kt, inode).await {
+        // The data is written: without a journal only the memory's list is cleaned, and no error told.
+        if ext4_journal_start(kt, HandleType::Inode, 2).await.is_ok() {
+            let _ = ext4_orphan_del(kt, inode).await;
+            let _ = ext4_journal_stop(kt).await;
+        }
+    }
+    kt.graph("}");
+}
+
+/// `ext4_dax_read_iter()`, fs/ext4/file.c:86: up to `count` bytes from `pos` out
+/// of the device's own memory, appended to `out`; gives how many.
+///
+/// # Errors
+/// As the mapping.
+pub(crate) async fn ext4_dax_read_iter(
+    kt: &Kthread,
+    file: FileId,
+    pos: u64,
+    count: u64,
+    out: &mut Vec<u8>,
+) -> Result<u64, Errno> {
+    let inode = kt.with(|w| w.files.at(file).inode);
+    call!(kt, &site::EXT4_DAX_READ_ITER, &[pos, count], async {
+        probe!(kt, DRI_LOCK).await;
+        down_read(kt, RwSem::IRwsem(inode)).await;
+        let mut iocb = Kiocb { file, pos, flags: Iocb::empty() };
+        let read = dax_iomap_rw(kt, &mut iocb, &mut DaxIter::To { out, left: count }).await;
+        kt.with(|w| up_read(w, RwSem::IRwsem(inode)));
+        touch_atime(kt, file).await;
+        probe!(kt, DRI_DONE, ret = read).await;
+        read
     })
     .await
 }

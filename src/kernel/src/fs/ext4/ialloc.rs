@@ -245,7 +245,8 @@ fn insert_inode(w: &mut World, kt: &Kthread, dir: InodeId, ino: u32, mode: u16) 
     let (uid, generation) = (w.accts.get(kt.task).map_or(0, |acct| acct.euid), prandom_u32(w));
     let inherit_gid = parent.mode & 0o2000 != 0;
     let mut bits = InodeBits::PRESENT | InodeBits::STATE_NEW;
-    bits.set(InodeBits::MAY_INLINE_DATA, has_feature_inline_data(w));
+    let dax_file = flags & InodeFlags::DAX.bits() != 0 && kind != S_IFDIR;
+    bits.set(InodeBits::MAY_INLINE_DATA, has_feature_inline_data(w) && !dax_file);
     let head = Inode {
         ino,
         mode: if inherit_gid && kind == S_IFDIR { mode | 0o2000 } else { mode },

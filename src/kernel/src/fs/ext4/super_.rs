@@ -6,9 +6,8 @@
 //!                      SuperInfo      GroupInfo, counters
 //! ```
 //!
-//! Not modelled: replay of a log, orphans left by a crash, quota, remount,
-//! `dax`: a mount that needs it is refused by name, see
-//! docs/omissions.md#jbd2.
+//! Not modelled: replay of a log, orphans left by a crash, quota, remount: a
+//! mount that needs it is refused by name, see docs/omissions.md#jbd2.
 
 use bitflags::bitflags;
 use ondisk::layout::extent;
@@ -71,12 +70,18 @@ bitflags! {
         const LAZYTIME = 1 << 9;
         /// sync.
         const SYNCHRONOUS = 1 << 10;
-        /// dax.
-        const DAX = 1 << 11;
+        /// dax=always.
+        const DAX_ALWAYS = 1 << 11;
         /// discard.
         const DISCARD = 1 << 12;
         /// errors=remount-ro.
         const ERRORS_RO = 1 << 13;
+        /// dax=never.
+        const DAX_NEVER = 1 << 14;
+        /// dax=inode.
+        const DAX_INODE = 1 << 15;
+        /// EXT4_FLAGS_BDEV_IS_DAX: the device's memory can be reached directly, page by page.
+        const BDEV_IS_DAX = 1 << 30;
         /// EXT4_MF_MNTDIR_SAMPLED: the superblock names the mount point.
         const MNTDIR_SAMPLED = 1 << 31;
     }
@@ -155,7 +160,18 @@ impl MountOptions {
                 "nolazytime" => options.flags.remove(MountOpts::LAZYTIME),
                 "sync" => options.flags.insert(MountOpts::SYNCHRONOUS),
                 "async" => options.flags.remove(MountOpts::SYNCHRONOUS),
-                "dax" | "dax=always" => options.flags.insert(MountOpts::DAX),
+                "dax" | "dax=always" => {
+                    options.flags.insert(MountOpts::DAX_ALWAYS);
+                    options.flags.remove(MountOpts::DAX_NEVER);
+                }
+                "dax=never" => {
+                    options.flags.insert(MountOpts::DAX_NEVER);
+                    options.flags.remove(MountOpts::DAX_ALWAYS);
+                }
+                "dax=inode" => {
+                    options.flags.remove(MountOpts::DAX_ALWAYS | MountOpts::DAX_NEVER);
+                    options.flags.insert(MountOpts::DAX_INODE);
+                }
                 "discard" => options.flags.insert(MountOpts::DISCARD),
                 "nodiscard" => options.flags.remove(MountOpts::DISCARD),
                 "errors=remount-ro" => options.errors_ro = Some(true),
@@ -200,6 +216,12 @@ pub enum MountError {
     UnknownOption {
         /// As given.
         option: String,
+    },
+    /// dax=always where it cannot be.
+    #[error("{why}")]
+    Dax {
+        /// As the kernel's log says it.
+        why: &'static str,
     },
     /// What the kernel would do but the engine has no code for.
     #[error("not modelled: {what}")]
@@ -496,7 +518,11 @@ async fn fill_super(kt: &Kthread, options: MountOptions) -> Result<(), MountErro
     let bh = bread(kt, 1, REQ_META).await.map_err(unreadable("superblock"))?;
     let es = kt.with(|w| Superblock::parse(w.bh_bytes(bh))).map_err(MountRefusal::from)?;
     check_mountable(&es)?;
-    let opts = options.resolve(&es);
+    let mut opts = options.resolve(&es);
+    // bdev_dax_supported(): blocks of a page only
+    let dax_device = kt.with(|w| w.counter(Counter::DaxDevice) != 0);
+    opts.set(MountOpts::BDEV_IS_DAX, dax_device && u64::from(es.block_size()) == PAGE_SIZE);
+    check_dax(&es, opts)?;
     kt.with(|w| {
         check_device(&es, w.device.len() as u64 * PAGE_SIZE / u64::from(es.block_size()))?;
         drop_inode_pages(w, InodeId::BDEV);
@@ -504,9 +530,6 @@ async fn fill_super(kt: &Kthread, options: MountOptions) -> Result<(), MountErro
         *w.sb_mut() = super_info(&es, opts, options.read_only, stable);
         Ok::<(), MountRefusal>(())
     })?;
-    if opts.contains(MountOpts::DAX) {
-        return Err(MountError::NotModelled { what: "dax" });
-    }
     let block = es.superblock_block().0;
     let sbh = bread(kt, block, REQ_META).await.map_err(unreadable("superblock"))?;
     kt.with(|w| pin(w, sbh));
@@ -554,6 +577,22 @@ async fn fill_super(kt: &Kthread, options: MountOptions) -> Result<(), MountErro
     }
     probe!(kt, FS_DONE).await;
     Ok(())
+}
+
+/// dax=always asks for a device that can do it, and for files that it can be about.
+fn check_dax(es: &Superblock, opts: MountOpts) -> Result<(), MountError> {
+    let refused = |why| Err(MountError::Dax { why });
+    if !opts.contains(MountOpts::DAX_ALWAYS) {
+        Ok(())
+    } else if opts.contains(MountOpts::DATA_JOURNAL) {
+        refused("can't mount with both data=journal and dax")
+    } else if es.incompat().contains(Incompat::INLINE_DATA) {
+        refused("Cannot use DAX on a filesystem that may contain inline data")
+    } else if !opts.contains(MountOpts::BDEV_IS_DAX) {
+        refused("DAX unsupported by block device.")
+    } else {
+        Ok(())
+    }
 }
 
 /// The words of a mounted file system.

@@ -3,7 +3,7 @@
 use world::{BhFlags, Change, Counter, Errno, PAGE_SIZE, PageFlags, PageId, TaskId};
 
 use super::Said;
-use super::en_fs;
+use super::{en_dax, en_fs};
 use crate::moment::{Moment, count, errno_of, number, task_name};
 use crate::rows::user;
 
@@ -235,6 +235,7 @@ pub(super) fn narrate(m: &Moment) -> Option<Said> {
         .or_else(|| write_loop(&t, probe.name))
         .or_else(|| write_begin(&t, probe.name))
         .or_else(|| write_end(&t, probe.name))
+        .or_else(|| en_dax::narrate(&t, probe.name))
         .or_else(|| en_fs::narrate(&t, probe.name))
 }
 

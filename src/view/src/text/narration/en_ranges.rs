@@ -142,13 +142,9 @@ fn others(t: &Words, probe: &str) -> Option<Said> {
             "Cached pages of the range have been written and dropped.",
             "Otherwise a later read would find old bytes in the cache.",
         ),
-        "IDR_ALLOC" => {
-            say("The extent has its blocks.", "Inside the file they stay unwritten until the data is there.")
-        }
         "IDR_SUBMIT" => say("A request with the user's own pages has been submitted.", "No page of the cache is used."),
         "IDR_WAIT" => say("All requests are done.", "The caller sleeps until the device has the data."),
         "IDR_CONVERT" => say("The blocks are written extents now.", "Only now may a read see them."),
-        "IDR_EXTEND" => say("The size follows the data.", "With it the inode leaves the orphan list."),
         "GSR_PAGES" => say(
             "The file's pages are in the pipe.",
             "The pipe takes references, not copies: the bytes stay where they are.",

@@ -5,6 +5,7 @@
 //! that no probe is.
 
 mod en;
+mod en_dax;
 mod en_faults;
 mod en_flusher;
 mod en_fs;

@@ -31,6 +31,7 @@ use crate::fs::ext4::extents_status::{es_clear_inode, es_remove_extent};
 use crate::fs::ext4::ialloc::ext4_free_inode;
 use crate::fs::ext4::indirect::ext4_ind_check_inode;
 use crate::fs::ext4::inline::{ext4_has_inline_data, iget_xattrs};
+use crate::fs::ext4::inode::dax::ext4_should_enable_dax;
 use crate::fs::ext4::inode::truncate::{ext4_blocks_for_truncate, ext4_truncate};
 use crate::fs::ext4::inode::writepages::ext4_should_journal_data;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
@@ -270,10 +271,13 @@ fn read_inode(w: &mut World, ino: u32, bh: BhId, offset: usize) -> Result<InodeI
     Ok(inode)
 }
 
-/// `ext4_set_inode_flags()`, fs/ext4/inode.c:4592: the VFS's S_ flags follow `i_flags`.
+/// `ext4_set_inode_flags()`, fs/ext4/inode.c:4592: the VFS's S_ flags follow `i_flags`,
+/// of an inode that has just come into memory.
 pub fn ext4_set_inode_flags(w: &mut World, inode: InodeId) {
     let flags = InodeFlags::from_bits_retain(w.inodes.at(inode).flags);
+    let dax = ext4_should_enable_dax(w, inode);
     let bits = &mut w.inode_mut(inode).bits;
+    bits.set(InodeBits::DAX, dax);
     bits.set(InodeBits::S_SYNC, flags.contains(InodeFlags::SYNC));
     bits.set(InodeBits::APPEND, flags.contains(InodeFlags::APPEND));
     bits.set(InodeBits::IMMUTABLE, flags.contains(InodeFlags::IMMUTABLE));

@@ -8,7 +8,7 @@
 //!                              delayed and mapped blocks behind the end
 //! ```
 //!
-//! Not modelled: DAX layouts, direct I/O in flight, data=journal's wait for the tail page; the
+//! Not modelled: DAX layouts (nobody maps such a file), direct I/O in flight, data=journal's wait for the tail page; the
 //! ordered truncate writes nothing, as no commit is ever half done here. See
 //! docs/omissions.md#truncate.
 
@@ -16,6 +16,7 @@ use sched::{Kthread, RwSem, down_write, up_write};
 use world::{BhFlags, Errno, InodeBits, InodeId, InodeState, PAGE_SIZE, PageFlags, World};
 
 use crate::fs::buffer::{block_size, create_empty_buffers, mark_buffer_dirty, submit_bh_read, wait_on_buffer};
+use crate::fs::dax::iomap_zero_range;
 use crate::fs::ext4::ext4_jbd2::{
     HandleType, data_trans_blocks, ext4_handle_dirty_metadata, ext4_handle_sync, ext4_journal_get_write_access,
     ext4_journal_start, ext4_journal_stop,
@@ -32,7 +33,7 @@ use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::{ext4_orphan_add, ext4_orphan_del};
 use crate::fs::ext4::super_::{MountOpts, ext4_writepage_trans_blocks, graph_writepage_trans_blocks};
 use crate::fs::fs_writeback::mark_inode_dirty;
-use crate::fs::inode::{current_time, is_regular, is_sync, should_remove_suid};
+use crate::fs::inode::{current_time, is_dax, is_regular, is_sync, should_remove_suid};
 use crate::mm::filemap::{add_to_page_cache, lock_page, put_page, unlock_page};
 use crate::mm::filemap_read::find_get_page;
 use crate::mm::page_writeback::ino_of;
@@ -274,13 +275,16 @@ pub async fn ext4_block_truncate_page(kt: &Kthread, inode: InodeId, from: u64) -
 
 /// `ext4_block_zero_page_range()`, fs/ext4/inode.c:3895: zeroes `length` bytes
 /// from `from` inside one block, reading it first if it is not there; a hole
-/// stays a hole.
+/// stays a hole. A DAX file's bytes are zeroed where they lie.
 ///
 /// # Errors
 /// `EIO` for a failed read.
 pub async fn ext4_block_zero_page_range(kt: &Kthread, inode: InodeId, from: u64, length: u64) -> Result<(), Errno> {
     let block = kt.with(|w| block_size(w));
     let length = length.min(block - from % block);
+    if kt.with(|w| is_dax(w, inode)) {
+        return iomap_zero_range(kt, inode, from, length).await;
+    }
     let index = u32::try_from(from / PAGE_SIZE).expect("page indices fit");
     // find_or_create_page()
     kt.graph("ext4_block_zero_page_range { pagecache_get_page { find_get_entry");

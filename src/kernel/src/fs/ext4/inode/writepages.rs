@@ -9,7 +9,7 @@
 //!                              i_disksize, stop ─ bio ─ ext4_put_io_end: convert
 //! ```
 //!
-//! Not modelled: DAX, fs-verity, `s_writepages_rwsem` (nothing
+//! Not modelled: fs-verity, `s_writepages_rwsem` (nothing
 //! here changes a file's format), `-ENOMEM`; see docs/omissions.md#writeback.
 
 use bitflags::bitflags;
@@ -129,13 +129,7 @@ pub async fn ext4_writepages(kt: &Kthread, inode: InodeId, wbc: &mut WritebackCo
                 probe!(kt, WP_SHUTDOWN).await;
                 return Err(Errno::EIO);
             }
-            let mode = wbc.sync_mode as u64;
-            kt.with(|w| {
-                let (ino, index) = (ino_of(w, inode), w.syncs.at(inode).writeback_index);
-                let (start, end) = (wbc.range_start, wbc.range_end);
-                let (kupdate, cyclic) = (wbc.for_kupdate, wbc.range_cyclic);
-                point!(w, EXT4_WRITEPAGES, ino, asked, wbc.pages_skipped, start, end, mode, kupdate, cyclic, index);
-            });
+            kt.with(|w| trace_ext4_writepages(w, inode, wbc));
             kt.graph("ext4_inode_journal_mode");
             let ret = if !kt.with(|w| mapping_tagged(w, inode, PageFlags::TAG_DIRTY)) {
                 probe!(kt, WP_EMPTY).await;
@@ -149,15 +143,32 @@ pub async fn ext4_writepages(kt: &Kthread, inode: InodeId, wbc: &mut WritebackCo
                     failed => failed,
                 }
             };
-            kt.with(|w| {
-                let (ino, index) = (ino_of(w, inode), w.syncs.at(inode).writeback_index);
-                let written = asked - wbc.nr_to_write;
-                point!(w, EXT4_WRITEPAGES_RESULT, ino, ret, written, wbc.pages_skipped, mode, index);
-            });
+            kt.with(|w| trace_ext4_writepages_result(w, inode, wbc, ret, asked));
             ret
         }),
     )
     .await
+}
+
+/// The begin of a walk over an inode's dirty data.
+pub(super) fn trace_ext4_writepages(w: &mut World, inode: InodeId, wbc: &WritebackControl) {
+    let (ino, index) = (ino_of(w, inode), w.syncs.at(inode).writeback_index);
+    let (start, end, mode) = (wbc.range_start, wbc.range_end, wbc.sync_mode as u64);
+    let (asked, kupdate, cyclic) = (wbc.nr_to_write, wbc.for_kupdate, wbc.range_cyclic);
+    point!(w, EXT4_WRITEPAGES, ino, asked, wbc.pages_skipped, start, end, mode, kupdate, cyclic, index);
+}
+
+/// Its end; `asked` pages were to be written at most.
+pub(super) fn trace_ext4_writepages_result(
+    w: &mut World,
+    inode: InodeId,
+    wbc: &WritebackControl,
+    ret: Result<(), Errno>,
+    asked: i64,
+) {
+    let (ino, index) = (ino_of(w, inode), w.syncs.at(inode).writeback_index);
+    let written = asked - wbc.nr_to_write;
+    point!(w, EXT4_WRITEPAGES_RESULT, ino, ret, written, wbc.pages_skipped, wbc.sync_mode as u64, index);
 }
 
 /// Data that left its inode for a page that is about to be written: the inode's copy goes.

@@ -339,10 +339,28 @@ fn damaged_images_are_refused_by_name() {
         MountOptions::parse("nodelalloc,frob").unwrap_err(),
         MountError::UnknownOption { option: "frob".to_owned() }
     );
-    let machine = machine_on(&image);
-    let options = MountOptions::parse("dax").unwrap();
-    let error = run(&machine, move |kt| async move { ext4_mount(&kt, options).await }).unwrap_err();
-    assert_eq!(error.to_string(), "not modelled: dax");
+}
+
+#[test]
+fn dax_is_for_devices_and_files_that_can() {
+    let check = |pmem: bool, image: &[u8], options: &str| {
+        let machine = machine_on(image);
+        machine.with(|w| *w.counter_mut(Counter::DaxDevice) = u64::from(pmem));
+        let options = MountOptions::parse(options).unwrap();
+        let mounted = run(&machine, move |kt| async move { ext4_mount(&kt, options).await });
+        let opts = machine.with(|w| MountOpts::of(w));
+        mounted.map(|()| opts).map_err(|error| error.to_string())
+    };
+    let (whole, small) =
+        (image_of(&machine_with(&options(4096, |_| {}))), image_of(&machine_with(&options(1024, |_| {}))));
+    let always = check(true, &whole, "dax").unwrap();
+    assert!(always.contains(MountOpts::DAX_ALWAYS | MountOpts::BDEV_IS_DAX));
+    assert_eq!(check(false, &whole, "dax=always").unwrap_err(), "DAX unsupported by block device.");
+    assert_eq!(check(true, &small, "dax").unwrap_err(), "DAX unsupported by block device.");
+    let journal = check(true, &whole, "dax,data=journal").unwrap_err();
+    assert_eq!(journal, "can't mount with both data=journal and dax");
+    assert!(check(false, &whole, "dax,dax=never").unwrap().contains(MountOpts::DAX_NEVER));
+    assert!(!check(true, &small, "dax,dax=inode").unwrap().intersects(MountOpts::DAX_ALWAYS | MountOpts::BDEV_IS_DAX));
 }
 
 #[test]
