@@ -5,7 +5,7 @@
 //!                                                                └ i_inline_off       └ its value
 //! ```
 //!
-//! This file: the area in the inode and the page that shows it. [`write`]: what a
+//! This file: the area in the inode and the page that shows it. [`mod@write`]: what a
 //! write does, and how a file that outgrows its inode gets a block. [`convert`]:
 //! who else makes it leave the inode; truncating. [`dir`]: small directories.
 //!

@@ -7,7 +7,7 @@
 //!   ext4_da_write_end ─ generic_write_end ─ bhs dirty, i_size ─ stop handle
 //! ```
 //!
-//! A small file may live in its inode: see [`inline`](crate::fs::ext4::inline).
+//! A small file may live in its inode: see [`inline`].
 //!
 //! Not modelled yet: fs-verity and encryption; see docs/omissions.md#ext4.
 
