@@ -54,7 +54,7 @@ fn writer(t: &Words, probe: &str) -> Option<Said> {
         ),
         "DWI_UNLOCK" => say("The inode\u{2019}s lock is free.", ""),
         "DWI_SYNC" => say(
-            "The data is where it belongs; is the metadata to follow at once?",
+            "The data is where it belongs; the metadata may have to follow.",
             "Only for O_SYNC and O_DSYNC: then the journal commits before the call returns.",
         ),
         "HIE_SIZE" => say("The size follows the data.", "With it the inode leaves the orphan list."),
