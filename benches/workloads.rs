@@ -46,7 +46,8 @@ static ALLOCATOR: Counting = Counting;
 
 fn main() {
     if std::env::args().any(|arg| arg == "--once") {
-        WORKLOADS.iter().filter(|workload| chosen(workload.name)).for_each(|workload| Job::new(*workload).run());
+        let all = WORKLOADS.iter().chain(&SIZES);
+        all.filter(|workload| chosen(workload.name)).for_each(|workload| Job::new(*workload).run());
         return;
     }
     if keep_memory() {
@@ -59,7 +60,12 @@ fn main() {
         measure(workload);
     }
     for workload in SIZES.iter().filter(|_| chosen("sizes")) {
-        let mut times = times(|| time(&Job::new(*workload)));
+        let mut times = times(|| {
+            let job = Job::new(*workload);
+            // So few calls would else be timed with the page faults of their new memory.
+            drop(std::hint::black_box(vec![1u8; 64 << 20]));
+            time(&job)
+        });
         let ns = median(&mut times) * 1e9 / workload.calls() as f64;
         println!("4 KiB write into a file of {:<14} {ns:>6.0} ns", workload.name);
     }
