@@ -22,4 +22,5 @@ mod rows;
 pub mod text;
 mod viewer;
 
+pub use moment::number;
 pub use viewer::Viewer;

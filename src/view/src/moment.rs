@@ -387,7 +387,7 @@ pub fn status(value: u64) -> String {
     }
 }
 
-/// A number; from 10 000 on with a thin space between thousands.
+/// A number; from 10 000 on with a thin space between thousands, at which no line is broken.
 #[must_use]
 pub fn number(value: u64) -> String {
     let digits = value.to_string();
@@ -397,7 +397,7 @@ pub fn number(value: u64) -> String {
     let mut out = String::new();
     for (n, digit) in digits.chars().enumerate() {
         if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            out.push('\u{2009}');
+            out.push('\u{202f}');
         }
         out.push(digit);
     }
@@ -497,4 +497,22 @@ pub fn buffer_offset(w: &World, address: u64) -> Option<(u16, u64)> {
     let (buf, off) = buffer_of(address)?;
     let mapped = w.vmas.iter().any(|(_, vma)| vma.buf == buf && vma.kind != VmaKind::None);
     (mapped || buf < 1024).then_some((buf, off))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands() {
+        for (value, said) in [
+            (0, "0"),
+            (9_999, "9999"),
+            (10_000, "10\u{202f}000"),
+            (1_048_576, "1\u{202f}048\u{202f}576"),
+            (u64::MAX, "18\u{202f}446\u{202f}744\u{202f}073\u{202f}709\u{202f}551\u{202f}615"),
+        ] {
+            assert_eq!(number(value), said);
+        }
+    }
 }

@@ -7,9 +7,9 @@ use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use super::sheet::SheetBox;
-use crate::draw::grouped;
 use crate::player::{Command, use_send};
 use crate::t;
+use view::number;
 
 /// Bytes in a row of the hex dump.
 const ROW: usize = 16;
@@ -62,12 +62,12 @@ pub fn BlockInspector(props: &BlockInspectorProps) -> Html {
         move |()| send.emit(Command::CloseBlock)
     };
     html! {
-        <SheetBox class="inspector" title={format!("{} {} · {}", t().block, grouped(view.block), view.title)} on_close={close}>
+        <SheetBox class="inspector" title={format!("{} {} · {}", t().block, number(view.block), view.title)} on_close={close}>
             <div class="blk-bar">
                 { turn(view.block.checked_sub(1), t().prev_block, "‹") }
                 <label>{ t().block }{ " " }<input type="text" inputmode="numeric" autocomplete="off" value={view.block.to_string()} onchange={go} /></label>
                 { turn((view.block < view.last).then(|| view.block + 1), t().next_block, "›") }
-                <span class="q">{ format!("/ {} · {} {}", grouped(view.last), t().step, props.step) }</span>
+                <span class="q">{ format!("/ {} · {} {}", number(view.last), t().step, props.step) }</span>
                 if !view.note.is_empty() { <span>{ &view.note }</span> }
             </div>
             <div class="blk-two">

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use view::frame::DirtyBalance as Row;
+use view::number;
 use yew::prelude::*;
 
-use crate::draw::{grouped, pct, share, to_f64};
+use crate::draw::{pct, share, to_f64};
 use crate::t;
 
 /// Props of [`DirtyBalance`].
@@ -25,7 +26,7 @@ fn marks(row: &Row, whole: u64) -> Vec<(u64, String, [bool; 2])> {
         [(row.limit, t().limit), (row.freerun, t().freerun), (row.setpoint, t().setpoint), (row.background, t().bg)];
     let mut taken: [Vec<(f64, f64)>; 2] = [Vec::new(), Vec::new()];
     let place = |(pages, name): (u64, &str)| {
-        let text = format!("{name} {}", grouped(pages));
+        let text = format!("{name} {}", number(pages));
         let x = share(pages, whole);
         let told = [0, 1].map(|i| {
             let need = 100.0 * (6.7 * to_f64(text.chars().count() as u64) + 2.0) / GAUGE_PX[i];
@@ -91,7 +92,7 @@ pub fn DirtyBalance(props: &DirtyBalanceProps) -> Html {
                 { zone(free, goal, t().zone_throttled) }
                 { zone(goal, 100.0, t().zone_more) }
                 <line class="needle" x1={pct(needle)} x2={pct(needle)} y1="9" y2="25" />
-                <text class="b halo" x={pct(needle)} y="7" text-anchor={if needle > 85.0 { "end" } else { "start" }}>{ grouped(row.dirty) }{ dot(row.dirty_changed) }</text>
+                <text class="b halo" x={pct(needle)} y="7" text-anchor={if needle > 85.0 { "end" } else { "start" }}>{ number(row.dirty) }{ dot(row.dirty_changed) }</text>
             </svg>
             <div class="ring" data-testid="ratelimit">
                 <svg width="40" height="40" viewBox="0 0 40 40" aria-hidden="true">
@@ -103,7 +104,7 @@ pub fn DirtyBalance(props: &DirtyBalanceProps) -> Html {
                     }
                 </svg>
                 <span>
-                    <b>{ format!("{} / {}", grouped(row.nr_dirtied), grouped(row.nr_dirtied_pause)) }{ dot(row.nr_dirtied_changed) }</b>
+                    <b>{ format!("{} / {}", number(row.nr_dirtied), number(row.nr_dirtied_pause)) }{ dot(row.nr_dirtied_changed) }</b>
                     { " " }{ t().since_check }<br />{ &row.note }
                     <span class="vh">{ format!(" bdp_ratelimits {}, {} {}", row.bdp_ratelimits, t().writeback, row.writeback) }</span>
                 </span>

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use view::frame::{BioRow, CellState, Disk, Ext4, ExtentCell, ExtentKind, Journal, PageCache, Region, RegionKind};
+use view::number;
 use yew::prelude::*;
 
 use super::timeline::pointer_share;
-use crate::draw::{PATH_PX, fits, grouped, pct, share, to_f64, to_u64};
+use crate::draw::{PATH_PX, fits, pct, share, to_f64, to_u64};
 use crate::player::{Command, use_send};
 use crate::t;
 
@@ -223,7 +224,7 @@ fn Device(props: &DeviceProps) -> Html {
             { for regions }
             { for bios }
             { for names }
-            if told_to < 92.0 && disk.blocks > 0 { <text x="100%" y="27" text-anchor="end">{ grouped(disk.blocks - 1) }</text> }
+            if told_to < 92.0 && disk.blocks > 0 { <text x="100%" y="27" text-anchor="end">{ number(disk.blocks - 1) }</text> }
         </svg>
     }
 }

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use view::frame::{Narration as Row, Notice};
+use view::number;
 use yew::prelude::*;
 
-use crate::draw::{grouped, phase_class};
+use crate::draw::phase_class;
 use crate::player::{Command, use_send};
 use crate::t;
 
@@ -32,13 +33,13 @@ pub struct NarrationProps {
 #[component]
 pub fn Narration(props: &NarrationProps) -> Html {
     let row = &props.row;
-    let last = format!(" / {}{}", grouped(props.last), if props.complete { "" } else { "+" });
+    let last = format!(" / {}{}", number(props.last), if props.complete { "" } else { "+" });
     html! {
         <section class="say" aria-label={t().narration}>
             <h1 class="vh">{ &props.title }</h1>
             <div class="where">
                 <span class="step">
-                    <span data-testid="step">{ grouped(props.step) }</span><small>{ last }</small>
+                    <span data-testid="step">{ number(props.step) }</span><small>{ last }</small>
                     if !row.phase.letter().is_empty() {
                         <span class={classes!("badge", "ph", phase_class(row.phase))} aria-hidden="true">{ row.phase.letter() }</span>
                         <small class="pn" data-testid="phase">{ row.phase.name() }</small>

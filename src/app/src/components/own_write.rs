@@ -8,10 +8,10 @@ use yew::prelude::*;
 
 use super::narration::Message;
 use super::sheet::SheetBox;
-use crate::draw::grouped;
 use crate::engine::{ImageInfo, OwnImage, OwnWrite, WriteCall};
 use crate::player::{Command, use_send};
 use crate::{files, t};
+use view::number;
 
 /// Most segments the kernel takes.
 const SEGMENTS_MAX: usize = 1024;
@@ -179,7 +179,7 @@ pub fn OwnWriteForm(props: &OwnWriteFormProps) -> Html {
         })
     };
     let form = &draft.form;
-    let size = format!("{} B", grouped(form.bytes.len() as u64));
+    let size = format!("{} B", number(form.bytes.len() as u64));
     let size = draft.dropped.as_ref().map_or_else(|| size.clone(), |name| format!("{size} · {name}"));
     let text = if draft.dropped.is_some() { String::new() } else { String::from_utf8_lossy(&form.bytes).into_owned() };
     html! {

@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use view::frame::{Counter, EventKind, Lane, Phase, Slice, TaskState, Timeline as Run};
+use view::number;
 use wasm_bindgen::JsCast;
 use web_sys::Element;
 use yew::prelude::*;
 
-use crate::draw::{fits, grouped, pct, phase_class, plate, share, to_f64, to_u64};
+use crate::draw::{fits, pct, phase_class, plate, share, to_f64, to_u64};
 use crate::player::{Command, use_send};
 use crate::t;
 
@@ -138,7 +139,7 @@ pub fn Timeline(props: &TimelineProps) -> Html {
                 { events(run, view) }
                 <span class="lb opt">{ t().counters }</span>
                 { counters(run, view) }
-                <span class="lb">{ format!("{} {}{more}", t().all_steps, grouped(last)) }</span>
+                <span class="lb">{ format!("{} {}{more}", t().all_steps, number(last)) }</span>
                 <Map run={run.clone()} {step} from={view.from} to={view.to} />
             </div>
             <svg class="scrub only-s" height="10" width="100%" aria-hidden="true">
@@ -352,7 +353,7 @@ fn counters(run: &Run, view: View) -> Html {
         .counters
         .iter()
         .zip(curves())
-        .filter_map(|(counter, curve)| curve.moves.map(|(at, now)| (at, format!("{} {}", counter.name, grouped(now)))))
+        .filter_map(|(counter, curve)| curve.moves.map(|(at, now)| (at, format!("{} {}", counter.name, number(now)))))
         .collect();
     named.sort_by(|a, b| a.0.total_cmp(&b.0));
     named.retain(|(at, text)| {

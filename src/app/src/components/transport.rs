@@ -4,10 +4,10 @@ use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
 use super::icon::{Glyph, Icon};
-use crate::draw::grouped;
 use crate::engine::Intervention;
 use crate::player::{Command, Grain, SPEEDS, use_send};
 use crate::t;
+use view::number;
 
 /// Props of [`Transport`].
 #[derive(Properties, PartialEq)]
@@ -100,7 +100,7 @@ pub fn Transport(props: &TransportProps) -> Html {
             </div>
             <span class="count">
                 <input id="go-to" type="text" inputmode="numeric" autocomplete="off" aria-label={t().go_to} value={props.step.to_string()} onchange={go} />
-                { " " }<small>{ format!("/ {}{}", grouped(props.last), if props.complete { "" } else { "+" }) }</small>
+                { " " }<small>{ format!("/ {}{}", number(props.last), if props.complete { "" } else { "+" }) }</small>
             </span>
             <label class="pick opt"><span class="lbl">{ t().speed }</span>
                 <select aria-label={t().speed} onchange={speed}>

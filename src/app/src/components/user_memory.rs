@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use view::frame::{Bracket, Probe, Residency, Resident, Segment, UserMemory as Row};
+use view::number;
 use yew::prelude::*;
 
-use crate::draw::{PATH_PX, fits, grouped, pct, plate, to_f64};
+use crate::draw::{PATH_PX, fits, pct, plate, to_f64};
 use crate::t;
 
 /// Bytes of the iovec to positions in per cent: widths in proportion, but none below a floor.
@@ -98,7 +99,7 @@ fn segment(segment: &Segment, axis: &Axis, from: u64) -> Html {
     let (x, end) = (axis.at(from), axis.at(from + segment.len));
     let width = end - x;
     let used = axis.at(from + segment.consumed.min(segment.len)) - x;
-    let len = grouped(segment.len);
+    let len = number(segment.len);
     let name = fits(&segment.name, width, PATH_PX);
     let both = fits(&format!("{}  {len} ", segment.name), width, PATH_PX);
     let all = fits(&format!("{}  {len}  {} ", segment.name, segment.base), width, PATH_PX);

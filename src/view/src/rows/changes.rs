@@ -233,7 +233,7 @@ fn bytes(m: &Moment, id: ContentId, off: u16, len: u16, groups: &mut Groups) {
     };
     let was = name(m.step.saturating_sub(1), off).unwrap_or_else(|| text(old));
     let is = name(m.step, off).unwrap_or_else(|| text(now));
-    let range = span(u64::from(off), u64::from(off) + u64::from(len)).replace('\u{2009}', "");
+    let range = span(u64::from(off), u64::from(off) + u64::from(len)).replace('\u{202f}', "");
     groups.add(Key::Bytes(id.0), object, leaf(&range, was, is));
 }
 
