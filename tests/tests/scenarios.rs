@@ -1,5 +1,5 @@
-//! Scenarios of what goes wrong, each a folder of `scenarios/` with a
-//! `scenario.json`: what every operation gave, what e2fsck says of the image
+//! Scenarios, each a folder of `scenarios/` with a `scenario.json`, or with a
+//! `reaches.txt` for the library's of its name: what every operation gave, what e2fsck says of the image
 //! left behind, and that the steps named in `reaches.txt`, if there is one, were
 //! taken.
 //! `UPDATE_GOLDEN=1` rewrites `results.txt`: read the diff.
@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use session::library;
 use session::run::{Progress, Run, RunOptions};
-use session::scenario::parse_strict;
+use session::scenario::{Scenario, parse_strict};
 use writepath_tests::{Scratch, tool};
 
 fn folders() -> Vec<PathBuf> {
@@ -17,7 +18,7 @@ fn folders() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir(all)
         .expect("the scenarios are there")
         .map(|entry| entry.expect("they can be listed").path())
-        .filter(|path| path.join("scenario.json").exists())
+        .filter(|path| path.join("scenario.json").exists() || path.join("reaches.txt").exists())
         .collect();
     folders.sort();
     folders
@@ -32,10 +33,17 @@ fn fsck(image: &Path, flag: &str) -> (i32, String) {
     (output.status.code().unwrap_or(-1), kept.map(|line| format!("  {line}\n")).collect())
 }
 
+fn scenario(folder: &Path) -> Scenario {
+    let Ok(json) = std::fs::read_to_string(folder.join("scenario.json")) else {
+        let name = folder.file_name().and_then(|name| name.to_str()).expect("a folder has a name");
+        return library::scenario(name).unwrap_or_else(|| panic!("{name}: no scenario.json, nor is it in the library"));
+    };
+    parse_strict(&json).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+}
+
 /// Runs the scenario; its results, and the names of the probes it came by.
 fn results(folder: &Path) -> (String, BTreeSet<&'static str>) {
-    let json = std::fs::read_to_string(folder.join("scenario.json")).expect("it can be read");
-    let scenario = parse_strict(&json).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let scenario = scenario(folder);
     let options = RunOptions { recording: true, ..RunOptions::default() };
     let mut run = Run::new(&scenario, options).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut text = String::new();

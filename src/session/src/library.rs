@@ -28,6 +28,13 @@ scenarios!(
     "block-1k-overwrite-uncached",
     "data-journal",
     "enospc-delalloc",
+    "freerun",
+    "background-flush",
+    "throttled-slow",
+    "throttled-killed",
+    "two-writers-share",
+    "redirtied-under-writeback",
+    "stable-writes",
 );
 
 /// One line of the library.
