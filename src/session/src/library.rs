@@ -1,5 +1,5 @@
-//! The scenarios that come with the program: `static/scenarios/*.json`, in the
-//! order of `index.json`.
+//! The scenarios that come with the program: `static/scenarios/*.json`, in the order of `index.json`, which groups them
+//! by the question that a reader comes with.
 
 use serde::Deserialize;
 
@@ -16,18 +16,40 @@ macro_rules! scenarios {
 scenarios!(
     "full-page",
     "two-pages-unaligned",
-    "read-modify-write",
-    "hole",
     "writev-odd-segments",
-    "short-copy",
-    "short-copy-nothing",
-    "efault-after-progress",
-    "fatal-signal",
-    "short-copy-race",
+    "empty-segments",
+    "write-zero-length",
+    "suid-strip",
+    "two-writers-same-inode",
+    "read-modify-write",
     "overwrite-uncached-partial",
     "block-1k-overwrite-uncached",
-    "data-journal",
+    "short-copy",
+    "short-copy-nothing",
+    "short-copy-race",
+    "self-copy",
+    "efault-after-progress",
     "enospc-delalloc",
+    "rlimit-fsize",
+    "fatal-signal",
+    "shutdown-between-pages",
+    "immutable-flag",
+    "nowait-buffered",
+    "forced-shutdown",
+    "killed-before-the-first-page",
+    "abort-and-nothing-copied",
+    "error-instead-of-count",
+    "open-write-map",
+    "fsync-after-write",
+    "data-journal",
+    "inline-data",
+    "o-direct",
+    "dax-write",
+    "mmap-then-write",
+    "hole",
+    "fallocate-then-write",
+    "truncate-then-write",
+    "collapse-range",
     "freerun",
     "background-flush",
     "throttled-slow",
@@ -46,7 +68,7 @@ pub struct Entry {
     pub version: u32,
     /// A few words.
     pub title: Text,
-    /// The question it answers.
+    /// What to think about before one steps through it.
     #[serde(default)]
     pub question: Text,
     /// The recorded case that it repeats (`tests/golden`): what the kernel said at its steps is in
@@ -55,13 +77,31 @@ pub struct Entry {
     pub golden: Option<String>,
 }
 
-/// The library's lines, in the order of the picker.
+/// The scenarios that answer one question.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Group {
+    /// What a reader asks.
+    pub question: Text,
+    /// The answers, the plainest first.
+    pub scenarios: Vec<Entry>,
+}
+
+/// The library, in the order of the picker.
 ///
 /// # Panics
 /// If the library that was built in is damaged, which a test rules out.
 #[must_use]
-pub fn entries() -> Vec<Entry> {
+pub fn groups() -> Vec<Group> {
     serde_json::from_str(include_str!("../../../static/scenarios/index.json")).expect("the library's index is good")
+}
+
+/// All scenarios of the library, in the order of the picker.
+///
+/// # Panics
+/// As [`groups`].
+#[must_use]
+pub fn entries() -> Vec<Entry> {
+    groups().into_iter().flat_map(|group| group.scenarios).collect()
 }
 
 /// A scenario of the library.
