@@ -18,13 +18,13 @@ use heap as _;
 use gloo::timers::future::TimeoutFuture;
 use gloo::utils::{document, window};
 use js_sys::{Object, Reflect};
-use view::text::{Labels, Lang, labels};
+use view::text::{Labels, labels};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{CustomEvent, CustomEventInit};
 
 /// The words of the page.
 fn t() -> &'static Labels {
-    labels(Lang::En)
+    labels()
 }
 
 /// Tells `boot.js` what went wrong: this instance traps right after.

@@ -20,6 +20,8 @@
 
 use std::rc::Rc;
 
+use crate::text::word;
+
 /// One screen: the state after one step, and what that step changed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Frame {
@@ -235,14 +237,14 @@ pub enum TaskState {
 impl TaskState {
     /// The state in one word.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
+    pub fn name(self) -> &'static str {
+        word(match self {
             Self::Running => "running",
             Self::Runnable => "runnable",
             Self::Sleeping => "sleeping",
             Self::Idle => "idle",
             Self::Done => "done",
-        }
+        })
     }
 }
 
@@ -325,12 +327,12 @@ impl Resident {
 
     /// The state in words.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
+    pub fn name(self) -> &'static str {
+        word(match self {
             Self::Resident => "resident",
             Self::Faults => "will fault",
             Self::Unmapped => "unmapped",
-        }
+        })
     }
 }
 
@@ -571,8 +573,8 @@ pub enum ByteKind {
 impl ByteKind {
     /// The kind in words.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
+    pub fn name(self) -> &'static str {
+        word(match self {
             Self::NotUptodate => "not uptodate",
             Self::Valid => "valid before this call",
             Self::WrittenNow => "written in this step",
@@ -580,7 +582,7 @@ impl ByteKind {
             Self::Zeroed => "zero-filled",
             Self::Refused => "copied, then refused",
             Self::PastEof => "past the end of the file",
-        }
+        })
     }
 }
 
@@ -816,12 +818,12 @@ impl Sign {
 
     /// In words.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
+    pub fn name(self) -> &'static str {
+        word(match self {
             Self::Added => "added",
             Self::Changed => "changed",
             Self::Removed => "removed",
-        }
+        })
     }
 }
 
@@ -953,15 +955,15 @@ pub enum EventKind {
 impl EventKind {
     /// In words.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
+    pub fn name(self) -> &'static str {
+        word(match self {
             Self::Fault => "fault",
             Self::Read => "read",
             Self::Write => "write",
             Self::Signal => "signal",
             Self::Intervention => "intervention",
             Self::Commit => "commit",
-        }
+        })
     }
 }
 

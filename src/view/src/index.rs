@@ -18,6 +18,7 @@ use crate::frame::{self, Event, EventKind, Lane, LaneSpan, Phase, Slice, Timelin
 use crate::moment::{Call, function_of, local, net_changes, phase_of, stack_of, task_name, wait_name};
 use crate::program::Program;
 use crate::rows::ext4::block_size;
+use crate::text::word;
 
 /// Where a step belongs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -230,7 +231,7 @@ impl Index {
         for (n, (name, counter)) in CURVES.into_iter().enumerate() {
             let value = w.counter(counter);
             self.counters[n] = value;
-            self.timeline.counters.push(frame::Counter { name: name.to_owned(), points: vec![(0, value)] });
+            self.timeline.counters.push(frame::Counter { name: word(name).to_owned(), points: vec![(0, value)] });
         }
     }
 
@@ -301,8 +302,8 @@ impl Index {
         let same_round = same_call && (place.iteration, place.retry) == (before.0.iteration, before.0.retry);
         if place.iteration > 0 {
             grow(&mut self.timeline.rounds, same_round, step, Phase::None, || match place.retry {
-                0 | 1 => format!("iteration {}", place.iteration),
-                retry => format!("iteration {}, try {retry}", place.iteration),
+                0 | 1 => tr!("iteration {}", place.iteration),
+                retry => tr!("iteration {}, try {}", place.iteration, retry),
             });
         }
         if phase != Phase::None {
@@ -456,11 +457,11 @@ impl Index {
     fn events(&mut self, s: &Step) {
         let mut event = |kind, text| self.timeline.events.push(Event { step: u64::from(s.step), kind, text });
         if s.is(&[site::FI_FAULT]) {
-            event(EventKind::Fault, format!("{}, mapped", s.program.address(s.w, s.near("address").unwrap_or(0))));
+            event(EventKind::Fault, tr!("{}, mapped", s.program.address(s.w, s.near("address").unwrap_or(0))));
         }
         if s.is(&[site::CP_SHORT]) {
             let at = s.near("offset").unwrap_or(0) + s.near("copied").unwrap_or(0);
-            event(EventKind::Fault, format!("{}, refused", s.program.address(s.w, s.source(at))));
+            event(EventKind::Fault, tr!("{}, refused", s.program.address(s.w, s.source(at))));
         }
         if s.is(&[site::GPW_EXIT]) && s.near("status") == Some((-14i64).cast_unsigned()) {
             event(EventKind::Fault, "EFAULT".to_owned());
@@ -470,7 +471,7 @@ impl Index {
                 Change::ptes((_, page), Some(_)) => Some(s.program.address(s.w, page * PAGE_SIZE)),
                 _ => None,
             });
-            let text = gone.map_or_else(|| "from outside".to_owned(), |at| format!("{at} evicted"));
+            let text = gone.map_or_else(|| tr!("from outside"), |at| tr!("{} evicted", at));
             event(EventKind::Intervention, text);
         }
         let (mut read, mut written) = (Vec::new(), Vec::new());
@@ -491,7 +492,7 @@ impl Index {
                         let block = bio.sector * 512 / block_size;
                         event(
                             if bio.write { EventKind::Write } else { EventKind::Read },
-                            format!("{} {block}", if bio.write { "write" } else { "read" }),
+                            tr!("{} {}", if bio.write { "write" } else { "read" }, block),
                         );
                     }
                 }
@@ -501,10 +502,10 @@ impl Index {
                 Change::tasks(id, old) => {
                     let task = s.w.tasks.at(*id);
                     if task.killed && !old.killed {
-                        event(EventKind::Signal, format!("SIGKILL to {}", task_name(s.w, *id)));
+                        event(EventKind::Signal, tr!("SIGKILL to {}", task_name(s.w, *id)));
                     } else if task.signals & !old.signals != 0 {
                         let number = (task.signals & !old.signals).trailing_zeros();
-                        event(EventKind::Signal, format!("signal {number} to {}", task_name(s.w, *id)));
+                        event(EventKind::Signal, tr!("signal {} to {}", number, task_name(s.w, *id)));
                     }
                 }
                 Change::supers(_, old) if old.running_tid != 0 && s.w.sb().running_tid != old.running_tid => {
@@ -529,9 +530,9 @@ impl Index {
 fn run_text(verb: &str, blocks: &mut [u64], bytes: u64) -> String {
     blocks.sort_unstable();
     match (blocks.first(), blocks.len()) {
-        (Some(first), 1) => format!("{verb} {first}"),
-        (Some(first), more) => format!("{verb} {first} and {} more", more - 1),
-        (None, _) => format!("{verb} {bytes} bytes"),
+        (Some(first), 1) => tr!("{} {}", verb, first),
+        (Some(first), more) => tr!("{} {} and {} more", verb, first, more - 1),
+        (None, _) => tr!("{} {} bytes", verb, bytes),
     }
 }
 
@@ -649,5 +650,5 @@ impl Step<'_> {
 /// The innermost function of a site.
 #[must_use]
 pub fn site_function(id: u16) -> String {
-    function_of(id).map_or_else(|| "the kernel".to_owned(), |function| function.name.to_owned())
+    function_of(id).map_or_else(|| tr!("the kernel"), |function| function.name.to_owned())
 }

@@ -13,13 +13,15 @@
 //! history and the table of sites.
 #![forbid(unsafe_code)]
 
+#[macro_use]
+pub mod text;
+
 pub mod frame;
 mod index;
 pub mod kernel_said;
 mod moment;
 mod program;
 mod rows;
-pub mod text;
 mod viewer;
 
 pub use moment::number;

@@ -13,6 +13,7 @@ use world::{
 use crate::frame;
 use crate::index::Index;
 use crate::program::Program;
+use crate::text::{fill, is_korean};
 
 /// The state after a step, and everything needed to speak of the step.
 pub struct Moment<'a> {
@@ -328,7 +329,7 @@ impl<'a> Moment<'a> {
         match (local.name, local.ty) {
             ("page", _) => self.page_local(value),
             ("bh", _) => bh_name(value),
-            ("pblk", _) if value >= kernel::fs::ext4::inode::write::INVALID_BLOCK => "none yet".to_owned(),
+            ("pblk", _) if value >= kernel::fs::ext4::inode::write::INVALID_BLOCK => tr!("none yet"),
             (_, Ty::Bytes | Ty::Count) if [u64::from(u32::MAX), i64::MAX as u64, u64::MAX].contains(&value) => {
                 "max".to_owned()
             }
@@ -364,9 +365,9 @@ pub fn local(w: &World, task: TaskId, call: Call, name: &str) -> Option<u64> {
 #[must_use]
 pub fn page_name(w: &World, id: PageId) -> String {
     match w.pages.get(id) {
-        Some(page) if page.mapping == InodeId::BDEV => format!("device page {}", page.index),
-        Some(page) if page.flags.contains(world::PageFlags::PRESENT) => format!("page {}", page.index),
-        _ => "a page".to_owned(),
+        Some(page) if page.mapping == InodeId::BDEV => tr!("device page {}", page.index),
+        Some(page) if page.flags.contains(world::PageFlags::PRESENT) => tr!("page {}", page.index),
+        _ => tr!("a page"),
     }
 }
 
@@ -407,8 +408,12 @@ pub fn number(value: u64) -> String {
 /// `1 byte`, `2 bytes`.
 #[must_use]
 pub fn count(value: u64, one: &str) -> String {
+    let number = number(value);
+    if is_korean() {
+        return fill(&format!("{{}} {one}"), &[&number]);
+    }
     let plural = if value == 1 { "" } else { "s" };
-    format!("{} {one}{plural}", number(value))
+    format!("{number} {one}{plural}")
 }
 
 /// `4–7`, or `4` for a single one; the end is exclusive.
@@ -464,24 +469,24 @@ pub fn wait_name(w: &World, wait: WaitOn) -> String {
     let ino = |id| w.inodes.get(id).map_or(0, |inode: &world::Inode| inode.ino);
     match wait {
         WaitOn::Nothing => String::new(),
-        WaitOn::Timer => "the clock".to_owned(),
-        WaitOn::PageLock(page) => format!("{} lock", page_name(w, page)),
-        WaitOn::PageWriteback(page) => format!("{} writeback", page_name(w, page)),
+        WaitOn::Timer => tr!("the clock"),
+        WaitOn::PageLock(page) => tr!("{} lock", page_name(w, page)),
+        WaitOn::PageWriteback(page) => tr!("{} writeback", page_name(w, page)),
         WaitOn::Buffer(bh) => match w.bhs.get(bh) {
-            Some(head) => format!("block {}", head.blocknr),
-            None => "a buffer".to_owned(),
+            Some(head) => tr!("block {}", head.blocknr),
+            None => tr!("a buffer"),
         },
-        WaitOn::InodeRwsem(id) => format!("i_rwsem of inode {}", ino(id)),
-        WaitOn::DataSem(id) => format!("i_data_sem of inode {}", ino(id)),
-        WaitOn::MmapSem(id) => format!("i_mmap_sem of inode {}", ino(id)),
-        WaitOn::Task(task) => format!("task {}", task_name(w, task)),
-        WaitOn::Journal(tid) => format!("transaction {tid}"),
-        WaitOn::Thaw => "the file system to thaw".to_owned(),
-        WaitOn::Writers => "the last writer, to freeze".to_owned(),
-        WaitOn::Work(_) | WaitOn::Flusher => "work".to_owned(),
-        WaitOn::InodeSync(id) => format!("I_SYNC of inode {}", ino(id)),
-        WaitOn::WbCompletion(_) => "the flusher".to_owned(),
-        WaitOn::DirtyPause => "its pause to end".to_owned(),
+        WaitOn::InodeRwsem(id) => tr!("i_rwsem of inode {}", ino(id)),
+        WaitOn::DataSem(id) => tr!("i_data_sem of inode {}", ino(id)),
+        WaitOn::MmapSem(id) => tr!("i_mmap_sem of inode {}", ino(id)),
+        WaitOn::Task(task) => tr!("task {}", task_name(w, task)),
+        WaitOn::Journal(tid) => tr!("transaction {}", tid),
+        WaitOn::Thaw => tr!("the file system to thaw"),
+        WaitOn::Writers => tr!("the last writer, to freeze"),
+        WaitOn::Work(_) | WaitOn::Flusher => tr!("work"),
+        WaitOn::InodeSync(id) => tr!("I_SYNC of inode {}", ino(id)),
+        WaitOn::WbCompletion(_) => tr!("the flusher"),
+        WaitOn::DirtyPause => tr!("its pause to end"),
     }
 }
 

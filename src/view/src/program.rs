@@ -66,7 +66,7 @@ impl Program {
     /// The name of a buffer.
     #[must_use]
     pub fn buffer(&self, buf: u16) -> String {
-        self.buffers.get(usize::from(buf)).cloned().unwrap_or_else(|| format!("buffer {buf}"))
+        self.buffers.get(usize::from(buf)).cloned().unwrap_or_else(|| tr!("buffer {}", buf))
     }
 
     /// `b0+1000`, or the bare address where no buffer is.
@@ -96,16 +96,16 @@ pub fn op_text(op: &Op) -> String {
             .map(|s| if s.off > 0 { format!("{}+{} {}", s.buf, s.off, s.len) } else { format!("{} {}", s.buf, s.len) })
             .collect();
         if iov.len() > 4 {
-            pieces.push(format!("… {} more", iov.len() - 4));
+            pieces.push(tr!("… {} more", iov.len() - 4));
         }
         format!("[{}]", pieces.join(", "))
     };
     match op {
-        Op::Write { fd, iov } => format!("write({fd}, {})", one(iov)),
-        Op::Pwrite { fd, off, iov } => format!("pwrite({fd}, {}, {off})", one(iov)),
-        Op::Writev { fd, iov } => format!("writev({fd}, {})", many(iov)),
-        Op::Pwritev { fd, off, iov } => format!("pwritev({fd}, {}, {off})", many(iov)),
-        Op::Pwritev2 { fd, off, rwf, iov } => format!("pwritev2({fd}, {}, {off}, {rwf})", many(iov)),
+        Op::Write { fd, iov } => format!("write({}, {})", fd, one(iov)),
+        Op::Pwrite { fd, off, iov } => format!("pwrite({}, {}, {})", fd, one(iov), off),
+        Op::Writev { fd, iov } => format!("writev({}, {})", fd, many(iov)),
+        Op::Pwritev { fd, off, iov } => format!("pwritev({}, {}, {})", fd, many(iov), off),
+        Op::Pwritev2 { fd, off, rwf, iov } => format!("pwritev2({}, {}, {}, {})", fd, many(iov), off, rwf),
         other => {
             let text = other.text();
             match text.split_once(' ') {

@@ -14,7 +14,6 @@ use crate::moment::{Moment, number, phase_of};
 use crate::program::Program;
 use crate::rows::device::Layout;
 use crate::rows::{cache, changes, code, device, ext4, journal, tasks, user};
-use crate::text::Lang;
 use crate::text::narration::narrate;
 
 type Kinds = Option<(DecodeCtx, BTreeMap<Pblk, BlockKind>)>;
@@ -26,7 +25,6 @@ type Kinds = Option<(DecodeCtx, BTreeMap<Pblk, BlockKind>)>;
 /// caches only save work.
 pub struct Viewer {
     program: Program,
-    lang: Lang,
     index: Index,
     /// As the device is laid out when the recording begins.
     layout: Option<Layout>,
@@ -42,18 +40,12 @@ impl Viewer {
     pub fn new(name: &str, scenario: &Scenario, run: &Run) -> Self {
         Viewer {
             program: Program::new(name, scenario, run.buffers().to_vec()),
-            lang: Lang::default(),
             index: Index::default(),
             layout: None,
             frame: Rc::default(),
             timeline: Rc::default(),
             kinds: None,
         }
-    }
-
-    /// Speaks another language from here on.
-    pub fn set_lang(&mut self, lang: Lang) {
-        self.lang = lang;
     }
 
     /// The screen after `step` probes, with `page` of the file drawn large
@@ -68,7 +60,7 @@ impl Viewer {
             let step = u32::try_from(step).unwrap_or(u32::MAX).min(h.len());
             h.seek(w, step);
             let moment = Moment::new(w, h, &self.index, &self.program, step);
-            build(&moment, layout, self.lang, page)
+            build(&moment, layout, page)
         });
         let next = keep(&self.frame, next);
         if *self.frame != next {
@@ -110,22 +102,22 @@ impl Viewer {
             let moment = Moment::new(w, h, &self.index, &self.program, step);
             let kinds = self.kinds.as_ref().and_then(|(_, kinds)| kinds.as_ref());
             device::block(&moment, kinds, block).map(Rc::new).ok_or_else(|| Notice {
-                title: format!("There is no block {}.", number(block)),
-                text: "The device ends before it.".to_owned(),
+                title: tr!("There is no block {}.", number(block)),
+                text: tr!("The device ends before it."),
                 error: false,
             })
         })
     }
 }
 
-fn build(m: &Moment, layout: &Layout, lang: Lang, page: Option<u64>) -> Frame {
+fn build(m: &Moment, layout: &Layout, page: Option<u64>) -> Frame {
     let inode = m.inode();
     let window = inode.map(|inode| cache::window(m, inode, page));
     let both = inode.zip(window);
     Frame {
         step: u64::from(m.step),
         header: Rc::new(header(m)),
-        narration: Rc::new(narration(m, lang)),
+        narration: Rc::new(narration(m)),
         code: Rc::new(code::code(m)),
         source: code::source(m),
         locals: tasks::locals(m),
@@ -148,19 +140,19 @@ fn header(m: &Moment) -> Header {
     Header { scenario: m.program.name.clone(), title: m.program.title.clone(), call }
 }
 
-fn narration(m: &Moment, lang: Lang) -> Narration {
+fn narration(m: &Moment) -> Narration {
     let info = m.index.info(m.step);
     let mut crumb = Vec::new();
     if m.step > 0 {
         let name = m.program.call_name(info.task, info.syscall);
         crumb.extend((!name.is_empty()).then_some(name));
         if info.iteration > 0 {
-            crumb.push(format!("iteration {}", info.iteration));
-            crumb.push(format!("try {}", info.retry.max(1)));
+            crumb.push(tr!("iteration {}", info.iteration));
+            crumb.push(tr!("try {}", info.retry.max(1)));
         }
     }
     let phase = if m.step == 0 { Phase::None } else { phase_of(&m.stack, m.probe()) };
-    let (what, why) = narrate(lang, m);
+    let (what, why) = narrate(m);
     Narration { phase, crumb: crumb.join(" · "), what, why }
 }
 

@@ -9,6 +9,7 @@ use crate::frame::{
 };
 use crate::index::{Mark, Origin};
 use crate::moment::{Moment, count, number};
+use crate::text::word;
 
 /// Cells shown at most.
 pub const CELLS: u64 = 12;
@@ -49,11 +50,11 @@ pub fn cache(m: &Moment, inode: InodeId, window: Window) -> PageCache {
     let pages = (window.from..window.from + window.len).map(|index| Rc::new(cell(m, inode, index))).collect();
     let held = m.kept_pages().iter().any(|page| m.w.pages.at(*page).mapping == inode);
     let mut facts = vec![
-        format!("inode {ino}"),
-        format!("{} of {} cached", number(u64::from(size.nrpages)), count(window.pages, "page")),
+        format!("inode {}", ino),
+        tr!("{} of {} cached", number(u64::from(size.nrpages)), count(window.pages, "page")),
     ];
     if let Some(written) = m.looped("written") {
-        facts.push(format!("{} kept", count(written, "byte")));
+        facts.push(tr!("{} kept", count(written, "byte")));
     }
     PageCache {
         facts,
@@ -88,7 +89,7 @@ fn cell(m: &Moment, inode: InodeId, index: u64) -> PageCell {
     let Some(id) = found else {
         return PageCell {
             index,
-            label: format!("Page {index}: not cached"),
+            label: tr!("Page {}: not cached", index),
             changed: cache_changed,
             ..PageCell::default()
         };
@@ -96,16 +97,16 @@ fn cell(m: &Moment, inode: InodeId, index: u64) -> PageCell {
     let page = m.w.pages.at(id);
     let mut letters = Vec::new();
     let mut words = Vec::new();
-    for (flag, letter, word) in PAGE_FLAGS {
+    for (flag, letter, name) in PAGE_FLAGS {
         if page.flags.contains(flag) {
-            words.push(word);
+            words.push(word(name));
             if letter != "L" {
                 letters.push(letter);
             }
         }
     }
     if !page.flags.contains(PageFlags::UPTODATE) {
-        words.push("not uptodate");
+        words.push(word("not uptodate"));
     }
     let changed = cache_changed || m.old_page(id).is_some_and(|old| old != *page) || content_changed(m, page.content);
     PageCell {
@@ -113,7 +114,7 @@ fn cell(m: &Moment, inode: InodeId, index: u64) -> PageCell {
         state: state(page),
         locked: page.flags.contains(PageFlags::LOCKED),
         letters: letters.join(" "),
-        label: format!("Page {index}: {}", words.join(", ")),
+        label: tr!("Page {}: {}", index, words.join(", ")),
         changed,
     }
 }
@@ -150,10 +151,10 @@ pub fn old_bh(m: &Moment, id: BhId) -> Option<BufferHead> {
 
 fn selected(m: &Moment, inode: InodeId, index: u64) -> PageView {
     let from = index * PAGE_SIZE;
-    let range = format!("file {}–{}", from, from + PAGE_SIZE - 1);
+    let range = tr!("file {}–{}", from, from + PAGE_SIZE - 1);
     let size = 4096;
     let Some(id) = u32::try_from(index).ok().and_then(|index| m.w.find_page(inode, index)) else {
-        let label = "not cached".to_owned();
+        let label = tr!("not cached");
         let strip = vec![Rc::new(ByteRange { from: 0, to: size, label, ..ByteRange::default() })];
         return PageView { index, absent: true, size, range, strip, ..PageView::default() };
     };
@@ -235,7 +236,7 @@ fn buffers(m: &Moment, id: PageId, page: &Page) -> Vec<Rc<BufferRow>> {
         }
         let (place, block, text) = place(&head);
         rows.push(Rc::new(BufferRow {
-            name: format!("bh{n}"),
+            name: format!("bh{}", n),
             flags,
             size: u32::from(head.size),
             block,
@@ -249,13 +250,13 @@ fn buffers(m: &Moment, id: PageId, page: &Page) -> Vec<Rc<BufferRow>> {
 
 fn place(head: &BufferHead) -> (BufferPlace, Option<u64>, String) {
     if !head.flags.contains(BhFlags::MAPPED) {
-        (BufferPlace::Unmapped, None, "not mapped".to_owned())
+        (BufferPlace::Unmapped, None, tr!("not mapped"))
     } else if head.flags.contains(BhFlags::DELAY) {
-        (BufferPlace::Delayed, None, "delayed: no block yet".to_owned())
+        (BufferPlace::Delayed, None, tr!("delayed: no block yet"))
     } else if head.flags.contains(BhFlags::UNWRITTEN) {
-        (BufferPlace::Unwritten, Some(head.blocknr), format!("block {}, unwritten", head.blocknr))
+        (BufferPlace::Unwritten, Some(head.blocknr), tr!("block {}, unwritten", head.blocknr))
     } else {
-        (BufferPlace::Block, Some(head.blocknr), format!("block {}", head.blocknr))
+        (BufferPlace::Block, Some(head.blocknr), tr!("block {}", head.blocknr))
     }
 }
 
@@ -386,62 +387,58 @@ impl Look<'_> {
     fn label(&self, mark: Option<&Mark>, kind: ByteKind, from: usize, to: usize) -> String {
         let len = (to - from) as u64;
         match (kind, mark.map(|mark| mark.origin)) {
-            (ByteKind::NotUptodate, _) => "not read".to_owned(),
-            (ByteKind::Zeroed, _) => format!("{} zeroed", count(len, "byte")),
-            (ByteKind::PastEof, _) => "past the end".to_owned(),
+            (ByteKind::NotUptodate, _) => tr!("not read"),
+            (ByteKind::Zeroed, _) => tr!("{} zeroed", count(len, "byte")),
+            (ByteKind::PastEof, _) => tr!("past the end"),
             (kind, Some(Origin::Copy { address, .. })) => {
                 let name = self.m.address(address);
                 let buffer = name.split('+').next().unwrap_or_default();
-                let refused = if kind == ByteKind::Refused { ", refused" } else { "" };
-                format!("{buffer}, {}{refused}", number(len))
+                let text = format!("{buffer}, {}", number(len));
+                if kind == ByteKind::Refused { tr!("{}, refused", text) } else { text }
             }
-            (_, Some(Origin::Disk { .. })) => "from disk".to_owned(),
-            _ => "valid before".to_owned(),
+            (_, Some(Origin::Disk { .. })) => tr!("from disk"),
+            _ => tr!("valid before"),
         }
     }
 
     fn origin(&self, mark: Option<&Mark>, kind: ByteKind, from: usize, to: usize) -> String {
         let Some(mark) = mark else {
-            return if kind == ByteKind::NotUptodate {
-                "not read yet".to_owned()
-            } else {
-                "there before the run".to_owned()
-            };
+            return if kind == ByteKind::NotUptodate { tr!("not read yet") } else { tr!("there before the run") };
         };
         let step = mark.step;
         match mark.origin {
-            Origin::Fresh => format!("page made at {step}"),
+            Origin::Fresh => tr!("page made at {}", step),
             Origin::Copy { address, refused } => {
                 let first = address + (from as u64).saturating_sub(u64::from(mark.from));
                 let name = self.m.address(first);
                 let end = crate::moment::buffer_offset(self.m.w, first).map_or(0, |(_, off)| off)
                     + (to.min(usize::from(mark.to)) - from) as u64
                     - 1;
-                let text = format!("{name} … {}, copied at {step}", number(end));
-                if refused <= self.m.step { format!("{text}, refused at {refused}") } else { text }
+                let text = tr!("{} … {}, copied at {}", name, number(end), step);
+                if refused <= self.m.step { tr!("{}, refused at {}", text, refused) } else { text }
             }
-            Origin::Zero => format!("zero-filled at {step}"),
-            Origin::Disk { block: Some(block) } => format!("block {block}, read at {step}"),
-            Origin::Disk { block: None } => format!("from disk, read at {step}"),
-            Origin::Kernel(id) => format!("changed by {} at {step}", crate::index::site_function(id)),
+            Origin::Zero => tr!("zero-filled at {}", step),
+            Origin::Disk { block: Some(block) } => tr!("block {}, read at {}", block, step),
+            Origin::Disk { block: None } => tr!("from disk, read at {}", step),
+            Origin::Kernel(id) => tr!("changed by {} at {}", crate::index::site_function(id), step),
         }
     }
 
     fn now_in(&self, at: usize) -> &'static str {
         if self.page.flags.contains(PageFlags::WRITEBACK) {
-            return "in flight";
+            return word("in flight");
         }
         let head = self.head(at).map_or(BhFlags::empty(), |head| head.flags);
         let dirty =
             head.contains(BhFlags::DIRTY) || (self.page.nr_bhs == 0 && self.page.flags.contains(PageFlags::DIRTY));
         let saved = head.contains(BhFlags::MAPPED | BhFlags::UPTODATE)
             && !head.intersects(BhFlags::DELAY | BhFlags::UNWRITTEN | BhFlags::NEW);
-        if dirty || !self.uptodate(at) {
+        word(if dirty || !self.uptodate(at) {
             "cache only"
         } else if saved || self.page.nr_bhs == 0 {
             "cache and disk"
         } else {
             "cache only"
-        }
+        })
     }
 }

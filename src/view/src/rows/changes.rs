@@ -17,6 +17,7 @@ use crate::index::Origin;
 use crate::moment::{Moment, count, function_of, number, span, task_name, wait_name};
 use crate::rows::ext4::block_size;
 use crate::rows::journal::handle_kind;
+use crate::text::word;
 
 /// Groups in the order in which they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,9 +53,10 @@ impl Groups {
     fn add(&mut self, key: Key, object: impl Into<String>, delta: Delta) {
         let group = self.groups.entry(key).or_default();
         if group.1.is_empty() {
-            group.1 = object.into();
+            group.1 = word(&object.into()).to_owned();
         }
-        group.2.push(delta);
+        let said = |text: Option<String>| text.map(|text| word(&text).to_owned());
+        group.2.push(Delta { name: word(&delta.name).to_owned(), old: said(delta.old), new: said(delta.new) });
     }
 
     fn sign(&mut self, key: Key, sign: Sign) {
@@ -102,7 +104,7 @@ pub fn changes(m: &Moment) -> Changes {
         });
         Rc::new(Change { sign, object, parts })
     });
-    Changes { since: format!("since {before}"), rows: rows.collect() }
+    Changes { since: tr!("since {}", before), rows: rows.collect() }
 }
 
 /// Flags use only `new`: `+U −L`.
@@ -158,7 +160,7 @@ fn one(m: &Moment, change: &Raw, groups: &mut Groups) {
             let words = |there: bool| there.then(|| "there".to_owned());
             groups.add(
                 Key::Inode(id.0),
-                format!("inode {ino}"),
+                format!("inode {}", ino),
                 maybe("in core", words(old.is_some()), words(now.is_some())),
             );
         }
@@ -207,8 +209,8 @@ fn bytes(m: &Moment, id: ContentId, off: u16, len: u16, groups: &mut Groups) {
     let user =
         || m.w.ptes.entries().iter().find(|(_, pte)| matches!(pte, world::Pte::Own { content, .. } if *content == id));
     let object = match (owner, user()) {
-        (Some((id, _)), _) => format!("bytes of {}", m.page_name(id)),
-        (None, Some(((_, page), _))) => format!("bytes at {}", m.address(page * 4096)),
+        (Some((id, _)), _) => tr!("bytes of {}", m.page_name(id)),
+        (None, Some(((_, page), _))) => tr!("bytes at {}", m.address(page * 4096)),
         (None, None) => "bytes given back".to_owned(),
     };
     let object = match owner {
@@ -241,7 +243,7 @@ fn page(m: &Moment, id: PageId, old: world::Page, groups: &mut Groups) {
     let now = *m.w.pages.at(id);
     let key = Key::Page(id.0);
     let there = now.flags.contains(PageFlags::PRESENT);
-    let object = if there { m.page_name(id) } else { format!("page {}", old.index) };
+    let object = if there { m.page_name(id) } else { tr!("page {}", old.index) };
     let tags = PageFlags::TAG_DIRTY | PageFlags::TAG_WRITEBACK | PageFlags::TAG_TOWRITE;
     let letter = |name: &str| match name {
         "LOCKED" => "L".to_owned(),
@@ -284,12 +286,9 @@ fn bh(m: &Moment, id: BhId, old: world::BufferHead, groups: &mut Groups) {
     let place = if own {
         format!("bh{}", id.0 % 4)
     } else if m.w.pages.get(page).is_some_and(|page| page.mapping == InodeId::BDEV) {
-        format!(
-            "buffer of block {}",
-            number(if now.flags.contains(BhFlags::PRESENT) { now.blocknr } else { old.blocknr })
-        )
+        tr!("buffer of block {}", number(if now.flags.contains(BhFlags::PRESENT) { now.blocknr } else { old.blocknr }))
     } else {
-        format!("bh{} of {}", id.0 % 4, m.page_name(page))
+        tr!("bh{} of {}", id.0 % 4, m.page_name(page))
     };
     let letter = |name: &str| match name {
         "UPTODATE" => "U".to_owned(),
@@ -352,7 +351,7 @@ fn rwlock(w: &World, lock: world::RwLock) -> String {
     match (lock.writer, lock.readers) {
         (0, 0) => "free".to_owned(),
         (0, readers) => count(u64::from(readers), "reader"),
-        (writer, _) => format!("held by {}", task_name(w, TaskId(writer - 1))),
+        (writer, _) => tr!("held by {}", task_name(w, TaskId(writer - 1))),
     }
 }
 
@@ -407,7 +406,7 @@ fn inode(m: &Moment, change: &Raw, groups: &mut Groups) {
         }
         Raw::inline(id, old) => {
             let now = w.inline.get(*id);
-            let show = |area: Option<world::InlineArea>| area.map(|area| format!("at {}", area.off));
+            let show = |area: Option<world::InlineArea>| area.map(|area| tr!("at {}", area.off));
             let room = |area: Option<world::InlineArea>| area.map(|area| count(area.size.into(), "byte"));
             groups.add(Key::Inode(id.0), inode_name(w, *id), maybe("i_inline_off", show(*old), show(now)));
             groups.add(Key::Inode(id.0), inode_name(w, *id), maybe("i_inline_size", room(*old), room(now)));
@@ -433,7 +432,7 @@ fn file(m: &Moment, change: &Raw, groups: &mut Groups) {
     match change {
         Raw::files(id, old) => {
             let (key, now) = (Key::File(id.0), *w.files.at(*id));
-            let object = format!("open file {}", id.0);
+            let object = tr!("open file {}", id.0);
             fields!(groups, key, object.clone(), *old, now,
                 "inode": inode => |id| inode_name(w, id), "f_flags": f_flags => |v: u32| format!("0{v:o}"),
                 "f_pos": f_pos, "users": refs, "readable": readable => yes, "writable": writable => yes,
@@ -441,15 +440,15 @@ fn file(m: &Moment, change: &Raw, groups: &mut Groups) {
         }
         Raw::ras(id, old) => {
             let now = *w.ras.at(*id);
-            fields!(groups, Key::File(id.0), format!("open file {}", id.0), *old, now,
+            fields!(groups, Key::File(id.0), tr!("open file {}", id.0), *old, now,
                 "readahead start": start, "readahead size": size, "readahead async": async_size,
                 "prev_pos": prev_pos);
         }
         Raw::fds((process, fd), old) => {
             let now = w.fds.get((*process, *fd));
             let id = now.or(*old).unwrap_or_default();
-            let words = |file: Option<world::FileId>| file.map(|_| format!("fd {fd}"));
-            groups.add(Key::File(id.0), format!("open file {}", id.0), maybe("descriptor", words(*old), words(now)));
+            let words = |file: Option<world::FileId>| file.map(|_| format!("fd {}", fd));
+            groups.add(Key::File(id.0), tr!("open file {}", id.0), maybe("descriptor", words(*old), words(now)));
         }
         _ => {}
     }
@@ -457,12 +456,12 @@ fn file(m: &Moment, change: &Raw, groups: &mut Groups) {
 
 fn task(m: &Moment, change: &Raw, groups: &mut Groups) {
     let w = m.w;
-    let object = |id: TaskId| format!("task {}", task_name(w, id));
+    let object = |id: TaskId| tr!("task {}", task_name(w, id));
     match change {
         Raw::tasks(id, old) => {
             let now = *w.tasks.at(*id);
             if old.seq != now.seq {
-                let name = format!("place of {} in the queue", task_name(w, *id));
+                let name = tr!("place of {} in the queue", task_name(w, *id));
                 groups.add(Key::Orders, "order", leaf(&name, old.seq, now.seq));
             }
             let state = |state: world::TaskState| format!("{state:?}").to_lowercase();
@@ -542,7 +541,7 @@ fn user(m: &Moment, change: &Raw, groups: &mut Groups) {
                         (false, true) => "w",
                         (false, false) => "none",
                     };
-                    format!("{}, {} bytes, {prot}", m.address(vma.start), number(vma.len))
+                    tr!("{}, {} bytes, {}", m.address(vma.start), number(vma.len), prot)
                 })
             };
             groups.add(Key::User, "user memory", maybe("mapping", show(old), show(now)));
@@ -552,7 +551,7 @@ fn user(m: &Moment, change: &Raw, groups: &mut Groups) {
             let show = |pte: &Option<world::Pte>| {
                 pte.as_ref().map(|pte| match pte {
                     world::Pte::Own { .. } => "resident".to_owned(),
-                    world::Pte::Cache { page, .. } => format!("{} of the cache", m.page_name(*page)),
+                    world::Pte::Cache { page, .. } => tr!("{} of the cache", m.page_name(*page)),
                 })
             };
             groups.add(Key::User, "user memory", maybe(&m.address(page * 4096), show(old), show(&now)));
@@ -560,20 +559,20 @@ fn user(m: &Moment, change: &Raw, groups: &mut Groups) {
         Raw::shmem((buf, page), old) => {
             let now = w.shmem.get((*buf, *page));
             let show = |content: Option<ContentId>| content.map(|_| "held".to_owned());
-            let name = format!("{} page {page}", m.program.buffer(*buf));
+            let name = tr!("{} page {}", m.program.buffer(*buf), page);
             groups.add(Key::User, "user memory", maybe(&name, show(*old), show(now)));
         }
         Raw::iters(id, old) => {
             let now = *w.iters.at(*id);
-            fields!(groups, Key::Iter(id.0), format!("iov_iter of {}", task_name(w, TaskId(id.0))), *old, now,
+            fields!(groups, Key::Iter(id.0), tr!("iov_iter of {}", task_name(w, TaskId(id.0))), *old, now,
                 "count": count, "iov_offset": iov_offset, "segment": seg, "nr_segs": nr_segs,
                 "segments": total_segs, "bytes": bytes);
         }
         Raw::iovecs((iter, n), old) => {
             let now = w.iovecs.get((*iter, *n));
             let show = |iov: Option<Iovec>| iov.map(|iov| format!("{}, {}", m.address(iov.base), number(iov.len)));
-            let object = format!("iov_iter of {}", task_name(w, TaskId(iter.0)));
-            groups.add(Key::Iter(iter.0), object, maybe(&format!("seg{n}"), show(*old), show(now)));
+            let object = tr!("iov_iter of {}", task_name(w, TaskId(iter.0)));
+            groups.add(Key::Iter(iter.0), object, maybe(&format!("seg{}", n), show(*old), show(now)));
         }
         _ => {}
     }
@@ -606,14 +605,14 @@ fn journal(m: &Moment, change: &Raw, groups: &mut Groups) {
         }
         Raw::journal((tid, seq), old) => {
             let now = w.journal.get((*tid, *seq));
-            let show = |bh: Option<BhId>| bh.and_then(|bh| w.bhs.get(bh)).map(|head| format!("block {}", head.blocknr));
-            groups.add(Key::Journal, "journal", maybe(&format!("tx {tid}"), show(*old), show(now)));
+            let show = |bh: Option<BhId>| bh.and_then(|bh| w.bhs.get(bh)).map(|head| tr!("block {}", head.blocknr));
+            groups.add(Key::Journal, "journal", maybe(&format!("tx {}", tid), show(*old), show(now)));
         }
         Raw::logged(bh, old) => {
             let now = w.logged.get(*bh);
             let block = w.bhs.get(*bh).map_or(0, |head| head.blocknr);
             let show = |kept: Option<ContentId>| kept.map(|_| "as last committed".to_owned());
-            groups.add(Key::Journal, "journal", maybe(&format!("block {block}"), show(*old), show(now)));
+            groups.add(Key::Journal, "journal", maybe(&tr!("block {}", block), show(*old), show(now)));
         }
         _ => {}
     }
@@ -629,8 +628,8 @@ fn io(m: &Moment, change: &Raw, groups: &mut Groups) {
                 bio.used.then(|| {
                     let from = bio.sector * 512 / size;
                     let verb = if bio.write { "write" } else { "read" };
-                    let error = if bio.error > 0 { format!(", error {}", bio.error) } else { String::new() };
-                    format!("{verb} {}{error}", span(from, from + u64::from(bio.len).div_ceil(size)))
+                    let error = if bio.error > 0 { tr!(", error {}", bio.error) } else { String::new() };
+                    tr!("{} {}{}", verb, span(from, from + u64::from(bio.len).div_ceil(size)), error)
                 })
             };
             let (before, after) = (show(old), show(&now));
@@ -653,7 +652,7 @@ fn io(m: &Moment, change: &Raw, groups: &mut Groups) {
                     )
                 })
             };
-            groups.add(Key::Bio(bio.0), format!("bio {}", bio.0), maybe(&format!("piece {n}"), show(*old), show(now)));
+            groups.add(Key::Bio(bio.0), format!("bio {}", bio.0), maybe(&tr!("piece {}", n), show(*old), show(now)));
         }
         Raw::faults(n, old) => {
             let show = |fault: Option<world::DeviceFault>| fault.map(crate::rows::device::fault_words);
@@ -716,7 +715,7 @@ fn space(m: &Moment, change: &Raw, groups: &mut Groups) {
                         let now = *w.bitmap.at(*word);
                         (set + (now & !old).count_ones(), cleared + (old & !now).count_ones())
                     });
-                    let text = format!("+{set} −{cleared} in {} words", words.len());
+                    let text = tr!("+{} −{} in {} words", set, cleared, words.len());
                     groups.add(Key::Space, "free space", added("in-core bitmap", text));
                 }
                 return;
@@ -725,9 +724,9 @@ fn space(m: &Moment, change: &Raw, groups: &mut Groups) {
             let (set, cleared) = ((now & !old).count_ones(), (old & !now).count_ones());
             let first = u64::from(word.0) * 64 + u64::from((now ^ old).trailing_zeros());
             let text = match (set, cleared) {
-                (set, 0) => format!("+{set} from bit {first}"),
-                (0, cleared) => format!("−{cleared} from bit {first}"),
-                (set, cleared) => format!("+{set} −{cleared} from bit {first}"),
+                (set, 0) => tr!("+{} from bit {}", set, first),
+                (0, cleared) => tr!("−{} from bit {}", cleared, first),
+                (set, cleared) => tr!("+{} −{} from bit {}", set, cleared, first),
             };
             groups.add(Key::Space, "free space", added("in-core bitmap", text));
         }
@@ -736,7 +735,7 @@ fn space(m: &Moment, change: &Raw, groups: &mut Groups) {
             let show = |pa: &world::Prealloc| {
                 pa.used.then(|| {
                     let owner = if pa.group { "group".to_owned() } else { inode_name(w, pa.inode) };
-                    format!("{owner}: {} free of {}", pa.free, span(pa.pstart, pa.pstart + u64::from(pa.len)))
+                    tr!("{}: {} free of {}", owner, pa.free, span(pa.pstart, pa.pstart + u64::from(pa.len)))
                 })
             };
             groups.add(Key::Space, "free space", maybe("preallocation", show(old), show(now)));
@@ -755,7 +754,7 @@ fn space(m: &Moment, change: &Raw, groups: &mut Groups) {
         Raw::freed((tid, cluster), old) => {
             let now = w.freed.get((*tid, *cluster));
             let show = |len: Option<u32>| len.map(|len| span(*cluster, cluster + u64::from(len)));
-            groups.add(Key::Space, "free space", maybe(&format!("freed in tx {tid}"), show(*old), show(now)));
+            groups.add(Key::Space, "free space", maybe(&tr!("freed in tx {}", tid), show(*old), show(now)));
         }
         _ => {}
     }
@@ -863,17 +862,17 @@ fn device(m: &Moment, unit: UnitId, old: Option<&[u8]>, groups: &mut Groups) {
         if bytes > 0 {
             any = true;
             let block = u64::from(unit.0) * 4096 / size + n;
-            let name = format!("block {}", number(block));
+            let name = tr!("block {}", number(block));
             groups.add(
                 Key::Device,
                 "device",
-                added(&name, format!("{} differ", count(bytes, "byte")).replace("1 byte differ", "1 byte differs")),
+                added(&name, tr!("{} differ", count(bytes, "byte")).replace("1 byte differ", "1 byte differs")),
             );
         }
     }
     if !any {
         let block = u64::from(unit.0) * 4096 / size;
-        groups.add(Key::Device, "device", added(&format!("block {}", number(block)), "written, same bytes"));
+        groups.add(Key::Device, "device", added(&tr!("block {}", number(block)), "written, same bytes"));
     }
     groups.sign(Key::Device, Sign::Changed);
 }
@@ -881,8 +880,8 @@ fn device(m: &Moment, unit: UnitId, old: Option<&[u8]>, groups: &mut Groups) {
 fn cache(m: &Moment, (inode, index): (InodeId, u32), old: Option<PageId>, groups: &mut Groups) {
     let now = m.w.cache.get((inode, index));
     let Some(id) = now.or(old) else { return };
-    let show = |page: Option<PageId>| page.map(|_| format!("in the cache of {}", inode_name(m.w, inode)));
-    let object = if inode == InodeId::BDEV { format!("device page {index}") } else { format!("page {index}") };
+    let show = |page: Option<PageId>| page.map(|_| tr!("in the cache of {}", inode_name(m.w, inode)));
+    let object = if inode == InodeId::BDEV { tr!("device page {}", index) } else { tr!("page {}", index) };
     groups.add(Key::Page(id.0), object, maybe("", show(old), show(now)));
 }
 
@@ -896,7 +895,7 @@ fn extents(m: &Moment, (inode, lblk): (InodeId, u32), old: Option<world::ExtentS
                     letters.push(letter);
                 }
             }
-            let at = if es.status & 3 != 0 { format!(" at {}", number(es.pblk)) } else { String::new() };
+            let at = if es.status & 3 != 0 { tr!(" at {}", number(es.pblk)) } else { String::new() };
             let end = u64::from(lblk) + u64::from(es.len);
             let len =
                 if end >= u64::from(u32::MAX) { "to the end".to_owned() } else { count(u64::from(es.len), "block") };
@@ -905,11 +904,11 @@ fn extents(m: &Moment, (inode, lblk): (InodeId, u32), old: Option<world::ExtentS
     };
     let (before, after) = (show(old), show(now));
     let delta = if before == after {
-        leaf(&format!("from {lblk}"), "same", "referenced")
+        leaf(&tr!("from {}", lblk), "same", "referenced")
     } else {
-        maybe(&format!("from {lblk}"), before, after)
+        maybe(&tr!("from {}", lblk), before, after)
     };
-    groups.add(Key::Extents(inode.0), format!("extent status of {}", inode_name(m.w, inode)), delta);
+    groups.add(Key::Extents(inode.0), tr!("extent status of {}", inode_name(m.w, inode)), delta);
 }
 
 fn event(m: &Moment, at: u64, old: Option<Event>, change: &Raw, groups: &mut Groups) {
@@ -920,9 +919,9 @@ fn event(m: &Moment, at: u64, old: Option<Event>, change: &Raw, groups: &mut Gro
     let show = |event: Option<Event>| {
         event.map(|event| match event {
             Event::None => "nothing".to_owned(),
-            Event::BioEnd(bio) => format!("bio {} ends at {}", bio.0, seconds(at)),
-            Event::Flusher => format!("flusher runs at {}", seconds(at)),
-            Event::Wake(task) => format!("{} wakes at {}", task_name(m.w, task), seconds(at)),
+            Event::BioEnd(bio) => tr!("bio {} ends at {}", bio.0, seconds(at)),
+            Event::Flusher => tr!("flusher runs at {}", seconds(at)),
+            Event::Wake(task) => tr!("{} wakes at {}", task_name(m.w, task), seconds(at)),
         })
     };
     groups.add(Key::Clock, "clock", maybe("due", show(old), show(now)));

@@ -226,5 +226,5 @@ fn program(m: &Moment) -> Code {
         Rc::new(CodeLine { text: op_text(op), state, ..CodeLine::default() })
     });
     let name = crate::moment::task_name(m.w, world::TaskId(task));
-    Code { function: format!("program {name}"), at: String::new(), lines: lines.collect() }
+    Code { function: tr!("program {}", name), at: String::new(), lines: lines.collect() }
 }

@@ -47,12 +47,12 @@ impl Layout {
     pub fn name(&self, block: u64) -> String {
         let kind = self.ctx.as_ref().and_then(|ctx| classify(Pblk(block), ctx));
         match kind {
-            Some(BlockKind::Superblock { .. }) => "superblock".to_owned(),
-            Some(BlockKind::GroupDescriptors { .. }) => "group descriptors".to_owned(),
-            Some(BlockKind::BlockBitmap { group }) => format!("block bitmap {}", group.0),
-            Some(BlockKind::InodeBitmap { group }) => format!("inode bitmap {}", group.0),
-            Some(BlockKind::InodeTable { .. }) => format!("inode table {block}"),
-            _ => format!("block {block}"),
+            Some(BlockKind::Superblock { .. }) => tr!("superblock"),
+            Some(BlockKind::GroupDescriptors { .. }) => tr!("group descriptors"),
+            Some(BlockKind::BlockBitmap { group }) => tr!("block bitmap {}", group.0),
+            Some(BlockKind::InodeBitmap { group }) => tr!("inode bitmap {}", group.0),
+            Some(BlockKind::InodeTable { .. }) => tr!("inode table {}", block),
+            _ => tr!("block {}", block),
         }
     }
 }
@@ -134,8 +134,8 @@ pub fn disk(m: &Moment, layout: &Layout, inode: Option<InodeId>) -> Disk {
     let table = inode.and_then(|inode| inode_block(m.w, layout, inode));
     for (from, len, _) in &layout.fixed {
         let text = match table {
-            Some(block) if (*from..from + len).contains(&block) => format!("inode table {block}"),
-            _ => "metadata".to_owned(),
+            Some(block) if (*from..from + len).contains(&block) => tr!("inode table {}", block),
+            _ => tr!("metadata"),
         };
         regions.push(Region {
             from: *from,
@@ -146,7 +146,7 @@ pub fn disk(m: &Moment, layout: &Layout, inode: Option<InodeId>) -> Disk {
         });
     }
     for &(from, len) in &layout.journal {
-        let text = "journal".to_owned();
+        let text = tr!("journal");
         regions.push(Region { from, len, kind: RegionKind::Journal, text, changed: changed(from, len) });
     }
     if let Some((extents, nodes)) = inode.and_then(|inode| inode_extents(m.w, inode)) {
@@ -165,14 +165,14 @@ pub fn disk(m: &Moment, layout: &Layout, inode: Option<InodeId>) -> Disk {
             regions.push(Region { from, len, kind: RegionKind::Data, text, changed: changed(from, len) });
         }
         for node in nodes {
-            let text = format!("{node} leaf");
+            let text = tr!("{} leaf", node);
             regions.push(Region { from: node, len: 1, kind: RegionKind::Leaf, text, changed: changed(node, 1) });
         }
     }
     regions.sort_by_key(|region| (region.from, region.len));
     let bios = bios(m, size);
     let facts = facts(m, &bios, written.len() as u64, size);
-    let label = format!("Device of {} of {} bytes; {}.", count(blocks, "block"), size, facts[0].text);
+    let label = tr!("Device of {} of {} bytes; {}.", count(blocks, "block"), size, facts[0].text);
     Disk {
         facts,
         active: on_device(m),
@@ -208,7 +208,7 @@ fn bios(m: &Moment, size: u64) -> Vec<Rc<BioRow>> {
         let verb = if bio.write { "write" } else { "read" };
         let changed =
             m.changes.iter().any(|change| matches!(change, Change::bios(changed, old) if *changed == id && !old.used));
-        let text = format!("{verb} {}, {page}", span(from, from + len));
+        let text = tr!("{} {}, {}", verb, span(from, from + len), page);
         rows.push(Rc::new(BioRow { from, len, write: bio.write, text, changed }));
     }
     rows
@@ -219,18 +219,18 @@ fn facts(m: &Moment, bios: &[Rc<BioRow>], written: u64, size: u64) -> Vec<Fact> 
     let reads = bios.len() as u64 - writes;
     let moved = m.changes.iter().any(|change| matches!(change, Change::bios(..)));
     let flight = match (reads, writes) {
-        (0, 0) => "nothing in flight".to_owned(),
-        (0, writes) => format!("{} in flight", count(writes, "write")),
-        (reads, 0) => format!("{} in flight", count(reads, "read")),
-        (reads, writes) => format!("{} and {} in flight", count(reads, "read"), count(writes, "write")),
+        (0, 0) => tr!("nothing in flight"),
+        (0, writes) => tr!("{} in flight", count(writes, "write")),
+        (reads, 0) => tr!("{} in flight", count(reads, "read")),
+        (reads, writes) => tr!("{} and {} in flight", count(reads, "read"), count(writes, "write")),
     };
     let mut facts = vec![Fact { text: flight, changed: moved && !bios.is_empty() }];
     let read = m.grew(Counter::DeviceBytesRead) / size;
     if read > 0 {
-        facts.push(Fact { text: format!("{} read", count(read, "block")), changed: true });
+        facts.push(Fact { text: tr!("{} read", count(read, "block")), changed: true });
     }
     if written > 0 {
-        facts.push(Fact { text: format!("{} written", count(written, "block")), changed: true });
+        facts.push(Fact { text: tr!("{} written", count(written, "block")), changed: true });
     }
     facts
 }
@@ -265,8 +265,8 @@ pub fn block(m: &Moment, known: Option<&(DecodeCtx, BTreeMap<Pblk, BlockKind>)>,
     let cached = cached_block(m.w, block);
     let bytes = cached.clone().unwrap_or_else(|| device.clone());
     let mut note = match &cached {
-        Some(cached) if *cached != device => "the cached copy, newer than the device's".to_owned(),
-        Some(_) => "cached, and the same on the device".to_owned(),
+        Some(cached) if *cached != device => tr!("the cached copy, newer than the device's"),
+        Some(_) => tr!("cached, and the same on the device"),
         None => String::new(),
     };
     let changed = ranges(&before(m, block, size, cached.is_some()), &bytes);
@@ -276,10 +276,10 @@ pub fn block(m: &Moment, known: Option<&(DecodeCtx, BTreeMap<Pblk, BlockKind>)>,
     });
     let (title, fields) = match decoded {
         Some(decoded) => (decoded.title, decoded.fields),
-        None => (format!("Block {}", number(block)), Vec::new()),
+        None => (tr!("Block {}", number(block)), Vec::new()),
     };
     if fields.iter().any(|field| field.name == "damage") {
-        note = if note.is_empty() { "damaged".to_owned() } else { format!("{note}; damaged") };
+        note = if note.is_empty() { tr!("damaged") } else { tr!("{}; damaged", note) };
     }
     let fields = fields.into_iter().map(|field| {
         let touched = changed.iter().any(|(from, to)| field.offset < *to && field.offset + field.len > *from);
@@ -327,14 +327,14 @@ pub fn fault_words(fault: world::DeviceFault) -> String {
         world::FaultOf::Metadata => " of metadata",
     };
     let what = if fault.write { "writes" } else { "reads" };
-    let times = if fault.times == u32::MAX { "all".to_owned() } else { number(u64::from(fault.times)) };
-    let skip = if fault.skip == 0 { String::new() } else { format!(" after {}", number(u64::from(fault.skip))) };
+    let times = if fault.times == u32::MAX { tr!("all") } else { number(u64::from(fault.times)) };
+    let skip = if fault.skip == 0 { String::new() } else { tr!(" after {}", number(u64::from(fault.skip))) };
     let place = if fault.last == u64::MAX {
         String::new()
     } else {
-        format!(" at sectors {}", span(fault.first, fault.last.saturating_add(1)))
+        tr!(" at sectors {}", span(fault.first, fault.last.saturating_add(1)))
     };
-    format!("{times} {what}{of}{skip}{place}")
+    tr!("{} {}{}{}{}", times, what, of, skip, place)
 }
 
 /// Where two equally long runs of bytes differ.

@@ -195,13 +195,13 @@ fn words(cell: &ExtentCell) -> (String, String) {
     let one = if cell.len == 1 { "block" } else { "blocks" };
     let place = cell.pblk.map_or_else(String::new, |first| span(first, first + cell.len));
     match cell.kind {
-        ExtentKind::Hole => ("hole".to_owned(), format!("{one} {blocks}: hole")),
-        ExtentKind::Written => (place.clone(), format!("{one} {blocks}: on device block {place}")),
-        ExtentKind::Unwritten => (format!("u {place}"), format!("{one} {blocks}: unwritten, device block {place}")),
+        ExtentKind::Hole => (tr!("hole"), tr!("{} {}: hole", one, blocks)),
+        ExtentKind::Written => (place.clone(), tr!("{} {}: on device block {}", one, blocks, place)),
+        ExtentKind::Unwritten => (format!("u {place}"), tr!("{} {}: unwritten, device block {}", one, blocks, place)),
         ExtentKind::Delayed => {
-            ("d".to_owned(), format!("{one} {blocks}: delayed, {} reserved", count(cell.len, "block")))
+            ("d".to_owned(), tr!("{} {}: delayed, {} reserved", one, blocks, count(cell.len, "block")))
         }
-        ExtentKind::Unknown => ("?".to_owned(), format!("{one} {blocks}: not looked up")),
+        ExtentKind::Unknown => ("?".to_owned(), tr!("{} {}: not looked up", one, blocks)),
     }
 }
 
@@ -220,10 +220,10 @@ fn facts(m: &Moment, inode: InodeId) -> Vec<Fact> {
     let unit = if m.w.sb().cluster_bits > 0 { "cluster" } else { "block" };
     vec![
         Fact {
-            text: format!("{} reserved", count(u64::from(size.reserved), unit)),
+            text: tr!("{} reserved", count(u64::from(size.reserved), unit)),
             changed: size.reserved != old.reserved,
         },
-        Fact { text: format!("{} free", number(now)), changed: now != before },
+        Fact { text: tr!("{} free", number(now)), changed: now != before },
         Fact { text: format!("i_size {}", number(size.i_size)), changed: size.i_size != old.i_size },
         Fact { text: format!("i_disksize {}", number(size.i_disksize)), changed: size.i_disksize != old.i_disksize },
     ]

@@ -8,6 +8,7 @@ use world::{Change, Counter, Handle, HandleId, TaskId};
 use crate::frame::{DirtyBalance, Journal, Transaction};
 use crate::moment::{Moment, count};
 use crate::rows::device::Layout;
+use crate::text::word;
 
 /// Buffers named at most.
 const NAMES: usize = 3;
@@ -55,14 +56,14 @@ pub fn journal(m: &Moment, layout: &Layout) -> Journal {
                 .collect();
         let mut names: Vec<String> = blocks.iter().take(NAMES).map(|block| layout.name(*block)).collect();
         if blocks.len() > NAMES {
-            names.push(format!("{} more", blocks.len() - NAMES));
+            names.push(tr!("{} more", blocks.len() - NAMES));
         }
         let moved = m.changes.iter().any(|change| matches!(change, Change::journal((t, _), _) if *t == tid));
         let new = old_running.is_some_and(|old| (old == tid) != (sb.running_tid == tid));
         Transaction {
             tid,
-            state: if tid == sb.running_tid { "running" } else { "committing" }.to_owned(),
-            text: if names.is_empty() { "empty".to_owned() } else { names.join(", ") },
+            state: word(if tid == sb.running_tid { "running" } else { "committing" }).to_owned(),
+            text: if names.is_empty() { tr!("empty") } else { names.join(", ") },
             changed: moved || new,
         }
     });
@@ -85,16 +86,16 @@ fn handle(m: &Moment) -> (String, bool) {
     let now = m.w.handles.get(HandleId(task.0)).copied().unwrap_or_default();
     let old = old_handle(m, task);
     if now.refs > 0 {
-        let nested = if now.refs > 1 { format!(", nested {}", now.refs) } else { String::new() };
+        let nested = if now.refs > 1 { tr!(", nested {}", now.refs) } else { String::new() };
         let tx = if now.tid > 0 { format!(", tx {}", now.tid) } else { String::new() };
         let text =
-            format!("handle {} open{tx}, {}{nested}", handle_kind(now.kind), count(u64::from(now.credits), "credit"));
+            tr!("handle {} open{}, {}{}", handle_kind(now.kind), tx, count(u64::from(now.credits), "credit"), nested);
         return (text, old.is_some_and(|old| old != now));
     }
     match old.filter(|old| old.refs > 0) {
         Some(old) => {
             let dirtied = count(old.dirtied.max(0).unsigned_abs().into(), "block");
-            (format!("handle {} stopped, {dirtied} dirtied", handle_kind(old.kind)), true)
+            (tr!("handle {} stopped, {} dirtied", handle_kind(old.kind), dirtied), true)
         }
         None => (String::new(), false),
     }
@@ -114,11 +115,11 @@ pub fn dirty(m: &Moment) -> DirtyBalance {
     });
     let dirty = m.w.counter(Counter::FileDirty);
     let note = if m.is(&[site::BDP_FREERUN]) {
-        format!("checked: no pause, next after {}", count(u64::from(acct.nr_dirtied_pause), "page"))
+        tr!("checked: no pause, next after {}", count(u64::from(acct.nr_dirtied_pause), "page"))
     } else if m.call(&site::BALANCE_DIRTY_PAGES).is_some() {
-        "checking now".to_owned()
+        tr!("checking now")
     } else {
-        "no check in this step".to_owned()
+        tr!("no check in this step")
     };
     DirtyBalance {
         dirty,

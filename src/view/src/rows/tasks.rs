@@ -9,6 +9,7 @@ use world::{TaskId, World};
 use crate::frame::{Local, StackRow, TaskRow, TaskState};
 use crate::index::task_state;
 use crate::moment::{Moment, stack_of, task_name, wait_name};
+use crate::text::word;
 
 /// Steps to look back for the line a frame stands at.
 const LOOK_BACK: usize = 4096;
@@ -33,7 +34,7 @@ pub fn locals(m: &Moment) -> Vec<Rc<Local>> {
             Ty::Address => "address",
             Ty::Count | Ty::Flags | Ty::Bool => "",
         };
-        rows.push(Rc::new(Local { name: local.name.to_owned(), value: text, was, unit: unit.to_owned() }));
+        rows.push(Rc::new(Local { name: local.name.to_owned(), value: text, was, unit: word(unit).to_owned() }));
     }
     rows
 }

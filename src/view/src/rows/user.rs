@@ -70,7 +70,7 @@ fn caret(m: &Moment, id: IterId, iter: &IovIter) -> u64 {
 #[must_use]
 pub fn user(m: &Moment) -> UserMemory {
     let Some(Writing { task, iter }) = writing(m) else {
-        return UserMemory { label: "No write is under way.".to_owned(), ..UserMemory::default() };
+        return UserMemory { label: tr!("No write is under way."), ..UserMemory::default() };
     };
     let id = iter_of(task);
     let process = m.w.tasks.get(task).map_or(0, |task| task.process);
@@ -90,7 +90,7 @@ pub fn user(m: &Moment) -> UserMemory {
         };
         let end = axis + piece.len;
         segments.push(Rc::new(Segment {
-            name: format!("seg{n}"),
+            name: format!("seg{}", n),
             base: m.address(piece.base),
             len: piece.len,
             consumed,
@@ -107,14 +107,14 @@ pub fn user(m: &Moment) -> UserMemory {
         changed: old.is_some_and(|old| (old.bytes, old.seg, old.iov_offset) != (iter.bytes, iter.seg, iter.iov_offset)),
     });
     let resident_words = residency.iter().filter(|cell| cell.state != Resident::Resident).count();
-    let label = format!(
+    let label = tr!(
         "{} of {} left in {}; {}.",
         count(iter.count, "byte"),
         number(total(m, id, &iter)),
         count(u64::from(iter.nr_segs), "segment"),
         match resident_words {
-            0 => "all source pages shown are resident".to_owned(),
-            n => format!("{} not resident", count(n as u64, "stretch").replace("stretchs", "stretches")),
+            0 => tr!("all source pages shown are resident"),
+            n => tr!("{} not resident", count(n as u64, "stretch").replace("stretchs", "stretches")),
         }
     );
     UserMemory {
@@ -172,11 +172,11 @@ fn resident(m: &Moment, process: u8, piece: Iovec, axis: u64, cells: &mut Vec<Re
         let note = match (state, m.index.unmapped(process, page, m.step)) {
             (Resident::Faults | Resident::Unmapped, Some(event)) => {
                 let who = if event.task == TaskId::NONE {
-                    "from outside".to_owned()
+                    tr!("from outside")
                 } else {
-                    format!("by {}", task_name(m.w, event.task))
+                    tr!("by {}", task_name(m.w, event.task))
                 };
-                format!("unmapped {who} at {}", event.step)
+                tr!("unmapped {} at {}", who, event.step)
             }
             _ => String::new(),
         };
@@ -215,7 +215,7 @@ fn probes(m: &Moment, task: TaskId, iter: &IovIter, caret: u64) -> Vec<Probe> {
             };
             if read {
                 let note = match progress {
-                    Progress::Over(step) => format!("probed ok at {step}"),
+                    Progress::Over(step) => tr!("probed ok at {}", step),
                     _ => String::new(),
                 };
                 let changed = match progress {
@@ -308,16 +308,14 @@ pub fn copy(m: &Moment, selected: Option<u64>) -> Option<CopyArrow> {
     };
     let page = pos / PAGE_SIZE;
     Some(match state {
-        CopyState::Planned => arrow(asked, CopyKind::Planned, format!("{} to copy", number(asked)), String::new()),
-        CopyState::Done(0) => {
-            arrow(asked, CopyKind::Planned, "0 copied".to_owned(), "the source page is not there".to_owned())
-        }
-        CopyState::Done(copied) => arrow(copied, CopyKind::Done, format!("{} copied", number(copied)), String::new()),
+        CopyState::Planned => arrow(asked, CopyKind::Planned, tr!("{} to copy", number(asked)), String::new()),
+        CopyState::Done(0) => arrow(asked, CopyKind::Planned, tr!("0 copied"), tr!("the source page is not there")),
+        CopyState::Done(copied) => arrow(copied, CopyKind::Done, tr!("{} copied", number(copied)), String::new()),
         CopyState::Refused(copied) => arrow(
             copied,
             CopyKind::Refused,
-            format!("{} copied", number(copied)),
-            format!("0 counted: page {page} was not uptodate"),
+            tr!("{} copied", number(copied)),
+            tr!("0 counted: page {} was not uptodate", page),
         ),
     })
 }

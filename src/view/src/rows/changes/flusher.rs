@@ -32,7 +32,7 @@ pub(super) fn flusher(m: &Moment, change: &Raw, groups: &mut Groups) {
             groups.add(
                 Key::Other,
                 "flusher",
-                maybe(&format!("{} waits for", task_name(m.w, *task)), show(*old), show(now)),
+                maybe(&tr!("{} waits for", task_name(m.w, *task)), show(*old), show(now)),
             );
         }
         Raw::flushers(_, old) => {

@@ -1,19 +1,17 @@
 //! The sentence of each step: what happened, and why.
 //!
-//! One function per language gives both for a probe, made from the step's own
-//! values. The compiler checks that no language is forgotten; a test checks
-//! that no probe is.
+//! Made from the step's own values. Tests check that no probe is forgotten,
+//! nor a sentence in the catalogue of another language.
 
-mod en;
-mod en_dax;
-mod en_faults;
-mod en_flusher;
-mod en_fs;
-mod en_indirect;
-mod en_inline;
-mod en_ranges;
+mod dax;
+mod faults;
+mod flusher;
+mod fs;
+mod indirect;
+mod inline;
+mod ranges;
+mod write;
 
-use super::Lang;
 use crate::moment::Moment;
 
 /// What happened, and why; each one sentence, the second may be empty.
@@ -21,11 +19,8 @@ pub(crate) type Said = (String, String);
 
 /// The sentences of a step. A probe that nobody has written one for speaks in
 /// its own code.
-pub(crate) fn narrate(lang: Lang, m: &Moment) -> Said {
-    let said = match lang {
-        Lang::En => en::narrate(m),
-    };
-    said.unwrap_or_else(|| match m.probe() {
+pub(crate) fn narrate(m: &Moment) -> Said {
+    write::narrate(m).unwrap_or_else(|| match m.probe() {
         Some(probe) => (format!("{}: {}.", probe.function.name, probe.code), String::new()),
         None => (String::new(), String::new()),
     })
@@ -40,7 +35,7 @@ mod tests {
     use crate::index::Index;
     use crate::program::Program;
 
-    /// Probes without a sentence of their own, in any language.
+    /// Probes without a sentence of their own.
     fn silent() -> Vec<&'static str> {
         let world = World::default();
         let mut history = History::new(&world);
@@ -54,7 +49,7 @@ mod tests {
             moment.step = 1;
             moment.header = Some(header);
             moment.stack = crate::moment::stack_of(&history, frame);
-            match en::narrate(&moment) {
+            match write::narrate(&moment) {
                 None => silent.push(probe.name),
                 Some((what, why)) => {
                     for text in [&what, &why] {

@@ -1,7 +1,7 @@
 //! English: small files and directories inside their inode.
 
 use super::Said;
-use super::en::{Words, say};
+use super::write::{Words, say};
 
 /// The sentences of a step.
 pub(super) fn narrate(t: &Words, probe: &str) -> Option<Said> {
@@ -11,7 +11,7 @@ pub(super) fn narrate(t: &Words, probe: &str) -> Option<Said> {
 fn writing(t: &Words, probe: &str) -> Option<Said> {
     match probe {
         "DWB_INLINE" | "WB_INLINE" => match (t.failed("ret"), t.v("ret")) {
-            (true, _) => say(format!("The inode cannot take the bytes, nor can a block: {}.", t.result("ret")), ""),
+            (true, _) => say(tr!("The inode cannot take the bytes, nor can a block: {}.", t.result("ret")), ""),
             (false, 1) => say(
                 "The write fits into the inode: the page is ready, a handle is open.",
                 "No block is reserved and no buffer attached; the bytes will go to the disk with the inode.",
@@ -25,39 +25,39 @@ fn writing(t: &Words, probe: &str) -> Option<Said> {
             let room = crate::moment::count(t.v("inline_size"), "byte");
             if t.v("pos") + t.v("len") > t.v("inline_size") {
                 say(
-                    format!("The inode has room for {room}: too few for this write."),
+                    tr!("The inode has room for {}: too few for this write.", room),
                     "60 bytes where the extent tree would be, the rest as an attribute behind the inode's fields.",
                 )
             } else {
                 say(
-                    format!("The inode has room for {room}: the write fits."),
+                    tr!("The inode has room for {}: the write fits.", room),
                     "60 bytes where the extent tree would be, the rest as an attribute behind the inode's fields.",
                 )
             }
         }
         "PID_UPDATE" | "PID_CREATE" | "TWI_PREPARE" => {
             if t.failed("ret") {
-                return say(format!("The inode has no such room: {}.", t.result("ret")), "");
+                return say(tr!("The inode has no such room: {}.", t.result("ret")), "");
             }
             match probe {
                 "PID_UPDATE" => say(
-                    format!("The inode has room for {} of data.", t.b("len")),
+                    tr!("The inode has room for {} of data.", t.b("len")),
                     "The attribute grows if it must; what is new in it is zero.",
                 ),
                 "PID_CREATE" => say(
-                    format!("The inode has got room for {} of data, and the flag that says so.", t.b("len")),
+                    tr!("The inode has got room for {} of data, and the flag that says so.", t.b("len")),
                     "It has no extent tree any more: the tree's 60 bytes hold data.",
                 ),
                 _ => say("There is room in the inode.", "Made before the copy, so that write_end cannot fail for it."),
             }
         }
         "DIB_INSIDE" | "TWI_INSIDE" => say(
-            format!("{} holds what the inode holds, and zeros behind.", super::en::capital(&t.page_in("page"))),
+            tr!("{} holds what the inode holds, and zeros behind.", super::write::capital(&t.page_in("page"))),
             "Reads and mappings know pages only, so the page is kept like any other; but it is never dirty.",
         ),
         "DIB_CONVERT" | "TWI_CONVERT" => {
             if t.failed("ret") {
-                say(format!("The data cannot leave the inode: {}.", t.result("ret")), "")
+                say(tr!("The data cannot leave the inode: {}.", t.result("ret")), "")
             } else {
                 say("The data is ready to leave the inode.", "From here on the write is one like any other.")
             }
@@ -70,18 +70,18 @@ fn writing(t: &Words, probe: &str) -> Option<Said> {
         "DIE_ISIZE" => {
             let (old, now) = t.i_size();
             if old == now {
-                say(format!("i_size stays {}.", crate::moment::number(now)), "")
+                say(tr!("i_size stays {}.", crate::moment::number(now)), "")
             } else {
-                say(format!("i_size grows to {}.", crate::moment::number(now)), "Still under the page's lock.")
+                say(tr!("i_size grows to {}.", crate::moment::number(now)), "Still under the page's lock.")
             }
         }
         "DWE_INLINE" | "WE_INLINE" | "JWE_INLINE" => say(
-            format!("The inode has taken the bytes: {}.", t.result("ret")),
+            tr!("The inode has taken the bytes: {}.", t.result("ret")),
             "What the page held was copied; no buffer took part.",
         ),
         "RPI_READ" => {
             if t.failed("ret") {
-                say(format!("The inode cannot be read: {}.", t.result("ret")), "")
+                say(tr!("The inode cannot be read: {}.", t.result("ret")), "")
             } else if t.v("index") == 0 {
                 say(
                     "The page is filled from the inode; zeros behind the data.",
@@ -104,12 +104,12 @@ fn leaving(t: &Words, probe: &str) -> Option<Said> {
         "DCI_RESERVE" => {
             if t.failed("ret") {
                 say(
-                    format!("No block can be reserved for the data: {}.", t.result("ret")),
+                    tr!("No block can be reserved for the data: {}.", t.result("ret")),
                     "The data stays where it is; what the write had begun is undone.",
                 )
             } else {
                 say(
-                    format!("A block is reserved for the {} that the inode has room for.", t.b("inline_size")),
+                    tr!("A block is reserved for the {} that the inode has room for.", t.b("inline_size")),
                     "The page was uptodate, so its buffer is dirty already.",
                 )
             }
@@ -130,7 +130,7 @@ fn leaving(t: &Words, probe: &str) -> Option<Said> {
         "CIE_BLOCKS" => {
             if t.failed("ret") {
                 say(
-                    format!("No block for the data: {}.", t.result("ret")),
+                    tr!("No block for the data: {}.", t.result("ret")),
                     "The inode's copy is gone already: only the page, which is not dirty, still has it.",
                 )
             } else {
@@ -139,7 +139,7 @@ fn leaving(t: &Words, probe: &str) -> Option<Said> {
         }
         "DID_DONE" => {
             if t.failed("error") {
-                say(format!("The inode keeps its data: {}.", t.result("error")), "")
+                say(tr!("The inode keeps its data: {}.", t.result("error")), "")
             } else {
                 say(
                     "The inode holds no data any more: the attribute is gone, an empty extent tree stands in its place.",
@@ -157,10 +157,10 @@ fn leaving(t: &Words, probe: &str) -> Option<Said> {
         ),
         "CIN_BLOCK" => {
             if t.failed("error") {
-                say(format!("The data gets no block: {}.", t.result("error")), "")
+                say(tr!("The data gets no block: {}.", t.result("error")), "")
             } else {
                 say(
-                    format!("The {} of the inode are in a new block's buffer.", t.b("inline_size")),
+                    tr!("The {} of the inode are in a new block's buffer.", t.b("inline_size")),
                     "It travels through the journal like metadata, past the page cache of the file.",
                 )
             }
@@ -168,14 +168,14 @@ fn leaving(t: &Words, probe: &str) -> Option<Said> {
         "CIN_RESTORE" => say("The data is back in the inode.", "Nothing was lost."),
         "CID_DONE" => say(
             if t.failed("error") {
-                format!("The file stays in its inode: {}.", t.result("error"))
+                tr!("The file stays in its inode: {}.", t.result("error"))
             } else {
-                "The file has a block.".to_owned()
+                tr!("The file has a block.")
             },
             "",
         ),
         "ITR_CUT" => say(
-            format!("What the inode held behind byte {} is zero, or gone.", t.n("i_size")),
+            tr!("What the inode held behind byte {} is zero, or gone.", t.n("i_size")),
             "The attribute is made shorter; the 60 bytes of the block map always stay.",
         ),
         "ITR_DONE" | "ETR_INLINE" => say("The file in its inode is cut.", "There are no blocks to free."),
@@ -194,15 +194,15 @@ fn directories(t: &Words, probe: &str) -> Option<Said> {
             if t.v("ino") == 0 {
                 say("The inode does not hold that name.", "")
             } else {
-                say(format!("The name is in the directory's inode: it stands for inode {}.", t.n("ino")), "")
+                say(tr!("The name is in the directory's inode: it stands for inode {}.", t.n("ino")), "")
             }
         }
         "TAE_BLOCK" | "TAE_VALUE" => {
             let part = if probe == "TAE_BLOCK" { "where the extent tree would be" } else { "in the attribute" };
             if t.v("added") == 1 {
-                say(format!("The name stands in the directory's inode, {part}."), "")
+                say(tr!("The name stands in the directory's inode, {}.", part), "")
             } else {
-                say(format!("There is no room for the name {part}."), "")
+                say(tr!("There is no room for the name {}.", part), "")
             }
         }
         "DIN_DONE" => say("The name is out of the directory's inode.", "Its room goes to the name before it."),

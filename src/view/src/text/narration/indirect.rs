@@ -1,7 +1,7 @@
 //! English: block maps, the files without extents.
 
 use super::Said;
-use super::en::{Words, say};
+use super::write::{Words, say};
 use crate::moment::count;
 
 /// The sentences of a step.
@@ -12,19 +12,19 @@ pub(super) fn narrate(t: &Words, probe: &str) -> Option<Said> {
 fn map(t: &Words, probe: &str) -> Option<Said> {
     match probe {
         "IMB_BRANCH" => say(
-            format!("The pointers to block {} of the file have been followed.", t.n("lblk")),
+            tr!("The pointers to block {} of the file have been followed.", t.n("lblk")),
             "The first of them stands in the inode; up to three blocks of pointers lie between it and the data.",
         ),
         "IMB_FOUND" => say(
-            format!("The block map leads to {} from block {} on.", count(t.v("count"), "block"), t.n("pblk")),
+            tr!("The block map leads to {} from block {} on.", count(t.v("count"), "block"), t.n("pblk")),
             "As many pointers are taken at once as name blocks that follow each other on the device.",
         ),
         "IMB_HOLE" => say(
-            format!("A pointer on the way is 0: a hole of {}.", count(t.v("len"), "block")),
+            tr!("A pointer on the way is 0: a hole of {}.", count(t.v("len"), "block")),
             "Holes of a block map do not enter the status cache, so each look-up walks the pointers again.",
         ),
         "IMB_ALLOC" => say(
-            format!("{} chosen, with all blocks of pointers that they need.", capital_count(t)),
+            tr!("{} chosen, with all blocks of pointers that they need.", capital_count(t)),
             "Nothing in the file points to them yet: a failure up to here leaves no trace.",
         ),
         "IMB_SPLICE" => say(
@@ -36,23 +36,23 @@ fn map(t: &Words, probe: &str) -> Option<Said> {
             "Blocks of pointers were never reserved: they are taken from what is free.",
         ),
         "GBR_READ" => say(
-            format!("One level down: block {} holds the next pointer.", t.n("block")),
+            tr!("One level down: block {} holds the next pointer.", t.n("block")),
             "It is read from disk unless it is cached, and its pointers are checked then.",
         ),
         "ABR_BLOCK" => say(
-            format!("Block {} is taken for the new branch.", t.n("block")),
+            tr!("Block {} is taken for the new branch.", t.n("block")),
             "First the blocks of pointers, from the top; the data blocks come last.",
         ),
         "ABR_FILLED" => say(
-            format!("Block {} is a block of pointers now.", t.n("block")),
+            tr!("Block {} is a block of pointers now.", t.n("block")),
             "All holes, but for the pointers to what was just taken.",
         ),
         "ABR_FAILED" => say(
-            format!("The branch cannot be made: {}.", t.result("err")),
+            tr!("The branch cannot be made: {}.", t.result("err")),
             "What was taken for it is free again, the last block first.",
         ),
         "SPL_LINK" => say(
-            format!("The missing pointer is set: to block {}.", t.n("block")),
+            tr!("The missing pointer is set: to block {}.", t.n("block")),
             "Then the block, or the inode, that holds it is handed to the journal.",
         ),
         _ => None,
@@ -67,7 +67,7 @@ fn capital_count(t: &Words) -> String {
 fn free(t: &Words, probe: &str) -> Option<Said> {
     match probe {
         "ITR_SIZE" => say(
-            format!("Everything from block {} of the file on is to go.", t.n("last_block")),
+            tr!("Everything from block {} of the file on is to go.", t.n("last_block")),
             "The status cache forgets it first, with what was only reserved; the size on disk follows.",
         ),
         "ITR_DIRECT" => say("The inode's own pointers behind the end are freed.", ""),
@@ -93,11 +93,11 @@ fn free(t: &Words, probe: &str) -> Option<Said> {
             "From both ends up, to the block of pointers that the two have in common.",
         ),
         "FBR_FREED" => say(
-            format!("Block {}, which held pointers, is free.", t.n("block")),
+            tr!("Block {}, which held pointers, is free.", t.n("block")),
             "After all it pointed to. A revoke record keeps a log replay from bringing it back.",
         ),
         "FRD_RUN" => say(
-            format!("{} from {} on are freed.", count(t.v("count"), "block"), t.n("block")),
+            tr!("{} from {} on are freed.", count(t.v("count"), "block"), t.n("block")),
             "Their pointers are zeroed first. A run of blocks on the device goes at once.",
         ),
         _ => None,

@@ -1,7 +1,7 @@
 //! English: dirty balancing, and the flusher.
 
 use super::Said;
-use super::en::{Words, plural_is, say};
+use super::write::{Words, plural_is, say};
 use crate::moment::{count, number};
 
 /// The sentences of a step.
@@ -11,34 +11,34 @@ pub(super) fn narrate(t: &Words, probe: &str) -> Option<Said> {
 
 /// Jiffies as a time.
 fn time(jiffies: u64) -> String {
-    format!("{} ms", number(jiffies * 4))
+    tr!("{} ms", number(jiffies * 4))
 }
 
 fn checks(t: &Words, probe: &str) -> Option<Said> {
     match probe {
         "BDR_LIMIT" => say(
-            format!("The task has dirtied {}; it checks at {}.", count(t.v("nr_dirtied"), "page"), t.n("ratelimit")),
+            tr!("The task has dirtied {}; it checks at {}.", count(t.v("nr_dirtied"), "page"), t.n("ratelimit")),
             "Only pages that turned from clean to dirty count, over all files and calls of the task.",
         ),
         "BDR_CPU" => say(
             if t.v("ratelimit") == 0 {
-                "This processor's own count is full: a check is due whatever the task's says.".to_owned()
+                tr!("This processor's own count is full: a check is due whatever the task's says.")
             } else if t.v("nr_dirtied") >= t.v("ratelimit") {
-                "The task's count is full: a check is due.".to_owned()
+                tr!("The task's count is full: a check is due.")
             } else {
-                format!("{} of {}: no check is due.", t.n("nr_dirtied"), t.n("ratelimit"))
+                tr!("{} of {}: no check is due.", t.n("nr_dirtied"), t.n("ratelimit"))
             },
             "So most rounds cost two comparisons; writing over a dirty page counts nothing.",
         ),
         "BDR_LEAK" => say(
-            format!("Pages that an exited task left uncounted are added: {}.", t.n("nr_dirtied")),
+            tr!("Pages that an exited task left uncounted are added: {}.", t.n("nr_dirtied")),
             "Otherwise many short tasks could each dirty a few pages and never be asked.",
         ),
         "BDR_CALL" => {
             say("The real check begins.", "It compares all dirty pages with the limits, and may let the task pause.")
         }
         "BDP_LIMITS" => say(
-            format!(
+            tr!(
                 "{} dirty or under writeback; the limit is {}, the background threshold {}.",
                 plural_is(t.v("nr_dirty"), "page"),
                 t.n("thresh"),
@@ -47,21 +47,21 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
             "Both are shares of the memory that pages may take; a real-time task gets a quarter more.",
         ),
         "BDP_FREERUN" => say(
-            format!("No pause: the next check comes after {}.", count(t.v("intv"), "page")),
-            format!(
+            tr!("No pause: the next check comes after {}.", count(t.v("intv"), "page")),
+            tr!(
                 "Up to {} dirty pages nobody is throttled; the less room is left, the sooner the next check.",
                 number(u64::midpoint(t.v("thresh"), t.v("bg_thresh")))
             ),
         ),
         "BDP_KICK" => say(
-            format!(
+            tr!(
                 "Past the free-run line of {}: the flusher has work.",
                 count(u64::midpoint(t.v("thresh"), t.v("bg_thresh")), "page")
             ),
             "If it is not at work already, it is woken here.",
         ),
         "BDP_POS" => say(
-            format!("By position, the task may go at {} % of the rate limit.", t.v("pos_ratio") * 100 / 1024),
+            tr!("By position, the task may go at {} % of the rate limit.", t.v("pos_ratio") * 100 / 1024),
             "100 % at the setpoint, up to 200 % far below it, nothing at the limit.",
         ),
         "BDP_BANDWIDTH" => say(
@@ -69,7 +69,7 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
             "The limit follows the threshold too: up at once, down by a 32nd at a time.",
         ),
         "BDP_RATE" => say(
-            format!("The task may dirty {} a second.", count(t.v("task_ratelimit"), "page")),
+            tr!("The task may dirty {} a second.", count(t.v("task_ratelimit"), "page")),
             "The device's rate limit, times the position.",
         ),
         _ => None,
@@ -79,7 +79,7 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
 fn pauses(t: &Words, probe: &str) -> Option<Said> {
     match probe {
         "BDP_ZERO" => say(
-            format!("At the limit nothing more may become dirty: the longest pause, {}.", time(t.v("pause"))),
+            tr!("At the limit nothing more may become dirty: the longest pause, {}.", time(t.v("pause"))),
             "After it the counts are looked at again.",
         ),
         "BDP_RESET" => say(
@@ -95,12 +95,10 @@ fn pauses(t: &Words, probe: &str) -> Option<Said> {
             "If the task's count was full, it may dirty more before it asks again.",
         ),
         "BDP_CLAMP" => say(
-            format!("The pause is cut to {}.", time(t.v("pause"))),
+            tr!("The pause is cut to {}.", time(t.v("pause"))),
             "Longer, and the device might have written everything before the task wakes.",
         ),
-        "BDP_SLEEP" => {
-            say(format!("The task pauses for {}.", time(t.v("pause"))), "Only a fatal signal wakes it earlier.")
-        }
+        "BDP_SLEEP" => say(tr!("The task pauses for {}.", time(t.v("pause"))), "Only a fatal signal wakes it earlier."),
         "BDP_WOKEN" => say("The pause is over.", "The task's count starts at 0."),
         "BDP_SMALL" => say(
             "Hardly anything of this device is dirty: the task goes on.",
@@ -116,7 +114,7 @@ fn pauses(t: &Words, probe: &str) -> Option<Said> {
             say("In laptop mode nothing is started below the limit.", "The disk is to stay asleep as long as it can.")
         }
         "BDP_BACKGROUND" => say(
-            format!("More than the background threshold of {} is dirty: the flusher is woken.", t.n("bg_thresh")),
+            tr!("More than the background threshold of {} is dirty: the flusher is woken.", t.n("bg_thresh")),
             "It runs when this task sleeps or ends its turn.",
         ),
         _ => None,
@@ -130,13 +128,13 @@ fn flusher(t: &Words, probe: &str) -> Option<Said> {
             "It looks for old data once in dirty_writeback_centisecs while anything is dirty.",
         ),
         "WDW_WORK" => say(
-            format!("The flusher takes up a work: {}.", reason(t.v("reason"))),
+            tr!("The flusher takes up a work: {}.", reason(t.v("reason"))),
             "Works that somebody waits for come first.",
         ),
         "WDW_FINISH" => say("The work is done.", "Whoever waits for it is woken."),
         "WDW_START_ALL" => say(
-            format!("Everything that is dirty is to go out: {}.", reason(t.v("reason"))),
-            format!("At most {}, an inode in use counted as one.", count(t.v("nr_pages"), "page")),
+            tr!("Everything that is dirty is to go out: {}.", reason(t.v("reason"))),
+            tr!("At most {}, an inode in use counted as one.", count(t.v("nr_pages"), "page")),
         ),
         "WDW_OLD_DATA" => say(
             "It is time to look for old data.",
@@ -149,9 +147,7 @@ fn flusher(t: &Words, probe: &str) -> Option<Said> {
                 say("Over the background threshold.", "The flusher writes until that is no longer so.")
             }
         }
-        "WF_WRITTEN" => {
-            say(format!("Written in this round: {}.", t.n("pages_written")), "Pages that were skipped count.")
-        }
+        "WF_WRITTEN" => say(tr!("Written in this round: {}.", t.n("pages_written")), "Pages that were skipped count."),
         "WF_REARM" => {
             say("The flusher goes to sleep.", "If anything is still dirty and the interval is not 0, its timer is set.")
         }
@@ -170,9 +166,9 @@ fn flusher(t: &Words, probe: &str) -> Option<Said> {
         ),
         "WBW_PROGRESS" => say(
             if t.v("progress") == 0 {
-                "Nothing was written in this round.".to_owned()
+                tr!("Nothing was written in this round.")
             } else {
-                format!("{} written in this round, inodes counted in.", t.n("progress"))
+                tr!("{} written in this round, inodes counted in.", t.n("progress"))
             },
             "Now and then the device's bandwidth is measured here.",
         ),
@@ -205,38 +201,34 @@ fn reason(reason: u64) -> &'static str {
 
 fn inodes(t: &Words, probe: &str) -> Option<Said> {
     match probe {
-        "WSB_OTHER" => say(format!("Inode {} belongs to another file system.", t.n("ino")), "It goes back to b_dirty."),
+        "WSB_OTHER" => say(tr!("Inode {} belongs to another file system.", t.n("ino")), "It goes back to b_dirty."),
         "WSB_FREEING" => say(
-            format!("Inode {} is just made, or about to go.", t.n("ino")),
+            tr!("Inode {} is just made, or about to go.", t.n("ino")),
             "Who makes or frees it looks after its pages.",
         ),
         "WSB_BUSY" => say(
-            format!("Inode {} is being written by somebody else.", t.n("ino")),
+            tr!("Inode {} is being written by somebody else.", t.n("ino")),
             "It is put aside into b_more_io and looked at again later.",
         ),
         "WSB_WAITED" => say(
-            format!("Inode {} was being written by somebody else.", t.n("ino")),
+            tr!("Inode {} was being written by somebody else.", t.n("ino")),
             "For a sync that has to be waited for.",
         ),
         "WSB_CHUNK" => say(
             if t.v("write_chunk") > 1 << 60 {
-                format!("Inode {}: all its dirty pages.", t.n("ino"))
+                tr!("Inode {}: all its dirty pages.", t.n("ino"))
             } else {
-                format!("Inode {}: up to {}.", t.n("ino"), count(t.v("write_chunk"), "page"))
+                tr!("Inode {}: up to {}.", t.n("ino"), count(t.v("write_chunk"), "page"))
             },
             "I_SYNC keeps others off; the share is what the device writes in half a second, so that every file gets its turn.",
         ),
         "WSB_REQUEUE" => say(
-            format!(
-                "{} of inode {} written; it goes where its state belongs.",
-                count(t.v("wrote"), "page"),
-                t.n("ino")
-            ),
+            tr!("{} of inode {} written; it goes where its state belongs.", count(t.v("wrote"), "page"), t.n("ino")),
             "Clean: off the lists. Share used up: b_more_io. Dirtied again meanwhile: back to b_dirty.",
         ),
-        "WSI_PAGES" => say(format!("The pages of inode {} have been submitted.", t.n("ino")), ""),
+        "WSI_PAGES" => say(tr!("The pages of inode {} have been submitted.", t.n("ino")), ""),
         "WSI_CLEAR" => say(
-            format!("Inode {} counts as clean.", t.n("ino")),
+            tr!("Inode {} counts as clean.", t.n("ino")),
             "Cleared before the inode is written: a change from here on marks it again. Pages still tagged keep it dirty.",
         ),
         "SFS_STARTED" => say("All writes of the file system have been started.", "The second round waits for them."),

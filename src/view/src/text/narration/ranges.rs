@@ -1,7 +1,7 @@
 //! English: blocks in the middle of a file, stores through mappings, where data lies, shutdown.
 
 use super::Said;
-use super::en::{Words, say};
+use super::write::{Words, say};
 
 /// The sentences of a step.
 pub(super) fn narrate(t: &Words, probe: &str) -> Option<Said> {
@@ -16,7 +16,7 @@ fn ranges(t: &Words, probe: &str) -> Option<Said> {
         "EFA_LOCK" => say("The inode's lock is held.", "Nobody writes to the file while it gets its blocks."),
         "EAFB_MAP" => {
             if t.failed("ret") {
-                say(format!("No blocks could be mapped: {}.", t.result("ret")), "What was allocated before stays.")
+                say(tr!("No blocks could be mapped: {}.", t.result("ret")), "What was allocated before stays.")
             } else {
                 say(
                     "A piece of the range has its blocks, as unwritten extents.",
@@ -61,7 +61,7 @@ fn ranges(t: &Words, probe: &str) -> Option<Said> {
             "Only the extents' logical numbers change: no data moves on the device.",
         ),
         "ESX_LEAF" => say(
-            format!("The extents of one leaf have moved by {}.", crate::moment::count(t.v("shift"), "block")),
+            tr!("The extents of one leaf have moved by {}.", crate::moment::count(t.v("shift"), "block")),
             "To the left the first one goes first, to the right the last, so that none runs into another.",
         ),
         "EPH_WRITE" => say(
@@ -83,11 +83,11 @@ fn mappings(t: &Words, probe: &str) -> Option<Said> {
             "Each page comes with the first access, through a fault.",
         ),
         "DSF_PAGE" => say(
-            format!("The store's fault has found {} in the cache.", t.page_in("page")),
+            tr!("The store's fault has found {} in the cache.", t.page_in("page")),
             "A store needs more than the page: the file system must know that it becomes dirty.",
         ),
         "DSF_DIRTY" => say(
-            format!("The page table entry allows stores to {} now.", t.page_in("page")),
+            tr!("The page table entry allows stores to {} now.", t.page_in("page")),
             "Further stores are not seen by the kernel, until writeback protects the page again.",
         ),
         "PMK_IMMUTABLE" => say("The file is immutable: the process gets SIGBUS.", ""),
@@ -97,7 +97,7 @@ fn mappings(t: &Words, probe: &str) -> Option<Said> {
         ),
         "PMK_DA" | "PMK_BLOCKS" => {
             if t.failed("err") {
-                say(format!("The page cannot get its blocks: {}.", t.result("err")), "A store cannot return an error.")
+                say(tr!("The page cannot get its blocks: {}.", t.result("err")), "A store cannot return an error.")
             } else {
                 say(
                     "The page's buffers have their blocks, or a reservation, and are dirty.",
@@ -109,7 +109,7 @@ fn mappings(t: &Words, probe: &str) -> Option<Said> {
         "PMK_JOURNAL" => say("A handle is open for the blocks that are missing.", ""),
         "BWB_MAPPED" => {
             if t.failed("err") {
-                say(format!("A buffer of the page could not be mapped: {}.", t.result("err")), "")
+                say(tr!("A buffer of the page could not be mapped: {}.", t.result("err")), "")
             } else {
                 say("Each buffer of the page has its block, or a reservation.", "")
             }
@@ -121,7 +121,7 @@ fn mappings(t: &Words, probe: &str) -> Option<Said> {
 fn others(t: &Words, probe: &str) -> Option<Said> {
     match probe {
         "IBR_MAP" => say(
-            format!("One kind of extent goes on for {} from here.", crate::moment::count(t.v("len"), "block")),
+            tr!("One kind of extent goes on for {} from here.", crate::moment::count(t.v("len"), "block")),
             "The caller is told of holes, of blocks, and of data that waits for blocks.",
         ),
         "DIO_LOCK" => say(

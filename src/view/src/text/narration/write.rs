@@ -1,15 +1,16 @@
 //! English: system calls, the write loop, write_begin and write_end, balance.
 
-use world::{BhFlags, Change, Counter, Errno, PAGE_SIZE, PageFlags, PageId, TaskId};
+use world::{BhFlags, Change, Counter, Errno, InodeId, PAGE_SIZE, PageFlags, PageId, TaskId};
 
 use super::Said;
-use super::{en_dax, en_fs};
+use super::{dax, fs};
 use crate::moment::{Moment, count, errno_of, number, task_name};
 use crate::rows::user;
+use crate::text::{Part, is_korean, word};
 
 /// A sentence, and why.
-pub(super) fn say(what: impl Into<String>, why: impl Into<String>) -> Option<Said> {
-    Some((what.into(), why.into()))
+pub(super) fn say(what: impl Part, why: impl Part) -> Option<Said> {
+    Some((what.said().into_owned(), why.said().into_owned()))
 }
 
 /// What an error number means.
@@ -76,7 +77,7 @@ impl Words<'_, '_> {
     pub fn result(&self, name: &str) -> String {
         let value = self.v(name).cast_signed();
         match errno_of(value) {
-            Some(errno) => format!("−{errno:?}, {}", meaning(errno)),
+            Some(errno) => tr!("−{}, {}", format!("{errno:?}"), meaning(errno)),
             None => crate::moment::status(self.v(name)),
         }
     }
@@ -89,14 +90,21 @@ impl Words<'_, '_> {
     /// The page of the write loop, as a number.
     pub fn page(&self) -> String {
         match self.m.looped("pos") {
-            Some(pos) => format!("page {}", number(pos / PAGE_SIZE)),
-            None => "the page".to_owned(),
+            Some(pos) => tr!("page {}", number(pos / PAGE_SIZE)),
+            None => tr!("the page"),
         }
     }
 
     /// A page held in a local.
     pub fn page_in(&self, name: &str) -> String {
-        u32::try_from(self.v(name)).map_or_else(|_| "the page".to_owned(), |id| self.m.page_name(PageId(id)))
+        u32::try_from(self.v(name)).map_or_else(|_| tr!("the page"), |id| self.m.page_name(PageId(id)))
+    }
+
+    /// The page in a local, if it is one of a file.
+    fn page_at(&self, name: &str) -> Option<PageId> {
+        let id = PageId(u32::try_from(self.v(name)).ok()?);
+        let page = self.m.w.pages.get(id)?;
+        (page.flags.contains(PageFlags::PRESENT) && page.mapping != InodeId::BDEV).then_some(id)
     }
 
     /// The page the write loop works on, if it is cached.
@@ -130,12 +138,12 @@ impl Words<'_, '_> {
             Change::bios(id, old) if old.used && !self.m.w.bios.get(*id).is_some_and(|bio| bio.used) => Some(*old),
             _ => None,
         });
-        let Some(bio) = bio else { return "a request".to_owned() };
+        let Some(bio) = bio else { return tr!("a request") };
         let size = crate::rows::ext4::block_size(self.m.w);
         let (from, len) = (bio.sector * 512 / size, u64::from(bio.len).div_ceil(size));
         let verb = if bio.write { "write" } else { "read" };
         let blocks = if len > 1 { "blocks" } else { "block" };
-        format!("a {verb} of {blocks} {}", crate::moment::span(from, from + len))
+        tr!("a {} of {} {}", verb, blocks, crate::moment::span(from, from + len))
     }
 
     fn page_flag(&self, flag: PageFlags) -> bool {
@@ -156,13 +164,13 @@ impl Words<'_, '_> {
     pub fn inode(&self) -> String {
         match self.m.inode().and_then(|id| self.m.w.inodes.get(id)) {
             Some(inode) => format!("inode {}", inode.ino),
-            None => "the inode".to_owned(),
+            None => tr!("the inode"),
         }
     }
 
     /// The buffer head in the local `bh`: `buffer 1`.
     fn bh(&self) -> String {
-        format!("buffer {}", self.v("bh") % 4)
+        tr!("buffer {}", self.v("bh") % 4)
     }
 
     fn bh_flags(&self) -> BhFlags {
@@ -177,14 +185,14 @@ impl Words<'_, '_> {
 
     /// `A`, the task that took the step.
     pub fn task(&self) -> String {
-        self.m.task().map_or_else(|| "the machine".to_owned(), |task| task_name(self.m.w, task))
+        self.m.task().map_or_else(|| tr!("the machine"), |task| task_name(self.m.w, task))
     }
 
     /// The call under way, as one would write it.
     pub fn call(&self) -> String {
         let info = self.m.index.info(self.m.step);
         let text = self.m.program.call_text(info.task, info.syscall);
-        if text.is_empty() { "the call".to_owned() } else { text }
+        if text.is_empty() { tr!("the call") } else { text }
     }
 
     /// i_size before and now.
@@ -235,8 +243,8 @@ pub(super) fn narrate(m: &Moment) -> Option<Said> {
         .or_else(|| write_loop(&t, probe.name))
         .or_else(|| write_begin(&t, probe.name))
         .or_else(|| write_end(&t, probe.name))
-        .or_else(|| en_dax::narrate(&t, probe.name))
-        .or_else(|| en_fs::narrate(&t, probe.name))
+        .or_else(|| dax::narrate(&t, probe.name))
+        .or_else(|| fs::narrate(&t, probe.name))
 }
 
 /// The program, and the system calls down to the file system.
@@ -244,15 +252,15 @@ fn entry(t: &Words, probe: &str) -> Option<Said> {
     let m = t.m;
     match probe {
         "BIO_END" => say(
-            format!("The device has completed {}.", t.completed()),
+            tr!("The device has completed {}.", t.completed()),
             "Its bytes are where they belong now, and whoever waited for them may run again.",
         ),
         "OP_BEGIN" => say(
-            format!("{} calls {}.", t.task(), t.call()),
+            tr!("{} calls {}.", t.task(), t.call()),
             "From here on the kernel works for the program, until the call returns.",
         ),
         "OP_END" => say(
-            format!("{} returns to {}.", t.call(), t.task()),
+            tr!("{} returns to {}.", t.call(), t.task()),
             if m.w.sb().mounted {
                 "What the call left in the page cache stays there; the disk may not know of it yet."
             } else {
@@ -261,9 +269,9 @@ fn entry(t: &Words, probe: &str) -> Option<Said> {
         ),
         "USER_ACT" => say(
             match (t.gone(), t.killed()) {
-                (Some(page), _) => format!("{} gives the page at {page} back to the kernel.", t.task()),
-                (None, Some(victim)) => format!("{} sends SIGKILL to {victim}.", t.task()),
-                (None, None) => format!("{} changes its own memory.", t.task()),
+                (Some(page), _) => tr!("{} gives the page at {} back to the kernel.", t.task(), page),
+                (None, Some(victim)) => tr!("{} sends SIGKILL to {}.", t.task(), victim),
+                (None, None) => tr!("{} changes its own memory.", t.task()),
             },
             match t.killed() {
                 Some(_) => "A write notices it after its next fault-in, before write_begin.",
@@ -272,37 +280,37 @@ fn entry(t: &Words, probe: &str) -> Option<Said> {
         ),
         "INTERVENE" => say(
             match (t.gone(), t.killed()) {
-                (Some(page), _) => format!("From outside, the source page at {page} is evicted."),
-                (None, Some(victim)) => format!("From outside, SIGKILL is sent to {victim}."),
-                (None, None) => super::en_faults::intervention(m).to_owned(),
+                (Some(page), _) => tr!("From outside, the source page at {} is evicted.", page),
+                (None, Some(victim)) => tr!("From outside, SIGKILL is sent to {}.", victim),
+                (None, None) => word(super::faults::intervention(m)).to_owned(),
             },
             "The scenario or the reader asked for it at this very step; the run goes on from the changed state.",
         ),
         "TASK_EXIT" => say(
-            format!("{} exits and its descriptors are closed.", t.task()),
+            tr!("{} exits and its descriptors are closed.", t.task()),
             "Closing writes nothing back by itself: dirty pages stay in the cache until something syncs.",
         ),
         "KW_FDGET" | "DWV_FDGET" => say(
-            format!("The kernel looks up descriptor {}.", t.n("fd")),
+            tr!("The kernel looks up descriptor {}.", t.n("fd")),
             "The position lock is only taken if several threads share the file.",
         ),
         "KPW_FDGET" | "DPWV_FDGET" => say(
-            format!("The kernel looks up descriptor {} for a write at {}.", t.n("fd"), t.n("pos")),
+            tr!("The kernel looks up descriptor {} for a write at {}.", t.n("fd"), t.n("pos")),
             "A positioned write neither reads nor moves the file's own position.",
         ),
         "KW_POS" => say(
-            format!("The write starts at the file's position, {}.", t.n("pos")),
+            tr!("The write starts at the file's position, {}.", t.n("pos")),
             "It is a copy: the file's position moves only when the call has succeeded.",
         ),
         "KW_DONE" | "DWV_DONE" => {
             if t.failed("ret") {
                 say(
-                    format!("The call fails with {}; the file's position stays.", t.result("ret")),
+                    tr!("The call fails with {}; the file's position stays.", t.result("ret")),
                     "f_pos is stored back only for a result that is not negative.",
                 )
             } else {
                 say(
-                    format!("The call gives {} and the file's position is {}.", t.result("ret"), t.n("pos")),
+                    tr!("The call gives {} and the file's position is {}.", t.result("ret"), t.n("pos")),
                     "f_pos is stored once, at the end, not page by page.",
                 )
             }
@@ -312,7 +320,7 @@ fn entry(t: &Words, probe: &str) -> Option<Said> {
             "pwrite checks this before it even looks at the descriptor.",
         ),
         "KPW_DONE" | "DPWV_DONE" => say(
-            format!("The positioned write gives {}.", t.result("ret")),
+            tr!("The positioned write gives {}.", t.result("ret")),
             if t.failed("ret") { "" } else { "The file's own position has not moved." },
         ),
         "VW_MODE" | "VWV_MODE" => say(
@@ -324,7 +332,7 @@ fn entry(t: &Words, probe: &str) -> Option<Said> {
             "Only the range is checked here; whether its pages are there shows at the fault-in.",
         ),
         "VW_AREA" => say(
-            format!("Position {} and {} fit a file.", t.n("pos"), t.b("count")),
+            tr!("Position {} and {} fit a file.", t.n("pos"), t.b("count")),
             "Neither may be negative, nor their sum overflow.",
         ),
         "VWV_START" => say(
@@ -332,11 +340,11 @@ fn entry(t: &Words, probe: &str) -> Option<Said> {
             "A frozen file system would let it sleep here, before any lock of the file is taken.",
         ),
         "VW_CALL" => say(
-            format!("One segment of {} is handed to ext4.", t.b("count")),
+            tr!("One segment of {} is handed to ext4.", t.b("count")),
             "write and pwrite become an iterator with a single segment; from here on all writes look alike.",
         ),
         "VW_NOTIFY" | "VWV_NOTIFY" => say(
-            format!("ext4 gave {}.", t.result("ret")),
+            tr!("ext4 gave {}.", t.result("ret")),
             if t.failed("ret") || t.v("ret") == 0 {
                 ""
             } else {
@@ -344,7 +352,7 @@ fn entry(t: &Words, probe: &str) -> Option<Said> {
             },
         ),
         "VWV_IMPORT" => say(
-            format!("{} become one iterator of {}.", count(t.v("vlen"), "segment"), t.b("count")),
+            tr!("{} become one iterator of {}.", count(t.v("vlen"), "segment"), t.b("count")),
             "The array is copied from user memory once; changing it later does not touch this call.",
         ),
         "VWV_ZERO" => say(
@@ -352,7 +360,7 @@ fn entry(t: &Words, probe: &str) -> Option<Said> {
             "A vectored write of nothing does not reach the file system; write(fd, buf, 0) does.",
         ),
         "VWV_CALL" => say(
-            format!("ext4 gets {} for position {}.", t.b("count"), t.n("pos")),
+            tr!("ext4 gets {} for position {}.", t.b("count"), t.n("pos")),
             "The write loop will take them page by page, whatever the segments are.",
         ),
         "FWI_SHUTDOWN" => {
@@ -380,18 +388,18 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
             "This kernel's ext4 refuses it before any lock is taken; −EAGAIN is what one might expect.",
         ),
         "BWI_LOCK" => say(
-            format!("The write takes i_rwsem of {} for itself.", t.inode()),
+            tr!("The write takes i_rwsem of {} for itself.", t.inode()),
             "Buffered writes to one file exclude each other from here to the end of the copy loop.",
         ),
         "BWI_CHECKS" => {
             if t.failed("ret") || t.v("ret") == 0 {
                 say(
-                    format!("The checks end the write with {}.", t.result("ret")),
+                    tr!("The checks end the write with {}.", t.result("ret")),
                     "Nothing was written and the lock is given back.",
                 )
             } else {
                 say(
-                    format!("The checks let {} through.", t.b("ret")),
+                    tr!("The checks let {} through.", t.b("ret")),
                     "Limits may have shortened the write; that is no error.",
                 )
             }
@@ -401,11 +409,11 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
             "Reclaim, if this task gets into it, may write to this device even when it is congested.",
         ),
         "BWI_UNLOCK" => say(
-            format!("i_rwsem of {} is given back; the loop gave {}.", t.inode(), t.result("ret")),
+            tr!("i_rwsem of {} is given back; the loop gave {}.", t.inode(), t.result("ret")),
             "Another writer of this file may go on now.",
         ),
         "BWI_POS" => say(
-            format!("The call's position moves to {}.", t.n("pos")),
+            tr!("The call's position moves to {}.", t.n("pos")),
             "It moves once, after the lock is given back, by all that was written.",
         ),
         "BWI_SYNC" => say(
@@ -413,12 +421,12 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
             "If that fails, its error replaces the count, though the bytes are in the cache and the position has moved.",
         ),
         "EWC_COUNT" => say(
-            format!("{} may be written at {}.", t.b("count"), t.n("pos")),
+            tr!("{} may be written at {}.", t.b("count"), t.n("pos")),
             if t.failed("ret") || t.v("ret") == 0 { "With 0 or an error, times are not touched." } else { "" },
         ),
         "EWC_MODIFIED" => {
             if t.failed("ret") {
-                say(format!("file_modified fails: {}.", t.result("ret")), "The write ends before the first byte.")
+                say(tr!("file_modified fails: {}.", t.result("ret")), "The write ends before the first byte.")
             } else {
                 say(
                     "The file counts as modified: set-id bits and times are seen to.",
@@ -428,7 +436,7 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
         }
         "EGWC_IMMUTABLE" => say("The inode is immutable: −EPERM.", "The flag was set after the file was opened."),
         "EGWC_BITMAP" => say(
-            format!("A file without extents has a lower limit; {} remain.", t.b("count")),
+            tr!("A file without extents has a lower limit; {} remain.", t.b("count")),
             "Its block map reaches less far than an extent tree.",
         ),
         "GWC_SWAP" => say("The file is in use as swap: −ETXTBSY.", ""),
@@ -437,7 +445,7 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
             "Only now is the count asked for; immutable and swap files were refused before.",
         ),
         "GWC_APPEND" => say(
-            format!("O_APPEND puts the position at the end of the file, {}.", t.n("pos")),
+            tr!("O_APPEND puts the position at the end of the file, {}.", t.n("pos")),
             "It is read under i_rwsem, so two appending writers cannot meet; even pwrite appends.",
         ),
         "GWC_LIMITS" => {
@@ -445,22 +453,22 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
                 say("The position is past RLIMIT_FSIZE: SIGXFSZ and −EFBIG.", "")
             } else {
                 say(
-                    format!("RLIMIT_FSIZE leaves {}.", t.b("count")),
+                    tr!("RLIMIT_FSIZE leaves {}.", t.b("count")),
                     "A write that begins below the limit is cut at it, without an error.",
                 )
             }
         }
         "GWC_MAX" => say(
-            format!("The largest file leaves {}.", t.b("count")),
+            tr!("The largest file leaves {}.", t.b("count")),
             "Past it the answer would be −EFBIG; a write that begins below is cut.",
         ),
         "GWC_DONE" => say(
-            format!("The general checks let {} through at {}.", t.b("count"), t.n("pos")),
+            tr!("The general checks let {} through at {}.", t.b("count"), t.n("pos")),
             "The position is final now: appending has been seen to.",
         ),
         "FM_PRIVS" => {
             if t.failed("ret") {
-                say(format!("Privileges cannot be removed: {}.", t.result("ret")), "The write does not happen.")
+                say(tr!("Privileges cannot be removed: {}.", t.result("ret")), "The write does not happen.")
             } else {
                 say(
                     "Set-id bits and capabilities have been seen to.",
@@ -470,7 +478,7 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
         }
         "FM_TIME" => say("Next come the times.", "They need a handle only if they change."),
         "FRP_FAST" => say(
-            format!("{} has nothing to strip: S_NOSEC says so.", capital(&t.inode())),
+            tr!("{} has nothing to strip: S_NOSEC says so.", capital(&t.inode())),
             "An earlier write found neither set-id bits nor capabilities, and left this mark.",
         ),
         "FRP_KILL" => say(
@@ -478,7 +486,7 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
             "This is an attribute change of its own, with a handle of its own, before the first byte is written.",
         ),
         "FRP_NOSEC" => say(
-            format!("{} is marked S_NOSEC.", capital(&t.inode())),
+            tr!("{} is marked S_NOSEC.", capital(&t.inode())),
             "Later writes skip the look at attributes until these change.",
         ),
         "FUT_SAME" => say(
@@ -487,9 +495,9 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
         ),
         "FUT_DO" => say(
             if t.times_changed() {
-                format!("mtime and ctime of {} become now, and the inode is dirty.", t.inode())
+                tr!("mtime and ctime of {} become now, and the inode is dirty.", t.inode())
             } else {
-                "mtime and ctime lie behind the clock, so they are updated.".to_owned()
+                tr!("mtime and ctime lie behind the clock, so they are updated.")
             },
             "This has a handle of its own; many handles join one running transaction.",
         ),
@@ -498,6 +506,9 @@ fn checks(t: &Words, probe: &str) -> Option<Said> {
 }
 
 pub(super) fn capital(text: &str) -> String {
+    if is_korean() {
+        return text.to_owned(); // what is Latin in it is a name
+    }
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + chars.as_str())
 }
@@ -510,16 +521,16 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
         "GPW_SPLIT" => {
             let (bytes, offset) = (t.v("bytes"), t.v("offset"));
             let why = if bytes == t.v("count") {
-                format!("All that is left fits the page from offset {}.", number(offset))
+                tr!("All that is left fits the page from offset {}.", number(offset))
             } else {
-                format!(
+                tr!(
                     "A round never crosses a page: {} of {} go into this one.",
                     number(bytes),
                     count(t.v("count"), "byte")
                 )
             };
             say(
-                format!(
+                tr!(
                     "Round {} takes {} for {}, from offset {}.",
                     info.iteration.max(1),
                     count(bytes, "byte"),
@@ -530,7 +541,7 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
             )
         }
         "GPW_FAULT_IN" => say(
-            format!("The source of {} is touched, so that its pages are there.", t.b("bytes")),
+            tr!("The source of {} is touched, so that its pages are there.", t.b("bytes")),
             "It is done while no page is locked: a fault during the copy could need the very page that is being written.",
         ),
         "GPW_SIGNAL" => {
@@ -544,7 +555,7 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
             }
         }
         "GPW_WRITE_BEGIN" => say(
-            format!("write_begin prepares {} for {} at {}.", t.page(), t.b("bytes"), t.n("pos")),
+            tr!("write_begin prepares {} for {} at {}.", t.page(), t.b("bytes"), t.n("pos")),
             "It gives the page locked, with a block or a reservation under every byte that will be written.",
         ),
         "GPW_ALIAS" => say(
@@ -554,22 +565,13 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
         "GPW_COPY" => {
             let uptodate = if t.page_flag(PageFlags::UPTODATE) { "uptodate" } else { "not uptodate" };
             say(
-                format!(
-                    "{} is locked and {uptodate}; the copy of {} into it begins.",
-                    capital(&t.page()),
-                    t.b("bytes")
-                ),
+                tr!("{} is locked and {}; the copy of {} into it begins.", capital(&t.page()), uptodate, t.b("bytes")),
                 "The copy runs with page faults off, so it cannot sleep; a source page that has gone makes it short.",
             )
         }
         "CP_ATOMIC" => say("Page faults are off.", "The copy must not sleep while the page is locked."),
         "CP_SEGMENT" => say(
-            format!(
-                "The copy has put {} into {} from offset {}.",
-                count(t.v("copied"), "byte"),
-                t.page(),
-                t.n("offset")
-            ),
+            tr!("The copy has put {} into {} from offset {}.", count(t.v("copied"), "byte"), t.page(), t.n("offset")),
             if t.v("copied") < t.v("bytes") {
                 "That is the end of a segment; the next one follows in the same page."
             } else {
@@ -577,7 +579,7 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
             },
         ),
         "CP_SHORT" => say(
-            format!(
+            tr!(
                 "The copy stops after {} of {}: {} is not there.",
                 number(t.v("copied")),
                 count(t.v("bytes"), "byte"),
@@ -588,7 +590,7 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
         "GPW_WRITE_END" => {
             let short = t.v("copied") < t.v("bytes");
             say(
-                format!(
+                tr!(
                     "{} of {} were copied; write_end decides how many count.",
                     number(t.v("copied")),
                     count(t.v("bytes"), "byte")
@@ -604,9 +606,9 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
         }
         "GPW_RESCHED" => say(
             if t.failed("status") {
-                format!("write_end failed: {}.", t.result("status"))
+                tr!("write_end failed: {}.", t.result("status"))
             } else {
-                format!("write_end counted {}.", count(t.v("copied"), "byte"))
+                tr!("write_end counted {}.", count(t.v("copied"), "byte"))
             },
             "Here the task may give the processor away, still holding i_rwsem but no page.",
         ),
@@ -619,17 +621,17 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
                 )
             } else {
                 say(
-                    format!("The iterator moves on by {}.", count(kept, "byte")),
+                    tr!("The iterator moves on by {}.", count(kept, "byte")),
                     "It moves by what counted, not by what was copied.",
                 )
             }
         }
         "GPW_AGAIN" => say(
-            format!("Nothing counted, so the round is tried again with {}.", t.b("bytes")),
+            tr!("Nothing counted, so the round is tried again with {}.", t.b("bytes")),
             "One segment is enough for progress: if only its first byte can be read, the retry ends with it or with an error.",
         ),
         "GPW_ACCOUNT" => say(
-            format!("Written so far: {}; the next byte goes to {}.", t.b("written"), t.n("pos")),
+            tr!("Written so far: {}; the next byte goes to {}.", t.b("written"), t.n("pos")),
             "This position is the loop's own; the file's moves once, when the call ends.",
         ),
         "GPW_BALANCE" => say(
@@ -641,7 +643,7 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
                 say("Nothing is left to write: the loop ends.", "")
             } else {
                 say(
-                    format!("{} left: another round.", t.b("count")),
+                    tr!("{} left: another round.", t.b("count")),
                     "Each round has a page, a handle and a lock of its own.",
                 )
             }
@@ -650,24 +652,24 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
             let written = t.v("written");
             if written > 0 && t.failed("status") {
                 say(
-                    format!("The loop returns the {} written before the error.", count(written, "byte")),
-                    format!("{} is lost: a later call will meet it again.", capital(&t.result("status"))),
+                    tr!("The loop returns the {} written before the error.", count(written, "byte")),
+                    tr!("{} is lost: a later call will meet it again.", capital(&t.result("status"))),
                 )
             } else if t.failed("status") {
                 say(
-                    format!("The loop returns {}.", t.result("status")),
+                    tr!("The loop returns {}.", t.result("status")),
                     "Nothing was written, so the error itself is the result.",
                 )
             } else {
-                say(format!("The loop returns {}.", count(written, "byte")), "All of them are in the page cache.")
+                say(tr!("The loop returns {}.", count(written, "byte")), "All of them are in the page cache.")
             }
         }
         "FI_SEGMENT" => say(
-            format!("Segment {} is touched from {} on.", t.n("seg"), m.address(t.v("address"))),
+            tr!("Segment {} is touched from {} on.", t.n("seg"), m.address(t.v("address"))),
             "One byte is read of each source page, of every segment that this round spans.",
         ),
         "FI_FAULT" => say(
-            format!("Reading {} took a page fault; now its page is there.", m.address(t.v("address"))),
+            tr!("Reading {} took a page fault; now its page is there.", m.address(t.v("address"))),
             "The fault may read from disk or sleep: here that is allowed, for no page of the file is locked.",
         ),
         _ => None,
@@ -678,35 +680,31 @@ fn write_loop(t: &Words, probe: &str) -> Option<Said> {
 fn write_begin(t: &Words, probe: &str) -> Option<Said> {
     let m = t.m;
     match probe {
-        "GRAB_LOOKUP" => match m.page_name(PageId(u32::try_from(t.v("page")).unwrap_or(u32::MAX))) {
-            name if name.starts_with("page") => say(
-                format!("{} is in the cache.", capital(&name)),
+        "GRAB_LOOKUP" => match t.page_at("page") {
+            Some(page) => say(
+                tr!("{} is in the cache.", capital(&m.page_name(page))),
                 "A page that is there is used again, whatever its state.",
             ),
             _ => say(
-                format!("Page {} of the file is not in the cache.", t.n("index")),
+                tr!("Page {} of the file is not in the cache.", t.n("index")),
                 "A new page will be made for it; nothing is read for that.",
             ),
         },
         "GRAB_LOCK" => say(
-            format!("{} is locked.", capital(&t.page_in("page"))),
+            tr!("{} is locked.", capital(&t.page_in("page"))),
             "It was still the file's page when the lock came; a truncated one would be looked up again.",
         ),
         "GRAB_INSERT" => say(
-            format!("A new page {} is in the cache: locked, not uptodate, without buffers.", t.n("index")),
+            tr!("A new page {} is in the cache: locked, not uptodate, without buffers.", t.n("index")),
             "It is not marked accessed: only reads do that.",
         ),
         "DWB_SHUTDOWN" => say("The file system is shut down: −EIO.", ""),
         "NDS_KICK" => say(
-            format!(
-                "{} clusters are reserved and {} free: the flusher writes all dirty files.",
-                t.n("dirty"),
-                t.n("free")
-            ),
+            tr!("{} clusters are reserved and {} free: the flusher writes all dirty files.", t.n("dirty"), t.n("free")),
             "What is reserved may turn out to need fewer clusters than that, once it is allocated.",
         ),
         "DWB_NONDA" => say(
-            format!(
+            tr!(
                 "{} clusters are free and {} reserved: {} for delayed allocation.",
                 number(m.w.counter(Counter::FreeClusters)),
                 number(m.w.counter(Counter::DirtyClusters)),
@@ -719,12 +717,12 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
             },
         ),
         "DWB_UNLOCK" | "WB_UNLOCK" => say(
-            format!("{} is unlocked again for a moment.", capital(&t.page())),
+            tr!("{} is unlocked again for a moment.", capital(&t.page())),
             "Starting a handle may wait for a commit, and a commit may wait for this page: the handle comes first.",
         ),
         "DWB_JOURNAL" | "WB_JOURNAL" => match m.w.handles.get(world::HandleId(m.task().map_or(0, |task| task.0))) {
             Some(handle) if handle.refs > 0 && handle.tid > 0 => say(
-                format!(
+                tr!(
                     "A handle in transaction {} is open, with {}.",
                     handle.tid,
                     count(u64::from(handle.credits), "credit")
@@ -737,7 +735,7 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
             _ => say("No handle could be started.", "The page is given back and write_begin fails."),
         },
         "DWB_RELOCK" | "WB_RELOCK" => say(
-            format!("{} is locked again.", capital(&t.page())),
+            tr!("{} is locked again.", capital(&t.page())),
             "While it was not, somebody may have truncated it: that is asked next.",
         ),
         "DWB_TRUNCATED" | "WB_TRUNCATED" => say(
@@ -745,19 +743,19 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
             "It no longer belongs to the file, so the bytes would be lost in it.",
         ),
         "DWB_BLOCKS" | "WB_BLOCKS" => say(
-            format!("Every buffer of {} that the write touches is mapped.", t.page()),
+            tr!("Every buffer of {} that the write touches is mapped.", t.page()),
             "What a buffer needs besides the new bytes has been read or zeroed.",
         ),
         "DWB_FAIL" | "WB_FAIL" => say(
-            format!("write_begin fails on {}: it is unlocked, and the handle stopped.", t.page()),
+            tr!("write_begin fails on {}: it is unlocked, and the handle stopped.", t.page()),
             "Blocks past the end of the file are cut off again.",
         ),
         "DWB_OK" => say(
-            format!("{} is ready: locked, referenced, a handle open.", capital(&t.page())),
+            tr!("{} is ready: locked, referenced, a handle open.", capital(&t.page())),
             "From here to write_end nothing may sleep on user memory.",
         ),
         "EBWB_OUTSIDE" => say(
-            format!("{} lies outside the write and is left alone.", capital(&t.bh())),
+            tr!("{} lies outside the write and is left alone.", capital(&t.bh())),
             if t.bh_flags().contains(BhFlags::UPTODATE) {
                 "The page is uptodate, so the buffer is."
             } else {
@@ -765,34 +763,32 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
             },
         ),
         "EBWB_NEW" => say(
-            format!("{} is no longer new.", capital(&t.bh())),
+            tr!("{} is no longer new.", capital(&t.bh())),
             "The mark was left by an earlier write_begin whose copy never came.",
         ),
         "EBWB_MAP" => say(
-            format!("{} has no block: get_block is asked for block {} of the file.", capital(&t.bh()), t.n("block")),
+            tr!("{} has no block: get_block is asked for block {} of the file.", capital(&t.bh()), t.n("block")),
             "It answers with a block of the device, or reserves room for one.",
         ),
         "EBWB_DIRTY" => say(
-            format!("{} is new in a page that is uptodate: it is dirty at once.", capital(&t.bh())),
+            tr!("{} is new in a page that is uptodate: it is dirty at once.", capital(&t.bh())),
             "Its bytes are valid zeros already, and the new block must get them.",
         ),
         "EBWB_ZERO" => say(
-            format!("What the write leaves of {} is filled with zeros.", t.bh()),
+            tr!("What the write leaves of {} is filled with zeros.", t.bh()),
             "The block is new: whatever lies there on the disk must never be seen.",
         ),
-        "EBWB_UPTODATE" => {
-            say(format!("{} is uptodate, as its page is.", capital(&t.bh())), "Nothing needs to be read.")
-        }
+        "EBWB_UPTODATE" => say(tr!("{} is uptodate, as its page is.", capital(&t.bh())), "Nothing needs to be read."),
         "EBWB_READ" => {
             let block = number(t.bh_block());
             if t.bh_flags().contains(BhFlags::UPTODATE) {
                 say(
-                    format!("Block {block} has been read into {}.", t.bh()),
+                    tr!("Block {} has been read into {}.", block, t.bh()),
                     "The write covers it only in part, and the rest must stay what it is on disk.",
                 )
             } else {
                 say(
-                    format!("A read of block {block} into {} is submitted.", t.bh()),
+                    tr!("A read of block {} into {} is submitted.", block, t.bh()),
                     "The write covers it only in part, and the rest must stay what it is on disk.",
                 )
             }
@@ -808,20 +804,20 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
             }
         }
         "EBWB_FAIL" => say(
-            format!("Blocks cannot be prepared: {}.", t.result("err")),
+            tr!("Blocks cannot be prepared: {}.", t.result("err")),
             "New buffers of the range are zeroed, so that no stale byte shows.",
         ),
         "DGB_ES" => say(
-            format!("The extent status cache is asked for block {}.", t.n("iblock")),
+            tr!("The extent status cache is asked for block {}.", t.n("iblock")),
             "It knows delayed blocks too, which the extent tree on disk does not.",
         ),
         "DGB_DISK" => say(
-            format!("The extent tree is asked for block {}.", t.n("iblock")),
+            tr!("The extent tree is asked for block {}.", t.n("iblock")),
             "What it says goes into the extent status cache.",
         ),
         "DGB_RESERVE" => say(
-            format!("Block {} of the file is delayed: one cluster is reserved for it.", t.n("iblock")),
-            format!(
+            tr!("Block {} of the file is delayed: one cluster is reserved for it.", t.n("iblock")),
+            tr!(
                 "{} reserved now; which block it will be is decided at writeback.",
                 plural_is(m.w.counter(Counter::DirtyClusters), "cluster")
             ),
@@ -830,12 +826,12 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
             let pblk = t.v("pblk");
             if pblk >= kernel::fs::ext4::inode::write::INVALID_BLOCK {
                 say(
-                    format!("The buffer of block {} is mapped, new and delayed.", t.n("iblock")),
+                    tr!("The buffer of block {} is mapped, new and delayed.", t.n("iblock")),
                     "Mapped to no block at all: the number it carries is one that no device has.",
                 )
             } else {
                 say(
-                    format!("Block {} of the file lies in block {}.", t.n("iblock"), number(pblk)),
+                    tr!("Block {} of the file lies in block {}.", t.n("iblock"), number(pblk)),
                     "No reservation is needed for a block that is there.",
                 )
             }
@@ -846,7 +842,7 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
 
 pub(super) fn plural_is(value: u64, one: &str) -> String {
     let verb = if value == 1 { "is" } else { "are" };
-    format!("{} {verb}", count(value, one))
+    tr!("{} {}", count(value, one), verb)
 }
 
 /// What the kernel's switch decides, told by what it called next: both are on the stack.
@@ -863,28 +859,28 @@ fn write_end(t: &Words, probe: &str) -> Option<Said> {
             let (old, now) = t.i_disksize();
             if old == now {
                 say(
-                    format!("i_disksize stays {}.", number(now)),
+                    tr!("i_disksize stays {}.", number(now)),
                     "It grows here only if the last byte lies in a block that is allocated and written; else writeback raises it.",
                 )
             } else {
                 say(
-                    format!("i_disksize grows from {} to {}.", number(old), number(now)),
+                    tr!("i_disksize grows from {} to {}.", number(old), number(now)),
                     "The last byte lies in a block that the disk knows already, so the longer file may be recorded.",
                 )
             }
         }
         "DWE_STOP" => say(
-            format!("The handle is stopped; write_end gives {}.", t.result("ret")),
+            tr!("The handle is stopped; write_end gives {}.", t.result("ret")),
             "Every page has its own handle: opened in write_begin, stopped here.",
         ),
         "BWE_SHORT" => say(
-            format!("The copy was short: {} of {}.", number(t.v("copied")), count(t.v("len"), "byte")),
+            tr!("The copy was short: {} of {}.", number(t.v("copied")), count(t.v("len"), "byte")),
             "Whether any of it counts depends on one flag of the page.",
         ),
         "BWE_DROP" => {
             let copied = copied_in_try(t);
             say(
-                format!("write_end counts 0 of the {} copied: {} is not uptodate.", count(copied, "byte"), t.page()),
+                tr!("write_end counts 0 of the {} copied: {} is not uptodate.", count(copied, "byte"), t.page()),
                 "Beside the copied bytes stand others that nobody has read or zeroed; a partial count would make them visible.",
             )
         }
@@ -906,7 +902,7 @@ fn write_end(t: &Words, probe: &str) -> Option<Said> {
                     _ => "",
                 };
                 say(
-                    format!("{} of new buffers are zeroed in {}{state}.", count(zeroed, "byte"), t.page()),
+                    tr!("{} of new buffers are zeroed in {}{}.", count(zeroed, "byte"), t.page(), state),
                     "A new block must not show what lay there before, even though none of this write counts.",
                 )
             } else {
@@ -922,11 +918,11 @@ fn write_end(t: &Words, probe: &str) -> Option<Said> {
             if kept == 0 {
                 let copied = copied_in_try(t);
                 say(
-                    format!(
+                    tr!(
                         "write_end counts 0 of the {} copied{}.",
                         count(copied, "byte"),
                         if uptodate && t.page_flag(PageFlags::DIRTY) {
-                            format!(", yet leaves {} uptodate and dirty", t.page())
+                            tr!(", yet leaves {} uptodate and dirty", t.page())
                         } else {
                             String::new()
                         }
@@ -939,7 +935,7 @@ fn write_end(t: &Words, probe: &str) -> Option<Said> {
                 )
             } else {
                 say(
-                    format!("The buffers under these {} are uptodate and dirty.", count(kept, "byte")),
+                    tr!("The buffers under these {} are uptodate and dirty.", count(kept, "byte")),
                     if t.page_got(PageFlags::UPTODATE) {
                         "All buffers of the page are uptodate, so the page is too."
                     } else if uptodate {
@@ -954,7 +950,7 @@ fn write_end(t: &Words, probe: &str) -> Option<Said> {
             let (old, now) = t.i_size();
             if old == now {
                 say(
-                    format!("i_size stays {}.", number(now)),
+                    tr!("i_size stays {}.", number(now)),
                     if t.v("copied") == 0 {
                         "Nothing counted, so nothing grows."
                     } else {
@@ -963,13 +959,13 @@ fn write_end(t: &Words, probe: &str) -> Option<Said> {
                 )
             } else {
                 say(
-                    format!("The file grows from {} to {}.", number(old), count(now, "byte")),
+                    tr!("The file grows from {} to {}.", number(old), count(now, "byte")),
                     "i_size moves page by page, under the page's lock, so a reader never sees bytes that are not there.",
                 )
             }
         }
         "GWE_UNLOCK" => say(
-            format!("{} is unlocked and given back.", capital(&t.page())),
+            tr!("{} is unlocked and given back.", capital(&t.page())),
             "It stays in the cache; readers see the new bytes from here on.",
         ),
         "GWE_EXTENDED" => say(
@@ -977,11 +973,11 @@ fn write_end(t: &Words, probe: &str) -> Option<Said> {
             "With blocks smaller than a page its tail may need a block before a mapping can be written through.",
         ),
         "GWE_DIRTY" => say(
-            format!("{} is dirty: its size changed.", capital(&t.inode())),
+            tr!("{} is dirty: its size changed.", capital(&t.inode())),
             "After the page is unlocked: the order of page lock and inode update avoids a deadlock with commits.",
         ),
         "WE_BLOCK" => say(
-            format!("{} of {} count.", t.n("copied"), count(t.v("len"), "byte")),
+            tr!("{} of {} count.", t.n("copied"), count(t.v("len"), "byte")),
             if t.v("copied") < t.v("len") {
                 "A short copy counts only in a page that is uptodate."
             } else {
@@ -989,7 +985,7 @@ fn write_end(t: &Words, probe: &str) -> Option<Said> {
             },
         ),
         "WE_STOP" => say(
-            format!("{} is unlocked, {} written to its buffer, the handle stopped.", capital(&t.page()), t.inode()),
+            tr!("{} is unlocked, {} written to its buffer, the handle stopped.", capital(&t.page()), t.inode()),
             "Without delayed allocation i_disksize moves here, together with i_size.",
         ),
         _ => None,

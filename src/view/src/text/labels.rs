@@ -1,9 +1,55 @@
-//! English.
+//! Words of buttons, headings and messages. Each is named after its English.
 
-use super::Labels;
+/// Keys or letters, separated by blanks, and what they mean.
+pub type Meanings = &'static [(&'static str, &'static str)];
+/// Headings and paragraphs.
+pub type Chapters = &'static [(&'static str, &'static [&'static str])];
 
-/// Words of buttons, headings and messages.
-pub static LABELS: Labels = Labels {
+macro_rules! labels {
+    ($($name:ident: $english:literal,)*) => {
+        /// Words of buttons, headings and messages.
+        #[expect(missing_docs, reason = "each label says itself what it is")]
+        #[derive(Debug)]
+        pub struct Labels {
+            $(pub $name: &'static str,)*
+            /// Keys and what they do.
+            pub keys: Meanings,
+            /// Letters of flags and phases, and what they mean.
+            pub letter_list: Meanings,
+            /// "About this model".
+            pub about_text: Chapters,
+        }
+
+        /// English.
+        pub static ENGLISH: Labels =
+            Labels { $($name: $english,)* keys: KEYS, letter_list: LETTERS, about_text: ABOUT };
+
+        impl Labels {
+            /// The same in another language.
+            pub(super) fn translated(&self, find: &dyn Fn(&'static str) -> &'static str) -> Labels {
+                Labels {
+                    $($name: find(self.$name),)*
+                    keys: meanings(self.keys, find),
+                    letter_list: meanings(self.letter_list, find),
+                    about_text: chapters(self.about_text, find),
+                }
+            }
+        }
+    };
+}
+
+fn meanings(list: Meanings, find: &dyn Fn(&'static str) -> &'static str) -> Meanings {
+    list.iter().map(|(sign, text)| (*sign, find(text))).collect::<Vec<_>>().leak()
+}
+
+fn chapters(list: Chapters, find: &dyn Fn(&'static str) -> &'static str) -> Chapters {
+    let texts = |texts: &'static [&'static str]| -> &'static [&'static str] {
+        texts.iter().map(|text| find(text)).collect::<Vec<_>>().leak()
+    };
+    list.iter().map(|(heading, paragraphs)| (find(heading), texts(paragraphs))).collect::<Vec<_>>().leak()
+}
+
+labels! {
     intact: "What was open before is intact.",
     own_scenario: "own write",
     image_wanted: "This needs an image that is not open:",
@@ -172,56 +218,59 @@ pub static LABELS: Labels = Labels {
     zone_free: "free",
     zone_more: "throttled more",
     zone_throttled: "throttled",
-    keys: &[
-        ("→ .", "step on"),
-        ("← ,", "step back"),
-        ("Shift+→ Shift+←", "step over calls, on and back"),
-        ("Shift+↑", "step out of the function"),
-        ("n p", "next and previous iteration"),
-        ("Space", "play and pause"),
-        ("Home End", "first and last step"),
-        ("g", "go to a step by its number"),
-        ("PgUp PgDn", "ten steps, on the timeline"),
-        ("e", "write your own"),
-        ("1 2 3 4 5 6", "code, memory, page, disk, dirty balance, changes"),
-        ("7", "timeline"),
-        ("f", "full screen"),
-        ("?", "this help"),
-        ("Esc", "close"),
-    ],
-    letter_list: &[
-        ("L U D W", "page: locked, uptodate, dirty, writeback"),
-        ("M U D N d u E", "buffer head: mapped, uptodate, dirty, new, delayed, unwritten, error"),
-        ("R F X", "user memory: resident, will fault, unmapped; a dot is a byte that fault-in read"),
-        ("F B C E D W J", "phase: fault-in, write_begin, copy, write_end, balance, writeback, journal"),
-        ("●", "changed in this step"),
-    ],
-    about_text: &[
-        (
-            "What it is",
-            &[
-                "Writepath runs a model of the buffered write path of Linux v5.10.238 on ext4, written in Rust, in your browser. It follows the kernel function by function and branch by branch; the outline names the file and line each step stands for.",
-                "Nothing is scripted: every value on screen comes from running the model, on an image with the real on-disk format. The image can be downloaded and read with e2fsck and debugfs.",
-                "Nothing you type or drop leaves this page.",
-            ],
-        ),
-        (
-            "What it leaves out",
-            &[
-                "No processor, no scheduler of its own time: one task runs at a time, from probe to probe, in an order that the scenario fixes. Time passes only where the model says so.",
-                "No memory pressure, no reclaim but the evictions that a scenario or you ask for; no huge pages, no NUMA, no cgroups.",
-                "No mappings of DAX files, no swap, no asynchronous I/O; no encryption, verity, quota or online resize. An image that needs a feature the model lacks is refused, with the feature\u{2019}s name.",
-                "The device is a RAM disk that does what it is told: no elevator, no device cache.",
-                "The journal: a commit writes nothing to the log yet, so no crash and no recovery can be shown; an image that was not unmounted cleanly is refused.",
-                "Kernel work takes no time, so a throttled task pauses as if it had not thought since its last check; there is one flusher for one device.",
-                "Names: symbolic links are not followed, and there is no access control list. A file without extents cannot be turned into one with them.",
-            ],
-        ),
-        (
-            "Sources",
-            &[
-                "Function names, lines and branches are those of Linux v5.10.238. Kernel source text is not part of this page; the current line links to a public source browser.",
-            ],
-        ),
-    ],
-};
+}
+
+const KEYS: Meanings = &[
+    ("→ .", "step on"),
+    ("← ,", "step back"),
+    ("Shift+→ Shift+←", "step over calls, on and back"),
+    ("Shift+↑", "step out of the function"),
+    ("n p", "next and previous iteration"),
+    ("Space", "play and pause"),
+    ("Home End", "first and last step"),
+    ("g", "go to a step by its number"),
+    ("PgUp PgDn", "ten steps, on the timeline"),
+    ("e", "write your own"),
+    ("1 2 3 4 5 6", "code, memory, page, disk, dirty balance, changes"),
+    ("7", "timeline"),
+    ("f", "full screen"),
+    ("?", "this help"),
+    ("Esc", "close"),
+];
+
+const LETTERS: Meanings = &[
+    ("L U D W", "page: locked, uptodate, dirty, writeback"),
+    ("M U D N d u E", "buffer head: mapped, uptodate, dirty, new, delayed, unwritten, error"),
+    ("R F X", "user memory: resident, will fault, unmapped; a dot is a byte that fault-in read"),
+    ("F B C E D W J", "phase: fault-in, write_begin, copy, write_end, balance, writeback, journal"),
+    ("●", "changed in this step"),
+];
+
+const ABOUT: Chapters = &[
+    (
+        "What it is",
+        &[
+            "Writepath runs a model of the buffered write path of Linux v5.10.238 on ext4, written in Rust, in your browser. It follows the kernel function by function and branch by branch; the outline names the file and line each step stands for.",
+            "Nothing is scripted: every value on screen comes from running the model, on an image with the real on-disk format. The image can be downloaded and read with e2fsck and debugfs.",
+            "Nothing you type or drop leaves this page.",
+        ],
+    ),
+    (
+        "What it leaves out",
+        &[
+            "No processor, no scheduler of its own time: one task runs at a time, from probe to probe, in an order that the scenario fixes. Time passes only where the model says so.",
+            "No memory pressure, no reclaim but the evictions that a scenario or you ask for; no huge pages, no NUMA, no cgroups.",
+            "No mappings of DAX files, no swap, no asynchronous I/O; no encryption, verity, quota or online resize. An image that needs a feature the model lacks is refused, with the feature’s name.",
+            "The device is a RAM disk that does what it is told: no elevator, no device cache.",
+            "The journal: a commit writes nothing to the log yet, so no crash and no recovery can be shown; an image that was not unmounted cleanly is refused.",
+            "Kernel work takes no time, so a throttled task pauses as if it had not thought since its last check; there is one flusher for one device.",
+            "Names: symbolic links are not followed, and there is no access control list. A file without extents cannot be turned into one with them.",
+        ],
+    ),
+    (
+        "Sources",
+        &[
+            "Function names, lines and branches are those of Linux v5.10.238. Kernel source text is not part of this page; the current line links to a public source browser.",
+        ],
+    ),
+];

@@ -3,7 +3,7 @@
 use world::{Change, Counter, Errno};
 
 use super::Said;
-use super::en::{Words, say};
+use super::write::{Words, say};
 use crate::moment::Moment;
 
 /// What an act from outside was, told by what it changed.
@@ -75,7 +75,7 @@ pub(super) fn narrate(t: &Words, probe: &str) -> Option<Said> {
 fn errors(t: &Words, probe: &str) -> Option<Said> {
     match probe {
         "EE_SAVED" | "ESE_SAVED" | "EA_SAVED" => say(
-            format!("The superblock on the device says now that error {} was seen, where and when.", t.n("errno")),
+            tr!("The superblock on the device says now that error {} was seen, where and when.", t.n("errno")),
             "The next e2fsck will look at everything.",
         ),
         "EHE_READ_ONLY" => say(
@@ -110,7 +110,7 @@ fn frozen(t: &Words, probe: &str) -> Option<Said> {
         }
         "FRZ_DONE" => {
             if t.failed("ret") {
-                say(format!("The freeze has failed: {}.", t.result("ret")), "Whoever waited goes on.")
+                say(tr!("The freeze has failed: {}.", t.result("ret")), "Whoever waited goes on.")
             } else {
                 say(
                     "The log is empty and the file system frozen.",
@@ -121,7 +121,7 @@ fn frozen(t: &Words, probe: &str) -> Option<Said> {
         "THW_WAKE" => say("The file system has thawed, and who waited for it wakes.", ""),
         "SWO_HEADER" => {
             if t.failed("ret") {
-                say(format!("The file cannot be swapped to: {}.", t.result("ret")), "It needs the header of mkswap(8).")
+                say(tr!("The file cannot be swapped to: {}.", t.result("ret")), "It needs the header of mkswap(8).")
             } else {
                 say("The file's first page has the header of a swap area.", "")
             }
@@ -129,7 +129,7 @@ fn frozen(t: &Words, probe: &str) -> Option<Said> {
         "SWO_EXTENTS" => {
             if t.failed("ret") {
                 say(
-                    format!("The file's blocks are no swap area: {}.", t.result("ret")),
+                    tr!("The file's blocks are no swap area: {}.", t.result("ret")),
                     "A hole would have to be filled while memory is short, which is when it cannot be.",
                 )
             } else {
