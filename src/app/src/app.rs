@@ -21,6 +21,7 @@ use crate::components::code_pane::CodePane;
 use crate::components::dirty_balance::DirtyBalance;
 use crate::components::help::Help;
 use crate::components::kernel_said::KernelSaid;
+use crate::components::library::Library;
 use crate::components::locals::Locals;
 use crate::components::narration::Narration;
 use crate::components::own_write::OwnWriteForm;
@@ -120,6 +121,7 @@ pub fn App(props: &AppProps) -> Html {
             if let Some(view) = &player.block { <BlockInspector view={view.clone()} step={frame.step} /> }
             if player.sheet == Some(Sheet::Help) { <Help /> }
             if player.sheet == Some(Sheet::About) { <About /> }
+            if player.sheet == Some(Sheet::Library) { <Library scenarios={player.scenarios.clone()} {current} /> }
             if player.sheet == Some(Sheet::Own) { <OwnWriteForm image={player.image.clone()} {notice} /> }
         </ContextProvider<Send>>
     }

@@ -72,6 +72,10 @@ pub struct ScenarioInfo {
     pub name: String,
     /// One line about it.
     pub title: String,
+    /// What to think about before one steps through it.
+    pub question: String,
+    /// What a reader asks who comes to it; neighbours share it.
+    pub group: String,
     /// A real kernel's trace of it stands beside the page.
     pub recorded: bool,
 }

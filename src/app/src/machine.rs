@@ -80,10 +80,17 @@ fn sentence(error: &RunError) -> String {
 
 impl Engine for Engined {
     fn scenarios(&self) -> Vec<ScenarioInfo> {
-        library::entries()
-            .into_iter()
-            .map(|entry| ScenarioInfo { name: entry.name, title: entry.title.en, recorded: entry.golden.is_some() })
-            .collect()
+        let mut all = Vec::new();
+        for group in library::groups() {
+            all.extend(group.scenarios.into_iter().map(|entry| ScenarioInfo {
+                name: entry.name,
+                title: entry.title.en,
+                question: entry.question.en,
+                group: group.question.en.clone(),
+                recorded: entry.golden.is_some(),
+            }));
+        }
+        all
     }
 
     fn load(&mut self, name: &str) -> Result<(), Notice> {

@@ -82,6 +82,8 @@ pub enum Sheet {
     About,
     /// Write your own.
     Own,
+    /// The scenarios that come with the page.
+    Library,
 }
 
 /// The panel shown where there is room for one only.

@@ -13,6 +13,8 @@ pub enum Glyph {
     Open,
     /// A pen.
     Edit,
+    /// Books on a shelf.
+    Library,
     /// Half light, half dark.
     Theme,
     /// Bar and triangle to the left.
@@ -54,6 +56,7 @@ pub fn Icon(props: &IconProps) -> Html {
         Glyph::Save => ("M7 1.6v7M4.2 6.2 7 9l2.8-2.8M2.5 9.5v2.7h9V9.5", ""),
         Glyph::Open => ("M1.8 11.5V3h3.7l1.3 1.7h5.4v6.8z", ""),
         Glyph::Edit => ("M2.5 11.5l.6-2.6 6.2-6.2 2 2-6.2 6.2z", ""),
+        Glyph::Library => ("M2.5 2v10M5.5 2v10M8.4 2.6l3 9.2", ""),
         Glyph::Theme => ("M7 2a5 5 0 1 0 0 10a5 5 0 1 0 0-10z", "M7 2a5 5 0 0 1 0 10z"),
         Glyph::First => ("M3 2.5v9", "M11.5 2.5v9L5 7z"),
         Glyph::BackFast => ("", "M7 3v8L1.5 7zM12.5 3v8L7 7z"),

@@ -85,10 +85,15 @@ pub fn TopBar(props: &TopBarProps) -> Html {
             <div class="scenario">
                 <select class="btn edge m" id="scenario" aria-label={t().scenario} onchange={pick}>
                     if own { <option key="" value="" selected={true}>{ t().own_name }</option> }
-                    for info in props.scenarios.iter() {
-                        <option key={info.name.clone()} value={info.name.clone()} title={info.title.clone()} selected={props.current == info.name.as_str()}>{ &info.name }</option>
+                    for group in props.scenarios.chunk_by(|one, other| one.group == other.group) {
+                        <optgroup label={group[0].group.clone()}>
+                            for info in group {
+                                <option key={info.name.clone()} value={info.name.clone()} title={info.title.clone()} selected={props.current == info.name.as_str()}>{ &info.name }</option>
+                            }
+                        </optgroup>
                     }
                 </select>
+                <button class="btn" type="button" title={t().library_long} onclick={command(Command::Open(Sheet::Library))}><Icon glyph={Glyph::Library} /><span>{ t().library }</span></button>
                 <span class="title" title={props.header.title.clone()}>{ &props.header.title }</span>
                 <code class="callx" title={props.header.call.clone()}>{ &props.header.call }</code>
             </div>
