@@ -5,6 +5,7 @@
 use std::time::Instant;
 
 use benches::{Positions, advance, start};
+use session::expr::{Calls, Expr, Track};
 
 const STEPS: u32 = 1_000_000;
 
@@ -62,4 +63,13 @@ fn main() {
     back.sort_by(f64::total_cmp);
     println!("one step back, median          {:.2} us", back[back.len() / 2]);
     println!("one step back, worst           {:.2} us", back[back.len() - 1]);
+
+    let file = run.machine().with_history(|w, _| w.inode_hash.entries().values().last().copied());
+    for text in ["page[1].dirty", "copied == 0", "enter(ext4_da_write_begin)", "inode.i_size > inode.i_disksize"] {
+        let mut track = Track::new(Expr::parse(text, &Calls::default()).expect("it is an expression"));
+        let begin = Instant::now();
+        run.machine().with_history(|w, h| track.extend(w, h, &Calls::default(), &|_, _| file, u32::MAX));
+        let ms = begin.elapsed().as_secs_f64() * 1e3 / f64::from(len) * 1e5;
+        println!("100,000 steps of {text:<32} {ms:.0} ms, {} points", track.points().len());
+    }
 }

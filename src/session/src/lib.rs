@@ -15,6 +15,7 @@
 
 pub mod align;
 pub mod digest;
+pub mod expr;
 pub mod golden;
 pub mod graph_text;
 pub mod library;

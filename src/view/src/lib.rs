@@ -23,6 +23,7 @@ mod moment;
 mod program;
 mod rows;
 mod viewer;
+pub mod watch;
 
 pub use moment::number;
 pub use viewer::Viewer;

@@ -302,13 +302,7 @@ impl<'a> Moment<'a> {
     /// The inode that the reader looks at: that of the write under way, else of the last one.
     #[must_use]
     pub fn inode(&self) -> Option<InodeId> {
-        let open = || {
-            let file = self.w.fds.entries().values().next()?;
-            self.w.files.get(*file).map(|file| file.inode)
-        };
-        self.index.inode_at(self.step).or_else(open).filter(|id| {
-            id.is_some() && self.w.inodes.get(*id).is_some_and(|inode| inode.bits.contains(world::InodeBits::PRESENT))
-        })
+        focus_inode(self.index, self.w, self.step)
     }
 
     /// `page 3` of the file, for a page id.
@@ -352,6 +346,15 @@ impl<'a> Moment<'a> {
             _ => "–".to_owned(),
         }
     }
+}
+
+/// The inode that the reader looks at after a step: that of the write under way, else of the last one.
+#[must_use]
+pub fn focus_inode(index: &Index, w: &World, step: u32) -> Option<InodeId> {
+    let open = || w.files.get(*w.fds.entries().values().next()?).map(|file| file.inode);
+    index.inode_at(step).or_else(open).filter(|id| {
+        id.is_some() && w.inodes.get(*id).is_some_and(|inode| inode.bits.contains(world::InodeBits::PRESENT))
+    })
 }
 
 /// A local of `call`, as `task` holds it now.
@@ -425,42 +428,7 @@ pub fn span(from: u64, to: u64) -> String {
 /// The error number of a negative result.
 #[must_use]
 pub fn errno_of(value: i64) -> Option<Errno> {
-    use Errno::*;
-    [
-        EPERM,
-        ENOENT,
-        EINTR,
-        EIO,
-        EBADF,
-        EAGAIN,
-        ENOMEM,
-        EACCES,
-        EFAULT,
-        EBUSY,
-        EEXIST,
-        ENODEV,
-        ENOTDIR,
-        EISDIR,
-        EINVAL,
-        ETXTBSY,
-        EFBIG,
-        ENOSPC,
-        ESPIPE,
-        EROFS,
-        EMLINK,
-        ERANGE,
-        ENAMETOOLONG,
-        ENOSYS,
-        ENOTEMPTY,
-        ENODATA,
-        EFSBADCRC,
-        EOVERFLOW,
-        EOPNOTSUPP,
-        EUCLEAN,
-        EDQUOT,
-    ]
-    .into_iter()
-    .find(|errno| errno.as_ret() == value)
+    Errno::ALL.into_iter().find(|errno| errno.as_ret() == value)
 }
 
 /// What a sleeper waits for, in words.

@@ -15,6 +15,7 @@ use crate::program::Program;
 use crate::rows::device::Layout;
 use crate::rows::{cache, changes, code, device, ext4, journal, tasks, user};
 use crate::text::narration::narrate;
+use crate::watch::Watches;
 
 type Kinds = Option<(DecodeCtx, BTreeMap<Pblk, BlockKind>)>;
 
@@ -24,8 +25,9 @@ type Kinds = Option<(DecodeCtx, BTreeMap<Pblk, BlockKind>)>;
 /// All it shows is a function of run and step, whatever was shown before; the
 /// caches only save work.
 pub struct Viewer {
-    program: Program,
-    index: Index,
+    pub(crate) program: Program,
+    pub(crate) index: Index,
+    pub(crate) watches: Watches,
     /// As the device is laid out when the recording begins.
     layout: Option<Layout>,
     frame: Rc<Frame>,
@@ -41,6 +43,7 @@ impl Viewer {
         Viewer {
             program: Program::new(name, scenario, run.buffers().to_vec()),
             index: Index::default(),
+            watches: Watches::new(scenario),
             layout: None,
             frame: Rc::default(),
             timeline: Rc::default(),

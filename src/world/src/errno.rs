@@ -74,6 +74,43 @@ pub enum Errno {
 }
 
 impl Errno {
+    /// All of them.
+    pub const ALL: [Errno; 33] = [
+        Errno::EPERM,
+        Errno::ENOENT,
+        Errno::EINTR,
+        Errno::EIO,
+        Errno::ENXIO,
+        Errno::EBADF,
+        Errno::EAGAIN,
+        Errno::ENOMEM,
+        Errno::EACCES,
+        Errno::EFAULT,
+        Errno::EBUSY,
+        Errno::EEXIST,
+        Errno::ENODEV,
+        Errno::ENOTDIR,
+        Errno::EISDIR,
+        Errno::EINVAL,
+        Errno::ETXTBSY,
+        Errno::EFBIG,
+        Errno::ENOSPC,
+        Errno::ESPIPE,
+        Errno::EROFS,
+        Errno::EMLINK,
+        Errno::ERANGE,
+        Errno::ENAMETOOLONG,
+        Errno::ENOTEMPTY,
+        Errno::ENODATA,
+        Errno::EOVERFLOW,
+        Errno::EOPNOTSUPP,
+        Errno::ESHUTDOWN,
+        Errno::EDQUOT,
+        Errno::EUCLEAN,
+        Errno::EFSBADCRC,
+        Errno::ENOSYS,
+    ];
+
     /// The number, positive.
     #[must_use]
     pub fn number(self) -> i64 {
