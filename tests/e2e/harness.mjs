@@ -35,12 +35,18 @@ const types = {
   ".woff2": "font/woff2",
 };
 
-/** Serves `dir` under `prefix` (as `/a/b/`) on a free port, with the policy of its page as a header. */
-export async function serve(dir = dist, prefix = "/") {
+/** The strictest policy that a host may send: under it everything works but fetching the kernel's source. */
+const strict =
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; " +
+  "font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'";
+
+/** Serves `dir` under `prefix` (as `/a/b/`) on a free port, with a policy as a header: the strict one, or the page's own. */
+export async function serve(dir = dist, prefix = "/", own = false) {
   const index = join(dir, "index.html");
   assert.ok(existsSync(index), `${index} is missing: run \`cargo xtask dist\` first`);
-  const policy = /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(readFileSync(index, "utf8"))?.[1];
-  assert.ok(policy, "index.html has no policy");
+  const its = /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(readFileSync(index, "utf8"))?.[1];
+  assert.ok(its, "index.html has no policy");
+  const policy = own ? its : strict;
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
     let file = path.startsWith(prefix) && join(dir, normalize("/" + path.slice(prefix.length)));
@@ -87,11 +93,11 @@ export function launch() {
 }
 
 /** The site and a browser for one test file. */
-export function site({ prefix = "/" } = {}) {
+export function site({ prefix = "/", own = false } = {}) {
   let server, browser;
   const complaints = new WeakMap();
   before(async () => {
-    [server, browser] = await Promise.all([serve(dist, prefix), launch()]);
+    [server, browser] = await Promise.all([serve(dist, prefix, own), launch()]);
   });
   after(async () => {
     await browser?.close();

@@ -102,7 +102,7 @@ pub fn App(props: &AppProps) -> Html {
                 </div>
                 <main class="main" id="panels">
                     <div class={classes!("left", recorded.then_some("with-said"))}>
-                        <CodePane code={frame.code.clone()} source={frame.source.clone()} />
+                        <CodePane code={frame.code.clone()} source={frame.source.clone()} kernel={frame.kernel} />
                         <div class="two">
                             <Locals rows={frame.locals.clone()} />
                             <CallStack tasks={frame.tasks.clone()} />

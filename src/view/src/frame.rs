@@ -35,6 +35,8 @@ pub struct Frame {
     pub code: Rc<Code>,
     /// Where in the engine's own Rust source this step ended.
     pub source: Option<Rc<SourceAt>>,
+    /// Where in the kernel's source it is.
+    pub kernel: Option<KernelAt>,
     /// Local variables of the function at the top of the stack.
     pub locals: Vec<Rc<Local>>,
     /// All tasks with their call stacks; the running one is marked.
@@ -184,6 +186,17 @@ pub enum LineState {
 pub struct SourceAt {
     /// Path below the repository's root: `src/kernel/src/mm/filemap.rs`.
     pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+}
+
+/// A place in the kernel's source, v5.10.238.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KernelAt {
+    /// The function: `generic_perform_write`.
+    pub function: &'static str,
+    /// Path in the tree: `mm/filemap.c`.
+    pub file: &'static str,
     /// Line, from 1.
     pub line: u32,
 }

@@ -19,6 +19,7 @@ pub mod text;
 pub mod frame;
 mod index;
 pub mod kernel_said;
+pub mod kernel_source;
 mod moment;
 mod program;
 mod rows;

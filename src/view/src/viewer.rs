@@ -123,6 +123,7 @@ fn build(m: &Moment, layout: &Layout, page: Option<u64>) -> Frame {
         narration: Rc::new(narration(m)),
         code: Rc::new(code::code(m)),
         source: code::source(m),
+        kernel: code::kernel(m),
         locals: tasks::locals(m),
         tasks: tasks::tasks(m),
         user: Rc::new(user::user(m)),

@@ -1,13 +1,14 @@
-//! Code: our outline of the kernel function, or the engine's own source.
+//! Code: our outline of the kernel function, the engine's own source, or the kernel's.
 
 use std::rc::Rc;
 
 use gloo::utils::document;
-use view::frame::{Code, CodeLine, LineState, SourceAt};
+use view::frame::{Code, CodeLine, KernelAt, LineState, SourceAt};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{ScrollIntoViewOptions, ScrollLogicalPosition};
 use yew::prelude::*;
 
+use super::kernel_source::{Files, KernelSource};
 use crate::draw::{base_name, phase_class};
 use crate::{keys, t};
 
@@ -21,21 +22,25 @@ pub struct CodePaneProps {
     pub code: Rc<Code>,
     /// Where in the engine's source the step ended.
     pub source: Option<Rc<SourceAt>>,
+    /// Where in the kernel's source it is.
+    pub kernel: Option<KernelAt>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Tab {
     Outline,
     Engine,
+    Kernel,
 }
 
-const TABS: [Tab; 2] = [Tab::Outline, Tab::Engine];
+const TABS: [Tab; 3] = [Tab::Outline, Tab::Engine, Tab::Kernel];
 
 impl Tab {
     const fn id(self) -> &'static str {
         match self {
             Self::Outline => "code-outline",
             Self::Engine => "code-engine",
+            Self::Kernel => "code-kernel",
         }
     }
 
@@ -43,6 +48,7 @@ impl Tab {
         match self {
             Self::Outline => t().outline,
             Self::Engine => t().engine,
+            Self::Kernel => t().kernel,
         }
     }
 }
@@ -51,6 +57,8 @@ impl Tab {
 #[component]
 pub fn CodePane(props: &CodePaneProps) -> Html {
     let tab = use_state(|| Tab::Outline);
+    // Here, so that the files outlive a look at another tab.
+    let files = use_reducer(Files::default);
     let onkeydown = {
         let tab = tab.clone();
         let at = TABS.iter().position(|each| *each == *tab);
@@ -69,6 +77,7 @@ pub fn CodePane(props: &CodePaneProps) -> Html {
         (Tab::Outline, _) if props.code.at.is_empty() => props.code.function.clone(),
         (Tab::Outline, _) => format!("{} · {}", props.code.function, props.code.at),
         (Tab::Engine, Some(at)) => format!("{}:{}", at.file, at.line),
+        (Tab::Kernel, _) => props.kernel.map_or_else(String::new, |at| format!("{}:{}", at.file, at.line)),
         _ => String::new(),
     };
     html! {
@@ -85,10 +94,12 @@ pub fn CodePane(props: &CodePaneProps) -> Html {
                 <span class="fn" title={caption.clone()}>{ caption.clone() }</span>
             </div>
             <div id="code-body" class="codebody" role="tabpanel" aria-labelledby={tab.id()} tabindex="0">
-                if *tab == Tab::Outline {
-                    <Outline code={props.code.clone()} />
-                } else {
-                    <EngineSource at={props.source.clone()} />
+                {
+                    match *tab {
+                        Tab::Outline => html! { <Outline code={props.code.clone()} /> },
+                        Tab::Engine => html! { <EngineSource at={props.source.clone()} /> },
+                        Tab::Kernel => html! { <KernelSource at={props.kernel} {files} /> },
+                    }
                 }
             </div>
         </section>
@@ -198,7 +209,7 @@ async fn fetch(file: &str) -> Text {
 }
 
 /// Brings a line into view without moving anything that is in view.
-fn show_line(selector: &str) {
+pub fn show_line(selector: &str) {
     if let Ok(Some(element)) = document().query_selector(selector) {
         let options = ScrollIntoViewOptions::new();
         options.set_block(ScrollLogicalPosition::Nearest);

@@ -10,6 +10,7 @@ pub mod disk_map;
 pub mod help;
 pub mod icon;
 pub mod kernel_said;
+pub mod kernel_source;
 pub mod library;
 pub mod locals;
 pub mod narration;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use kernel::site::{self, FnSite, ProbeSite, SITES, Site};
 
-use crate::frame::{Code, CodeLine, LineState, Phase, SourceAt};
+use crate::frame::{Code, CodeLine, KernelAt, LineState, Phase, SourceAt};
 use crate::moment::{Moment, number, phase, phase_of, stack_of, status};
 use crate::program::op_text;
 
@@ -19,6 +19,13 @@ const SUB_LINES: usize = 8;
 pub fn source(m: &Moment) -> Option<Rc<SourceAt>> {
     let (file, line) = m.h.places.get(usize::from(m.header?.place))?;
     Some(Rc::new(SourceAt { file: (*file).to_owned(), line: *line }))
+}
+
+/// Where in the kernel's source the step is; `None` for steps of no kernel function.
+#[must_use]
+pub fn kernel(m: &Moment) -> Option<KernelAt> {
+    let probe = m.probe().filter(|probe| probe.line > 0)?;
+    Some(KernelAt { function: probe.function.name, file: probe.function.file, line: probe.line })
 }
 
 /// The outline of the innermost function; of the write loop while it runs.
