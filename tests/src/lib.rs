@@ -2,6 +2,7 @@
 //! images they leave.
 
 pub mod branches;
+pub mod json_schema;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

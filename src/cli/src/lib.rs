@@ -12,3 +12,4 @@ pub mod conform;
 pub mod image;
 pub mod mkfs;
 pub mod replay;
+pub mod schema;

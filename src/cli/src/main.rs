@@ -30,6 +30,10 @@ writepath: a write(2) through the page cache and ext4, as Linux v5.10 does it
       SIZE is 16M and the like, or a number of blocks. UUID, seed and time are
       fixed unless given (E2FSPROGS_FAKE_TIME sets the time, in seconds).
 
+  writepath schema [--keys]
+      Prints the JSON Schema of our own format (static/schema/scenario-1.json),
+      or its keys in short.
+
   writepath --help
 ";
 
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
         "run" => run(rest),
         "conform" => conform(rest),
         "mkfs" => make(rest),
+        "schema" => schema(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)
@@ -113,6 +118,16 @@ fn run(args: &[String]) -> Done {
     if let Some(path) = &image {
         write_sparse(path, &replayed.image).map_err(in_file(path))?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn schema(args: &[String]) -> Done {
+    let schema = match args {
+        [] => cli::schema::text(),
+        [option] if option == "--keys" => cli::schema::keys_text(),
+        _ => return Err("schema takes --keys or nothing".to_owned()),
+    };
+    print!("{schema}");
     Ok(ExitCode::SUCCESS)
 }
 

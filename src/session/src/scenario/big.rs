@@ -8,24 +8,29 @@ use serde::ser::Serializer;
 /// The largest integer up to which every integer is a double.
 const EXACT_MAX: u64 = 1 << 53;
 
-pub fn serialize<S: Serializer>(value: &u64, out: S) -> Result<S::Ok, S::Error> {
-    if *value <= EXACT_MAX { out.serialize_u64(*value) } else { out.collect_str(value) }
-}
+/// For `serde(with)`.
+pub(super) struct Big;
 
-pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    struct Either;
-    impl Visitor<'_> for Either {
-        type Value = u64;
-
-        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-            out.write_str("a number from 0 to 2^64-1, over 2^53 as a decimal string")
-        }
-        fn visit_u64<E: Error>(self, value: u64) -> Result<u64, E> {
-            Ok(value)
-        }
-        fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
-            text.parse().map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))
-        }
+impl Big {
+    pub(super) fn serialize<S: Serializer>(value: &u64, out: S) -> Result<S::Ok, S::Error> {
+        if *value <= EXACT_MAX { out.serialize_u64(*value) } else { out.collect_str(value) }
     }
-    from.deserialize_any(Either)
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = u64;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a number from 0 to 2^64-1, over 2^53 as a decimal string")
+            }
+            fn visit_u64<E: Error>(self, value: u64) -> Result<u64, E> {
+                Ok(value)
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
+                text.parse().map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+            }
+        }
+        from.deserialize_any(Either)
+    }
 }

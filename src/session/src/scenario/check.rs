@@ -16,7 +16,7 @@ fn fail(path: impl Into<String>, reason: impl Into<String>) -> Checked {
     Err(ScenarioError::new(path, reason))
 }
 
-const OPEN_FLAGS: [&str; 16] = [
+pub(super) const OPEN_FLAGS: [&str; 16] = [
     "RDONLY",
     "WRONLY",
     "RDWR",
@@ -34,7 +34,7 @@ const OPEN_FLAGS: [&str; 16] = [
     "NONBLOCK",
     "CLOEXEC",
 ];
-const RWF_FLAGS: [&str; 5] = ["HIPRI", "DSYNC", "SYNC", "NOWAIT", "APPEND"];
+pub(super) const RWF_FLAGS: [&str; 5] = ["HIPRI", "DSYNC", "SYNC", "NOWAIT", "APPEND"];
 
 impl Scenario {
     /// Checks ranges, names and contradictions; [`super::parse`] does so too.

@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 use world::DeviceFault;
 
-use super::{ScenarioError, big, is_default};
+use super::{Big, ScenarioError, is_default};
 
 /// Requests that end with `EIO`: those of a kind that touch some sectors, after
 /// `skip` that go well. Each rule counts for itself.
 ///
 /// `{"io": "write", "of": "data", "skip": 2, "times": 1}` fails the third write of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fault {
     /// Reads or writes.
     pub io: FaultIo,
@@ -17,7 +18,7 @@ pub struct Fault {
     #[serde(default, skip_serializing_if = "is_default")]
     pub of: FaultOf,
     /// First sector of 512 bytes.
-    #[serde(default, with = "big", skip_serializing_if = "is_default")]
+    #[serde(default, with = "Big", skip_serializing_if = "is_default")]
     pub sector: u64,
     /// Sectors; absent for all that follow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,6 +33,7 @@ pub struct Fault {
 
 /// Which way the bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum FaultIo {
     /// From the device.
@@ -42,6 +44,7 @@ pub enum FaultIo {
 
 /// What the bytes are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum FaultOf {
     /// Anything.

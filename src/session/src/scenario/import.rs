@@ -162,8 +162,11 @@ impl Mkfs {
 
 /// Time stamps of a new image, seconds since 1970.
 pub const MKFS_TIME: u32 = 1_600_000_000;
+/// Features that our mkfs makes or leaves out.
+pub(super) const FEATURES: [&str; 8] =
+    ["has_journal", "extent", "extents", "64bit", "inline_data", "resize_inode", "metadata_csum", "bigalloc"];
 /// Features that our images always have.
-const KEPT_FEATURES: [&str; 9] = [
+pub(super) const KEPT_FEATURES: [&str; 9] = [
     "huge_file",
     "flex_bg",
     "dir_nlink",

@@ -26,10 +26,13 @@ mod check;
 mod fault;
 mod import;
 pub mod ops;
+#[cfg(feature = "schema")]
+pub mod schema;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tracked;
 
+use big::Big;
 pub use fault::{Fault, FaultIo, FaultOf};
 pub use import::from_golden;
 pub use ops::{Buffer, BufferKind, FallocateMode, Fill, Op, Segment};
@@ -47,8 +50,9 @@ pub const UUID: &str = "5a3c0f5e-0000-4000-8000-00000000e4e4";
 
 /// A whole scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Scenario {
-    /// [`VERSION`].
+    /// Version of this format.
     pub version: u32,
     /// A few words.
     pub title: Text,
@@ -114,6 +118,7 @@ impl Scenario {
 
 /// Words for people, by language.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Text {
     /// English.
     pub en: String,
@@ -130,6 +135,7 @@ impl Text {
 
 /// Where the image comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Image {
     /// Made by our own mkfs.
@@ -140,6 +146,7 @@ pub enum Image {
 
 /// What mke2fs would be told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Mkfs {
     /// Size of the device, MiB.
     pub size_mib: u32,
@@ -191,6 +198,7 @@ impl Default for Mkfs {
 
 /// An image that the user supplies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Upload {
     /// The file's name, for the message that asks for it.
     pub name: String,
@@ -200,6 +208,7 @@ pub struct Upload {
 
 /// The block device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Device {
     /// Kind.
     pub kind: DeviceKind,
@@ -235,6 +244,7 @@ impl Default for Device {
 
 /// Kinds of device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceKind {
     /// Completes at once, inside submit.
@@ -247,6 +257,7 @@ pub enum DeviceKind {
 
 /// The sysctls of dirty memory; absent for the kernel's defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Vm {
     /// `vm.dirty_ratio`, percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -270,6 +281,7 @@ pub struct Vm {
 
 /// A program: a process of one thread.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Task {
     /// Its name, as interventions and traces say it.
     pub name: String,
@@ -295,6 +307,7 @@ impl Task {
 
 /// Something that happens from outside.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Intervention {
     /// Right after which step.
     pub at: At,
@@ -305,6 +318,7 @@ pub struct Intervention {
 
 /// A step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum At {
     /// By its number: breaks when the engine's steps change.
@@ -315,6 +329,7 @@ pub enum At {
 
 /// A probe of one operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProbeAt {
     /// The task's name.
     pub task: String,
@@ -336,6 +351,7 @@ pub struct ProbeAt {
 
 /// What an intervention does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Act {
     /// Drops pages of a buffer, as `madvise(MADV_DONTNEED)` does.
@@ -343,10 +359,10 @@ pub enum Act {
         /// The buffer.
         buf: String,
         /// First byte.
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
         /// Bytes.
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         len: u64,
     },
     /// The device fails requests from now on.
@@ -372,7 +388,7 @@ pub enum Act {
         /// A descriptor of the file.
         fd: String,
         /// A byte of the page.
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
     },
     /// Sends SIGKILL.
@@ -384,6 +400,7 @@ pub enum Act {
 
 /// What fault injection lets fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FailWhat {
     /// fail_page_alloc: pages for the cache of a file.
@@ -396,6 +413,7 @@ pub enum FailWhat {
 
 /// A named place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Marker {
     /// Where.
     pub at: At,

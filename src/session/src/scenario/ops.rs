@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, big, is_default};
+use super::{Big, Fault, is_default};
 
 /// Memory of the program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Buffer {
     /// Its name.
     pub name: String,
@@ -15,7 +16,7 @@ pub struct Buffer {
     #[serde(default)]
     pub kind: BufferKind,
     /// Bytes.
-    #[serde(with = "big")]
+    #[serde(with = "Big")]
     pub len: u64,
     /// Its bytes to begin with.
     #[serde(default)]
@@ -24,6 +25,7 @@ pub struct Buffer {
 
 /// What lies behind a buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum BufferKind {
     /// Private memory, resident. Dropped pages come back as zeros.
@@ -49,6 +51,7 @@ impl BufferKind {
 
 /// The bytes of a buffer; zeros behind them where they are shorter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Fill {
     /// Byte `i` is `(131*s + 7*i + 31*(i>>8) + 17*(i>>16)) mod 256`.
@@ -132,19 +135,21 @@ fn from_base64(text: &str) -> Result<Vec<u8>, String> {
 
 /// A piece of a buffer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Segment {
     /// The buffer.
     pub buf: String,
     /// First byte.
-    #[serde(default, with = "big", skip_serializing_if = "is_default")]
+    #[serde(default, with = "Big", skip_serializing_if = "is_default")]
     pub off: u64,
     /// Bytes.
-    #[serde(with = "big")]
+    #[serde(with = "Big")]
     pub len: u64,
 }
 
 /// Which access a mapping allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Prot {
     /// PROT_NONE.
@@ -157,6 +162,7 @@ pub enum Prot {
 
 /// Who sees stores through a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Sharing {
     /// MAP_SHARED.
@@ -167,6 +173,7 @@ pub enum Sharing {
 
 /// What `lseek` counts from or looks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Whence {
     /// SEEK_SET.
@@ -183,6 +190,7 @@ pub enum Whence {
 
 /// What `fallocate` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum FallocateMode {
     /// Allocates.
     #[serde(rename = "0")]
@@ -206,6 +214,7 @@ pub enum FallocateMode {
 
 /// Sets or clears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SetClear {
     /// Sets.
@@ -216,6 +225,7 @@ pub enum SetClear {
 
 /// `posix_fadvise` advice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Advice {
     /// POSIX_FADV_NORMAL.
@@ -257,6 +267,7 @@ words! {
 
 /// One thing that a program does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the fields are those of the call that each variant names")]
 pub enum Op {
@@ -266,9 +277,9 @@ pub enum Op {
     Bufmap {
         name: String,
         fd: String,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         len: u64,
         prot: Prot,
         sharing: Sharing,
@@ -276,51 +287,51 @@ pub enum Op {
     /// `munmap`.
     Unmap {
         buf: String,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         len: u64,
     },
     /// `mprotect`.
     Protect {
         buf: String,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         len: u64,
         prot: Prot,
     },
     /// `madvise(MADV_DONTNEED)`.
     Dontneed {
         buf: String,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         len: u64,
     },
     /// `msync(MS_SYNC)`.
     Msync {
         buf: String,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         len: u64,
     },
     /// Stores by the program itself; the seed counts from `off`.
     Fill {
         buf: String,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         len: u64,
         seed: u32,
     },
     /// Loads by the program itself.
     Load {
         buf: String,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         len: u64,
     },
     /// `open`; flags without `O_`, comma separated; the mode octal, 0644 if absent.
@@ -340,21 +351,21 @@ pub enum Op {
     /// `pwrite`.
     Pwrite {
         fd: String,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
         iov: Vec<Segment>,
     },
     /// `pwritev`.
     Pwritev {
         fd: String,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
         iov: Vec<Segment>,
     },
     /// `pwritev2`; flags without `RWF_`, comma separated.
     Pwritev2 {
         fd: String,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
         rwf: String,
         iov: Vec<Segment>,
@@ -362,16 +373,16 @@ pub enum Op {
     /// `kernel_write()`, a write by the kernel itself, as acct(2) makes to its log.
     KernelWrite {
         fd: String,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
         iov: Vec<Segment>,
     },
     /// `pread`.
     Pread {
         fd: String,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         len: u64,
     },
     /// `lseek`.
@@ -385,16 +396,16 @@ pub enum Op {
     /// `ftruncate`.
     Ftruncate {
         fd: String,
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         len: u64,
     },
     /// `fallocate`.
     Fallocate {
         fd: String,
         mode: FallocateMode,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         len: u64,
     },
     /// `fchmod`; the mode octal.
@@ -402,9 +413,9 @@ pub enum Op {
     /// `posix_fadvise`.
     Fadvise {
         fd: String,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         len: u64,
         advice: Advice,
     },
@@ -442,14 +453,14 @@ pub enum Op {
         to: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         outoff: Option<u64>,
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         len: u64,
     },
     /// Ignores a signal.
     Sigign { signal: u32 },
     /// `setrlimit(RLIMIT_FSIZE)`.
     RlimitFsize {
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         bytes: u64,
     },
     /// `seteuid`.
@@ -479,22 +490,22 @@ pub enum Op {
     /// A second thread waits, and drops that memory as soon as this one sleeps in its next write.
     RaceDontneed {
         buf: String,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         len: u64,
     },
     /// The same, but it writes.
     RaceWrite {
         fd: String,
-        #[serde(default, with = "big", skip_serializing_if = "is_default")]
+        #[serde(default, with = "Big", skip_serializing_if = "is_default")]
         off: u64,
         iov: Vec<Segment>,
     },
     /// The same, but it truncates.
     RaceTruncate {
         fd: String,
-        #[serde(with = "big")]
+        #[serde(with = "Big")]
         len: u64,
     },
     /// The same, but it sends SIGKILL to the writer.
