@@ -114,7 +114,7 @@ pub fn App(props: &AppProps) -> Html {
                     <DirtyBalance row={frame.dirty.clone()} />
                 </main>
                 <section class="tl" aria-label={t().timeline}>
-                    <Timeline run={player.timeline.clone()} step={frame.step} text={frame.narration.what.clone()} />
+                    <Timeline run={player.timeline.clone()} step={frame.step} text={frame.narration.what.clone()} tasks={frame.tasks.clone()} />
                     <Transport step={frame.step} {last} {complete} playing={player.playing} speed={player.speed} grain={player.grain} {changes} />
                 </section>
             </div>

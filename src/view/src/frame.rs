@@ -225,6 +225,8 @@ pub struct TaskRow {
     pub state: TaskState,
     /// What it sleeps on (`page 1 lock`, `block 1611`), empty otherwise.
     pub on: String,
+    /// What a thread of the kernel works at: `background, 12 pages written`. May be empty.
+    pub doing: String,
     /// Whether this step was taken by it.
     pub current: bool,
     /// Innermost function first.
@@ -428,12 +430,27 @@ pub struct PageCache {
     pub active: bool,
     /// The cells, by index. Absent pages have a cell too.
     pub pages: Vec<Rc<PageCell>>,
+    /// All pages of the file in runs of one state; empty if the cells show them all.
+    pub runs: Rc<Vec<PageRun>>,
     /// The page drawn large. None if the file has no page to show.
     pub selected: Option<Rc<PageView>>,
     /// The file has pages before the first cell.
     pub more_before: bool,
     /// The file has pages after the last cell.
     pub more_after: bool,
+}
+
+/// Neighbouring pages of one state.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PageRun {
+    /// First page.
+    pub from: u64,
+    /// Pages.
+    pub len: u64,
+    /// Their state.
+    pub state: CellState,
+    /// `pages 0–95: dirty`.
+    pub label: String,
 }
 
 /// State of a page, buffer head or block, in the order of what matters most.
@@ -456,6 +473,35 @@ pub enum CellState {
     Error,
 }
 
+impl CellState {
+    /// In words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        word(match self {
+            Self::Absent => "not cached",
+            Self::NotUptodate => "not uptodate",
+            Self::Clean => "clean",
+            Self::Dirty => "dirty",
+            Self::Writeback => "writeback",
+            Self::DirtyWriteback => "dirty and writeback",
+            Self::Error => "error",
+        })
+    }
+
+    /// The letters in the picture.
+    #[must_use]
+    pub const fn letters(self) -> &'static str {
+        match self {
+            Self::Absent | Self::NotUptodate => "",
+            Self::Clean => "U",
+            Self::Dirty => "D",
+            Self::Writeback => "W",
+            Self::DirtyWriteback => "DW",
+            Self::Error => "E",
+        }
+    }
+}
+
 /// One page as a small cell.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PageCell {
@@ -465,7 +511,7 @@ pub struct PageCell {
     pub state: CellState,
     /// Locked: double border, on top of any state.
     pub locked: bool,
-    /// Letters of the flags set: `U D`.
+    /// Letters of the flags set: `UD`.
     pub letters: String,
     /// In words: `Page 1: uptodate, dirty`. The drawing adds `changed in this step`.
     pub label: String,
@@ -489,6 +535,8 @@ pub struct Flag {
 /// One of the places where "dirty" is recorded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DirtyTruth {
+    /// Letter of the chip: D, or T and W for the other two tags of the xarray.
+    pub letter: &'static str,
     /// `bh0`, `page`, `xarray`, `inode`.
     pub place: &'static str,
     /// What the place calls it: `xarray tag DIRTY`.
@@ -736,12 +784,40 @@ pub struct BioRow {
     pub from: u64,
     /// Blocks.
     pub len: u64,
+    /// First page of the file on screen, and how many; none for other files and metadata.
+    pub pages: Option<(u64, u64)>,
     /// Writes (reads otherwise).
     pub write: bool,
-    /// In words: `write 1105, page 1`.
+    /// How far it has come.
+    pub state: BioState,
+    /// In words: `write 1105, page 1, in the device`.
     pub text: String,
-    /// Submitted in this step.
+    /// Came to this state in this step.
     pub changed: bool,
+}
+
+/// How far a request has come.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum BioState {
+    /// The device works on others: it waits.
+    #[default]
+    Queued,
+    /// The device works on it.
+    InDevice,
+    /// Completed in this step.
+    Done,
+}
+
+impl BioState {
+    /// In words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        word(match self {
+            Self::Queued => "queued",
+            Self::InDevice => "in the device",
+            Self::Done => "done",
+        })
+    }
 }
 
 /// Journal: running transaction and the current task's handle.
@@ -768,23 +844,35 @@ pub struct Transaction {
     pub changed: bool,
 }
 
-/// Dirty pages against the limits, and the task's own count to its next check.
+/// Dirty pages against the limits, and what the writer may do.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DirtyBalance {
-    /// Dirty pages now.
+    /// NR_FILE_DIRTY.
     pub dirty: u64,
-    /// Pages under writeback now.
+    /// NR_WRITEBACK: counts against the limits as well.
     pub writeback: u64,
     /// Background threshold.
     pub background: u64,
-    /// Below this nobody is throttled.
+    /// Up to this nobody is throttled.
     pub freerun: u64,
     /// Where the control loop aims.
     pub setpoint: u64,
     /// Hard limit.
     pub limit: u64,
-    /// `dirty` changed in this step.
+    /// One of the two counts changed in this step.
     pub dirty_changed: bool,
+    /// The device's dirty pages.
+    pub wb_dirty: u64,
+    /// The device's pages under writeback.
+    pub wb_writeback: u64,
+    /// The device's part of the threshold.
+    pub wb_thresh: u64,
+    /// The device's part of the background threshold.
+    pub wb_background: u64,
+    /// The modelled clock: `0.191 s`.
+    pub clock: String,
+    /// The task that the limits and the rest are of.
+    pub task: String,
     /// Pages this task has dirtied since its last check.
     pub nr_dirtied: u64,
     /// At this count it checks.
@@ -793,8 +881,14 @@ pub struct DirtyBalance {
     pub nr_dirtied_changed: bool,
     /// Pages dirtied on this processor since its last check.
     pub bdp_ratelimits: u64,
-    /// What the last check did: `no check in this try`.
+    /// What the task does about it: `free`, `paused 12 of 200 ms, until 0.404 s`.
     pub note: String,
+    /// The pause under way: passed and whole, in ms.
+    pub pause: Option<(u64, u64)>,
+    /// `pos_ratio 0.41 × 4.0 = 1.6 MiB/s`.
+    pub pace: String,
+    /// `period 48 ms`.
+    pub period: String,
 }
 
 /// What this step changed.
@@ -915,6 +1009,8 @@ pub struct Slice {
 /// One task's lane.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lane {
+    /// Number of the task, as in [`TaskRow`].
+    pub id: u32,
     /// The task's name.
     pub name: String,
     /// A thread of the kernel, not of a program.

@@ -8,15 +8,17 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use kernel::mm::backing_dev::flusher;
 use kernel::site::{self, ProbeSite};
 use world::{
     BhFlags, BhId, Change, ContentId, Counter, History, InodeId, IovIter, IterId, PAGE_SIZE, Page, PageFlags, PageId,
-    StepHeader, TaskId, TaskState, WordId, World,
+    StepHeader, TaskId, TaskState, WaitOn, WordId, World,
 };
 
 use crate::frame::{self, Event, EventKind, Lane, LaneSpan, Phase, Slice, Timeline};
-use crate::moment::{Call, function_of, local, net_changes, phase_of, stack_of, task_name, wait_name};
+use crate::moment::{Call, function_of, local, net_changes, phase_of, sleep_name, stack_of, task_name};
 use crate::program::Program;
+use crate::rows::dirty::work_name;
 use crate::rows::ext4::block_size;
 use crate::text::word;
 
@@ -92,9 +94,12 @@ struct Place {
 
 #[derive(Clone, Debug, Default)]
 struct TaskTrack {
-    state: Option<frame::TaskState>,
+    /// State, and what it sleeps on until when.
+    key: Option<(frame::TaskState, WaitOn, u64)>,
     text: String,
     since: u64,
+    /// What the flusher works at, or did last.
+    work: &'static str,
 }
 
 /// See the module's text.
@@ -432,24 +437,42 @@ impl Index {
             let id = TaskId(u32::try_from(n).unwrap_or(u32::MAX));
             if n >= self.tracks.len() {
                 self.tracks.push(TaskTrack::default());
-                let kernel = s.w.tasks.at(id).process == 0;
-                self.timeline.lanes.push(Lane { name: task_name(s.w, id), kernel, spans: Vec::new() });
+                self.timeline.lanes.push(Lane { id: id.0, ..Lane::default() });
+            }
+            // A thread that a program starts later has no name and no process before.
+            let (lane, kernel) = (&mut self.timeline.lanes[n], s.w.tasks.at(id).process == 0);
+            if lane.name.is_empty() || lane.kernel != kernel {
+                (lane.name, lane.kernel) = (task_name(s.w, id), kernel);
             }
             let state = task_state(s.w, id, s.task);
-            if self.tracks[n].state == Some(state) && state != frame::TaskState::Sleeping {
-                continue;
-            }
-            let text = match state {
-                frame::TaskState::Sleeping => wait_name(s.w, s.w.tasks.at(id).wait),
-                frame::TaskState::Running if s.w.runs.at(id).syscall == 0 => {
-                    s.probe.map_or_else(String::new, |probe| probe.function.name.to_owned())
-                }
-                _ => String::new(),
-            };
-            if self.tracks[n].state != Some(state) || self.tracks[n].text != text {
-                let now = u64::from(s.step);
+            let now = u64::from(s.step);
+            // A thread of the kernel that has nothing to do sleeps too: its timer is told.
+            let waits = s.w.tasks.at(id);
+            let timer = if waits.wait == WaitOn::Flusher { flusher(s.w).timer.0 } else { waits.wake_at };
+            let key = Some((state, waits.wait, timer));
+            if self.tracks[n].key != key {
+                let text = match state {
+                    frame::TaskState::Sleeping => sleep_name(s.w, id),
+                    frame::TaskState::Idle if timer > 0 => sleep_name(s.w, id),
+                    frame::TaskState::Running
+                        if s.stack.iter().any(|call| call.function.id == site::WB_WRITEBACK.id) =>
+                    {
+                        self.tracks[n].work.to_owned()
+                    }
+                    frame::TaskState::Running if s.w.runs.at(id).syscall == 0 => {
+                        s.probe.map_or_else(String::new, |probe| probe.function.name.to_owned())
+                    }
+                    _ => String::new(),
+                };
                 push_span(&mut self.timeline.lanes[n], &self.tracks[n], now);
-                self.tracks[n] = TaskTrack { state: Some(state), text, since: now };
+                self.tracks[n] = TaskTrack { key, text, since: now, work: self.tracks[n].work };
+            }
+            if state == frame::TaskState::Running && s.is(&[site::WDW_WORK, site::WDW_START_ALL, site::WDW_OLD_DATA]) {
+                self.tracks[n].work = work_name(s.near("reason").unwrap_or(0));
+                self.tracks[n].text = self.tracks[n].work.to_owned();
+            } else if state == frame::TaskState::Running && s.is(&[site::WDW_BACKGROUND]) && s.near("over") == Some(1) {
+                self.tracks[n].work = work_name(0);
+                self.tracks[n].text = self.tracks[n].work.to_owned();
             }
         }
     }
@@ -544,8 +567,12 @@ fn grow(slices: &mut Vec<Slice>, same: bool, step: u64, phase: Phase, text: impl
 }
 
 fn push_span(lane: &mut Lane, track: &TaskTrack, to: u64) {
-    let Some(state) = track.state else { return };
-    let shown = matches!(state, frame::TaskState::Running | frame::TaskState::Sleeping | frame::TaskState::Done);
+    let Some((state, ..)) = track.key else { return };
+    let shown = match state {
+        frame::TaskState::Running | frame::TaskState::Sleeping | frame::TaskState::Done => true,
+        frame::TaskState::Idle => !track.text.is_empty(),
+        frame::TaskState::Runnable => false,
+    };
     if shown && track.since < to {
         lane.spans.push(LaneSpan { from: track.since, to, state, text: track.text.clone() });
     }

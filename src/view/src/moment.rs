@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
+use kernel::mm::backing_dev::flusher;
 use kernel::mm::memory::buffer_of;
 use kernel::site::{self, FnSite, ProbeSite, Site, Ty};
 use world::{
@@ -439,7 +440,7 @@ pub fn wait_name(w: &World, wait: WaitOn) -> String {
         WaitOn::Nothing => String::new(),
         WaitOn::Timer => tr!("the clock"),
         WaitOn::PageLock(page) => tr!("{} lock", page_name(w, page)),
-        WaitOn::PageWriteback(page) => tr!("{} writeback", page_name(w, page)),
+        WaitOn::PageWriteback(page) => tr!("PG_writeback of {}", page_name(w, page)),
         WaitOn::Buffer(bh) => match w.bhs.get(bh) {
             Some(head) => tr!("block {}", head.blocknr),
             None => tr!("a buffer"),
@@ -456,6 +457,25 @@ pub fn wait_name(w: &World, wait: WaitOn) -> String {
         WaitOn::WbCompletion(_) => tr!("the flusher"),
         WaitOn::DirtyPause => tr!("its pause to end"),
     }
+}
+
+/// What a sleeping task waits for, and until when if it knows: `timer until 5.191 s`.
+#[must_use]
+pub fn sleep_name(w: &World, task: TaskId) -> String {
+    let Some(task) = w.tasks.get(task) else { return String::new() };
+    let timer = flusher(w).timer.0;
+    match task.wait {
+        WaitOn::DirtyPause => tr!("pause until {}", clock(task.wake_at)),
+        WaitOn::Timer if task.wake_at > 0 => tr!("the clock until {}", clock(task.wake_at)),
+        WaitOn::Flusher if timer > 0 => tr!("timer until {}", clock(timer)),
+        wait => wait_name(w, wait),
+    }
+}
+
+/// A time on the modelled clock: `0.191 s`.
+#[must_use]
+pub fn clock(ns: u64) -> String {
+    format!("{}.{:03} s", ns / 1_000_000_000, ns / 1_000_000 % 1000)
 }
 
 /// A task's name.

@@ -13,7 +13,7 @@ use crate::index::Index;
 use crate::moment::{Moment, number, phase_of};
 use crate::program::Program;
 use crate::rows::device::Layout;
-use crate::rows::{cache, changes, code, device, ext4, journal, tasks, user};
+use crate::rows::{cache, changes, code, device, dirty, ext4, journal, tasks, user};
 use crate::text::narration::narrate;
 use crate::watch::Watches;
 
@@ -132,7 +132,7 @@ fn build(m: &Moment, layout: &Layout, page: Option<u64>) -> Frame {
         ext4: Rc::new(both.map_or_else(Ext4::default, |(inode, window)| ext4::ext4(m, inode, window))),
         disk: Rc::new(device::disk(m, layout, inode)),
         journal: Rc::new(journal::journal(m, layout)),
-        dirty: Rc::new(journal::dirty(m)),
+        dirty: Rc::new(dirty::dirty(m)),
         changes: Rc::new(changes::changes(m)),
         notice: None,
     }
@@ -196,6 +196,7 @@ fn keep(old: &Frame, mut new: Frame) -> Frame {
     maybe(&old.copy, &mut new.copy);
     inside!(cache, pages);
     if let Some(cache) = Rc::get_mut(&mut new.cache) {
+        one(&old.cache.runs, &mut cache.runs);
         maybe(&old.cache.selected, &mut cache.selected);
         if let (Some(old), Some(page)) = (&old.cache.selected, cache.selected.as_mut().and_then(Rc::get_mut)) {
             all(&old.buffers, &mut page.buffers);

@@ -42,7 +42,7 @@ pub fn CallStack(props: &CallStackProps) -> Html {
         move |_: MouseEvent| chosen.set(Some(id))
     };
     html! {
-        <section class="panel stacks" aria-labelledby="h-stk">
+        <section class={classes!("panel", "stacks", (props.tasks.len() > 1).then_some("many"), (props.tasks.len() > 3).then_some("crowd"))} aria-labelledby="h-stk">
             <div class="head">
                 <h2 id="h-stk">{ t().call_stack }</h2>
                 if !props.tasks.is_empty() {
@@ -51,8 +51,10 @@ pub fn CallStack(props: &CallStackProps) -> Html {
                             <button key={task.id} id={format!("task-{}", task.id)} class="task" role="tab" type="button"
                                 aria-selected={(Some(task.id) == shown).to_string()} aria-controls="stack"
                                 tabindex={if Some(task.id) == shown { "0" } else { "-1" }} onclick={choose(task.id)}>
-                                { &task.name }
-                                if task.state != TaskState::Idle { { " " }{ task.state.name() } }
+                                { name(&task.name) }
+                                if !mark(task.state).is_empty() {
+                                    <span aria-hidden="true">{ " " }{ mark(task.state) }</span><span class="vh">{ " " }{ task.state.name() }</span>
+                                }
                             </button>
                         }
                     </div>
@@ -60,7 +62,15 @@ pub fn CallStack(props: &CallStackProps) -> Html {
             </div>
             <div id="stack" role="tabpanel" aria-label={t().call_stack} tabindex="0" class="stackbox" data-testid="stack">
                 if let Some(task) = props.tasks.iter().find(|task| Some(task.id) == shown) {
-                    if !task.on.is_empty() { <p class="on">{ t().waits_for }{ " " }{ &task.on }</p> }
+                    <p class="on" data-testid="task-state">
+                        if !task.on.is_empty() {
+                            { t().waits_for }{ " " }{ &task.on }
+                        } else if !task.doing.is_empty() {
+                            { &task.doing }
+                        } else {
+                            { task.state.name() }
+                        }
+                    </p>
                     <ol class="stack">
                         for row in task.stack.iter() {
                             <li>
@@ -77,5 +87,24 @@ pub fn CallStack(props: &CallStackProps) -> Html {
                 }
             </div>
         </section>
+    }
+}
+
+/// A task's name, of which `kworker/` gives way first.
+fn name(name: &str) -> Html {
+    match name.split_once('/') {
+        Some((kind, own)) => html! { <><span class="kind">{ kind }{ "/" }</span>{ own.to_owned() }</> },
+        None => html! { name.to_owned() },
+    }
+}
+
+/// A task's state as a mark on its tab.
+const fn mark(state: TaskState) -> &'static str {
+    match state {
+        TaskState::Running => "▶",
+        TaskState::Runnable => "▷",
+        TaskState::Sleeping => "z",
+        TaskState::Done => "✓",
+        TaskState::Idle => "",
     }
 }

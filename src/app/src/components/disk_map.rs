@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use view::frame::{BioRow, CellState, Disk, Ext4, ExtentCell, ExtentKind, Journal, PageCache, Region, RegionKind};
+use view::frame::{
+    BioRow, BioState, CellState, Disk, Ext4, ExtentCell, ExtentKind, Journal, PageCache, PageRun, Region, RegionKind,
+};
 use view::number;
 use yew::prelude::*;
 
@@ -30,9 +32,10 @@ pub fn DiskMap(props: &DiskMapProps) -> Html {
     html! {
         <>
             { zoom(&props.cache) }
+            if !props.cache.runs.is_empty() { <Runs cache={props.cache.clone()} /> }
             <Cells cache={props.cache.clone()} />
             <Extents ext4={props.ext4.clone()} />
-            { wires(&props.ext4, &props.disk) }
+            { wires(&props.cache, &props.ext4, &props.disk) }
             <Device disk={props.disk.clone()} />
             { journal(&props.journal, &props.disk.bios) }
         </>
@@ -67,15 +70,7 @@ fn Cells(props: &CellsProps) -> Html {
     }
     let roomy = cache.pages.len() <= 4;
     let cells = cache.pages.iter().map(|cell| {
-        let class = match cell.state {
-            CellState::Absent => None,
-            CellState::NotUptodate => Some("newc"),
-            CellState::Clean => Some("cleanc"),
-            CellState::Dirty => Some("dirtyc"),
-            CellState::Writeback => Some("wbc"),
-            CellState::DirtyWriteback => Some("bothc"),
-            CellState::Error => Some("errc"),
-        };
+        let class = cell_class(cell.state);
         let label = format!(" {}{}", cell.label, if cell.changed { t().changed_now } else { "" });
         let (send, index) = (send.clone(), cell.index);
         let words = if roomy && cell.state == CellState::NotUptodate { t().not_uptodate } else { "" };
@@ -89,6 +84,53 @@ fn Cells(props: &CellsProps) -> Html {
         }
     });
     html! { <div class="cells" role="group" aria-label={t().pages_of_file} data-testid="pages">{ for cells }</div> }
+}
+
+const fn cell_class(state: CellState) -> Option<&'static str> {
+    match state {
+        CellState::Absent => None,
+        CellState::NotUptodate => Some("newc"),
+        CellState::Clean => Some("cleanc"),
+        CellState::Dirty => Some("dirtyc"),
+        CellState::Writeback => Some("wbc"),
+        CellState::DirtyWriteback => Some("bothc"),
+        CellState::Error => Some("errc"),
+    }
+}
+
+/// All pages of a file that has more than there are cells: neighbours of one state in one piece, and a frame around
+/// those that have cells.
+#[component]
+fn Runs(props: &CellsProps) -> Html {
+    let send = use_send();
+    let cache = &props.cache;
+    let pages = cache.runs.last().map_or(1, |run| run.from + run.len);
+    let onclick = Callback::from(move |event: MouseEvent| {
+        if let Some(at) = pointer_share(&event) {
+            send.emit(Command::SelectPage(to_u64(at * to_f64(pages), pages - 1)));
+        }
+    });
+    let run = |run: &PageRun| {
+        let (x, width) = (share(run.from, pages), share(run.len, pages));
+        let both = run.state == CellState::DirtyWriteback;
+        html! {
+            <>
+                <rect class={classes!("rn", cell_class(run.state))} x={pct(x)} y="1.5" width={pct(width)} height="11" />
+                if both { <rect class="rn dirtyc" x={pct(x)} y="1.5" width={pct(width)} height="5.5" /> }
+                if let Some(class) = fits(run.state.letters(), width, PATH_PX).filter(|_| !run.state.letters().is_empty()) {
+                    <text class={classes!("b", "halo", class)} x={pct(x + width / 2.0)} y="11" text-anchor="middle">{ run.state.letters() }</text>
+                }
+            </>
+        }
+    };
+    let label: Vec<&str> = cache.runs.iter().map(|run| run.label.as_str()).collect();
+    let (from, len) = (cache.pages.first().map_or(0, |cell| cell.index), cache.pages.len() as u64);
+    html! {
+        <svg class="runs" width="100%" height="14" role="img" aria-label={label.join("; ")} data-testid="runs" {onclick}>
+            { for cache.runs.iter().map(run) }
+            <rect class="win" x={pct(share(from, pages))} y="0.75" width={pct(share(len, pages).max(0.4))} height="12.5" rx="2" />
+        </svg>
+    }
 }
 
 #[derive(Properties, PartialEq)]
@@ -149,7 +191,7 @@ fn extent_cell(extent: &ExtentCell, ext4: &Ext4, open: Option<Callback<MouseEven
 }
 
 /// From each extent to its blocks; a delayed one ends in an open ring.
-fn wires(ext4: &Ext4, disk: &Disk) -> Html {
+fn wires(cache: &PageCache, ext4: &Ext4, disk: &Disk) -> Html {
     let middle = |extent: &ExtentCell| {
         let (x, width) = on_axis(extent, ext4);
         x + width / 2.0
@@ -169,11 +211,60 @@ fn wires(ext4: &Ext4, disk: &Disk) -> Html {
             </>
         }
     });
+    let bios: Vec<_> = disk.bios.iter().filter_map(|bio| Some((bio, way(bio, cache, disk)?))).take(BIOS).collect();
+    let lines = bios.iter().map(|(_, (x, to))| {
+        html! { <line class="wire w" x1={format!("{x:.3}")} y1="0" x2={format!("{to:.3}")} y2="22" /> }
+    });
+    let mut taken = Vec::new();
+    let marks = bios.iter().map(|(bio, way)| bio_mark(bio, *way, &mut taken)).collect::<Vec<_>>();
     html! {
         <div class="fun grow2" aria-hidden="true">
-            <svg class="ovl" width="100%" height="100%" viewBox="0 0 100 22" preserveAspectRatio="none">{ for mapped }</svg>
-            <svg class="ovl" width="100%" height="100%">{ for delayed }</svg>
+            <svg class="ovl" width="100%" height="100%" viewBox="0 0 100 22" preserveAspectRatio="none">
+                { for mapped }
+                { for lines }
+            </svg>
+            <svg class="ovl" width="100%" height="100%">{ for delayed }{ for marks }</svg>
         </div>
+    }
+}
+
+/// Requests with a mark at most.
+const BIOS: usize = 8;
+
+/// From where to where on the two axes the bytes of a request go; its pages may lie beside those shown.
+fn way(bio: &BioRow, cache: &PageCache, disk: &Disk) -> Option<(f64, f64)> {
+    let (first, len) = bio.pages?;
+    let (from, shown) = (cache.pages.first()?.index, cache.pages.len() as u64);
+    let at = |page: u64| share(page.clamp(from, from + shown) - from, shown);
+    let x = f64::midpoint(at(first), at(first + len));
+    Some((x, share(bio.from, disk.blocks) + share(bio.len, disk.blocks) / 2.0))
+}
+
+/// A request on its wire: a square while it waits, a disc in the device, a ring when it is done.
+fn bio_mark(bio: &BioRow, (x, to): (f64, f64), taken: &mut Vec<(f64, f64, f64)>) -> Html {
+    let (far, d) = match bio.state {
+        BioState::Queued => (0.25, "M-3.5-3.5h7v7h-7z"),
+        BioState::InDevice => (0.62, "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z"),
+        BioState::Done => (0.92, "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z"),
+    };
+    let class = match bio.state {
+        BioState::Queued => "bm queued",
+        BioState::InDevice => "bm inside",
+        BioState::Done => "bm done",
+    };
+    let (at, text) = (x + (to - x) * far, bio.text.split_once(", ").map_or("", |(_, text)| text));
+    let need = 100.0 * (6.7 * to_f64(text.chars().count() as u64) + 12.0) / PATH_PX.0;
+    let left = at + need > 100.0;
+    let span = if left { (at - need, at + 1.0) } else { (at - 1.0, at + need) };
+    let told = taken.iter().all(|each| (each.0 - far).abs() > 0.3 || span.1 <= each.1 || span.0 >= each.2);
+    if told {
+        taken.push((far, span.0, span.1));
+    }
+    html! {
+        <svg x={pct(at)} y={pct(100.0 * far)} width="1" height="1" overflow="visible">
+            <path {class} {d} />
+            if told { <text class="halo wide bmt" x={if left { "-8" } else { "8" }} y="4" text-anchor={if left { "end" } else { "start" }}>{ text }</text> }
+        </svg>
     }
 }
 
@@ -216,7 +307,7 @@ fn Device(props: &DeviceProps) -> Html {
         }
     });
     let bios = disk.bios.iter().map(|bio| {
-        html! { <rect class="bio" x={pct(share(bio.from, disk.blocks))} y="-2" width={width(bio.len, "4")} height="19" /> }
+        html! { <rect class={if bio.state == BioState::Queued { "bio queued" } else { "bio" }} x={pct(share(bio.from, disk.blocks))} y="-2" width={width(bio.len, "4")} height="19" /> }
     });
     html! {
         <svg class="device" width="100%" height="30" role="img" aria-label={disk.label.clone()} data-testid="device" {onclick}>
@@ -233,6 +324,7 @@ fn Device(props: &DeviceProps) -> Html {
 fn names(disk: &Disk) -> (Vec<Html>, f64) {
     let mut below: Vec<(f64, f64)> = Vec::new();
     let mut out = Vec::new();
+    let mut inside: Vec<&str> = Vec::new();
     let rank = |region: &Region| match region.kind {
         RegionKind::Data => 0,
         RegionKind::Journal => 1,
@@ -240,17 +332,19 @@ fn names(disk: &Disk) -> (Vec<Html>, f64) {
         RegionKind::Metadata => 3,
     };
     let mut regions: Vec<&Rc<Region>> = disk.regions.iter().collect();
-    regions.sort_by_key(|region| (rank(region), region.from));
+    regions.sort_by_key(|region| (rank(region), std::cmp::Reverse(region.len)));
     for region in regions {
         let (x, width) = (share(region.from, disk.blocks), share(region.len, disk.blocks));
         if let Some(class) = fits(&region.text, width, PATH_PX) {
+            inside.push(&region.text);
             out.push(html! { <text class={classes!("i", class)} x={pct(x + width / 2.0)} y="11.5" text-anchor="middle">{ &region.text }</text> });
             continue;
         }
         let chars = to_f64(u64::try_from(region.text.chars().count()).unwrap_or(0));
         let need = 100.0 * (6.7 * chars + 8.0) / PATH_PX.0;
         let from = (x + width / 2.0 - need / 2.0).clamp(0.0, (100.0 - need).max(0.0));
-        if below.iter().all(|&(other, end)| from >= end || from + need <= other) {
+        let told = inside.contains(&region.text.as_str());
+        if !told && below.iter().all(|&(other, end)| from >= end || from + need <= other) {
             below.push((from, from + need));
             let class = (region.kind != RegionKind::Data).then_some("wide");
             out.push(html! { <text class={classes!("i", class)} x={pct(from)} y="27">{ &region.text }</text> });
@@ -262,17 +356,23 @@ fn names(disk: &Disk) -> (Vec<Html>, f64) {
 fn journal(journal: &Journal, bios: &[Rc<BioRow>]) -> Html {
     html! {
         <div class="jr" data-testid="journal">
-            for tx in journal.transactions.iter() {
-                <span key={tx.tid} class={classes!("tx", tx.changed.then_some("chg-o"))}>
-                    <span><b>{ "tx " }{ tx.tid }</b>{ " " }{ &tx.state }if !tx.text.is_empty() { { ": " }{ &tx.text } }</span>
-                </span>
-            }
-            if journal.transactions.is_empty() { <span>{ t().no_transaction }</span> }
-            <span>{ if journal.handle.is_empty() { t().no_handle } else { journal.handle.as_str() } }{ if journal.handle_changed { " ●" } else { "" } }</span>
-            for bio in bios.iter().take(3) {
-                <span class="bioname"><span class="vh">{ t().in_flight }</span>{ &bio.text }{ if bio.changed { " ●" } else { "" } }</span>
-            }
-            if bios.len() > 3 { <span>{ format!("+{}", bios.len() - 3) }</span> }
+            <div>
+                for tx in journal.transactions.iter() {
+                    <span key={tx.tid} class={classes!("tx", tx.changed.then_some("chg-o"))}>
+                        <span><b>{ "tx " }{ tx.tid }</b>{ " " }{ &tx.state }if !tx.text.is_empty() { { ": " }{ &tx.text } }</span>
+                    </span>
+                }
+                if journal.transactions.is_empty() { <span>{ t().no_transaction }</span> }
+            </div>
+            <div>
+                <span>{ if journal.handle.is_empty() { t().no_handle } else { journal.handle.as_str() } }{ if journal.handle_changed { " ●" } else { "" } }</span>
+                <ul class="bios" aria-label={t().in_flight} data-testid="bios">
+                    for bio in bios.iter().take(BIOS) {
+                        <li class="bioname">{ &bio.text }{ if bio.changed { " ●" } else { "" } }</li>
+                    }
+                    if bios.len() > BIOS { <li>{ format!("+{}", bios.len() - BIOS) }</li> }
+                </ul>
+            </div>
         </div>
     }
 }

@@ -38,11 +38,11 @@ pub fn Narration(props: &NarrationProps) -> Html {
         <section class="say" aria-label={t().narration}>
             <h1 class="vh">{ &props.title }</h1>
             <div class="where">
-                <span class="step">
-                    <span data-testid="step">{ number(props.step) }</span><small>{ last }</small>
+                <span class="step"><span data-testid="step">{ number(props.step) }</span><small>{ last }</small></span>
+                <span class="phase">
                     if !row.phase.letter().is_empty() {
                         <span class={classes!("badge", "ph", phase_class(row.phase))} aria-hidden="true">{ row.phase.letter() }</span>
-                        <small class="pn" data-testid="phase">{ row.phase.name() }</small>
+                        <span data-testid="phase">{ row.phase.name() }</span>
                     }
                 </span>
                 <span class="crumb">{ &row.crumb }</span>

@@ -42,9 +42,10 @@ pub fn PageView(props: &PageViewProps) -> Html {
         CellState::Error => "errst",
     };
     let truths = row.dirty.iter().map(|truth| {
-        let flag = Flag { letter: "D", name: truth.name, set: truth.set, changed: truth.changed };
-        html! { <span class="truth">{ chip(&flag) }{ truth.place }</span> }
+        let flag = Flag { letter: truth.letter, name: truth.name, set: truth.set, changed: truth.changed };
+        html! { <span class={classes!("truth", truth.place.is_empty().then_some("tag"))}>{ chip(&flag) }{ truth.place }</span> }
     });
+    let (lead, range) = row.range.split_once(' ').unwrap_or(("", &row.range));
     let columns = match row.buffers.len() {
         0 | 1 => None,
         2 => Some("two-bh"),
@@ -56,13 +57,13 @@ pub fn PageView(props: &PageViewProps) -> Html {
             <div class={classes!("pg", state, row.locked.then_some("locked"))} data-testid="page-view">
                 <div class="pgh">
                     <h3>{ t().page }{ " " }{ row.index }</h3>
-                    <span class="r">{ &row.range }</span>
+                    <span class="r fit"><span></span><span><span class="roomy">{ lead }{ " " }</span>{ range }</span></span>
                     if row.absent {
                         <span class="r">{ t().not_cached }</span>
                     } else {
                         <span class="flags" role="group" aria-label={t().page}>{ for row.flags.iter().map(chip) }</span>
+                        <span class="truths" role="group" aria-label={t().dirty_places}><span>{ t().dirty_word }</span>{ for truths }</span>
                     }
-                    <span class="truths" role="group" aria-label={t().dirty_places}><span>{ t().dirty_word }</span>{ for truths }</span>
                 </div>
                 <div class={classes!("bhs", columns)}>
                     for buffer in row.buffers.iter() {

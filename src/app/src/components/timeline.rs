@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use view::frame::{Counter, EventKind, Lane, Phase, Slice, TaskState, Timeline as Run};
+use view::frame::{Counter, EventKind, Lane, LaneSpan, Phase, Slice, TaskRow, TaskState, Timeline as Run};
 use view::number;
 use wasm_bindgen::JsCast;
 use web_sys::Element;
@@ -62,6 +62,8 @@ pub struct TimelineProps {
     pub step: u64,
     /// Its sentence: the slider's value in words.
     pub text: AttrValue,
+    /// What each task does at it.
+    pub tasks: Vec<Rc<TaskRow>>,
 }
 
 /// A slider over the run.
@@ -128,16 +130,16 @@ pub fn Timeline(props: &TimelineProps) -> Html {
                 <span class="lb">{ call_name(run, step) }</span>
                 { rounds(run, view, step) }
                 <span class="lb">{ t().phase }</span>
-                { phases(run, view, step) }
+                { phases(run, view, step, to_f64(85 + 14 * task_lanes(run).count() as u64)) }
                 <span class="lb opt">{ t().statement }</span>
                 { depths(run, view, step) }
                 for lane in task_lanes(run) {
                     <span class="lb opt">{ &lane.name }</span>
-                    { task_lane(lane, view) }
+                    { task_lane(lane, view, step, props.tasks.iter().find(|task| task.id == lane.id)) }
                 }
                 <span class="lb opt">{ t().events }</span>
                 { events(run, view) }
-                <span class="lb opt">{ t().counters }</span>
+                <span class="lb opt ctl" data-testid="counters">for counter in run.counters.iter() { <span>{ format!("{} {}", counter.name, number(value_at(counter, step))) }</span> }</span>
                 { counters(run, view) }
                 <span class="lb">{ format!("{} {}{more}", t().all_steps, number(last)) }</span>
                 <Map run={run.clone()} {step} from={view.from} to={view.to} />
@@ -234,7 +236,7 @@ fn rounds(run: &Run, view: View, step: u64) -> Html {
     }
 }
 
-fn phases(run: &Run, view: View, step: u64) -> Html {
+fn phases(run: &Run, view: View, step: u64, below_px: f64) -> Html {
     let now =
         visible(&run.phases, view).find(|slice| inside(slice, step)).and_then(|slice| view.span(slice.from, slice.to));
     let x = pct(view.x(step));
@@ -242,7 +244,7 @@ fn phases(run: &Run, view: View, step: u64) -> Html {
         <svg width="100%" height="16">
             { for visible(&run.phases, view).map(|slice| phase(slice, view, step)) }
             if let Some((x, width)) = now { <rect class="ph-now" x={pct(x)} y="-19.5" width={pct(width)} height="48.5" rx="2" /> }
-            <line class="nowl nowlong" x1={x.clone()} x2={x} y1="-32" y2="96" />
+            <line class="nowl nowlong" x1={x.clone()} x2={x} y1="-32" y2={below_px.to_string()} />
         </svg>
     }
 }
@@ -289,10 +291,10 @@ fn task_lanes(run: &Run) -> impl Iterator<Item = &Lane> {
     let mut lanes: Vec<&Lane> = run.lanes.iter().collect();
     let runs = |lane: &Lane| lane.spans.iter().any(|span| span.state == TaskState::Running);
     lanes.sort_by_key(|lane| (lane.kernel, !runs(lane)));
-    lanes.into_iter().take(3)
+    lanes.into_iter().take(4)
 }
 
-fn task_lane(lane: &Lane, view: View) -> Html {
+fn task_lane(lane: &Lane, view: View, step: u64, task: Option<&Rc<TaskRow>>) -> Html {
     let first = lane.spans.partition_point(|span| span.to <= view.from + 1);
     let shown: Vec<_> = lane.spans[first..]
         .iter()
@@ -300,20 +302,36 @@ fn task_lane(lane: &Lane, view: View) -> Html {
         .filter_map(|span| view.span(span.from, span.to).map(|place| (span, place)))
         .collect();
     let next = |i: usize| shown.get(i + 1).map_or(100.0, |(_, (x, _))| *x);
+    // The span of the step on screen says what the task does right now.
+    let words = |span: &LaneSpan| {
+        let now = task.filter(|_| span.from <= step && step < span.to);
+        let now = now.map(|task| if span.state == TaskState::Running { &task.doing } else { &task.on });
+        now.filter(|now| !now.is_empty()).map_or_else(|| span.text.clone(), Clone::clone)
+    };
     html! {
         <svg class="opt" width="100%" height="11">
             <line class="idle" x1="0" x2="100%" y1="5.5" y2="5.5" stroke-dasharray="1 4" />
-            { for shown.iter().enumerate().map(|(i, (span, (x, width)))| html! {
-                <>
-                    if span.state == TaskState::Sleeping {
-                        <rect fill="url(#p-sleep)" stroke="var(--ink-2)" x={pct(*x)} y="2.5" width={pct(*width)} height="6" />
-                    } else if span.state == TaskState::Running {
-                        <rect class="run" x={pct(*x)} y="2" width={pct(*width)} height="7" />
-                    }
-                    if !span.text.is_empty() && fits(&span.text, next(i) - x - width, LANES_PX).is_some() {
-                        <text class="halo" x={pct(x + width)} dx="6" y="9.5">{ &span.text }</text>
-                    }
-                </>
+            { for shown.iter().enumerate().map(|(i, (span, (x, width)))| {
+                let text = words(span);
+                let inside = fits(&text, *width, LANES_PX).filter(|_| !text.is_empty());
+                let after = inside.is_none() && !text.is_empty() && fits(&text, next(i) - x - width, LANES_PX).is_some();
+                html! {
+                    <>
+                        if span.state == TaskState::Sleeping {
+                            <rect fill="url(#p-sleep)" stroke="var(--ink-2)" x={pct(*x)} y="2.5" width={pct(*width)} height="6" />
+                        } else if span.state == TaskState::Running {
+                            <rect class="run" x={pct(*x)} y="2" width={pct(*width)} height="7" />
+                        }
+                        if let Some(class) = inside {
+                            <g transform="translate(8 0)" {class}>
+                                { plate(&text, *x, "0", "11", false, "") }
+                                <text x={pct(*x)} y="9.5">{ text }</text>
+                            </g>
+                        } else if after {
+                            <text class="halo" x={pct(x + width)} dx="6" y="9.5">{ text }</text>
+                        }
+                    </>
+                }
             }) }
         </svg>
     }
@@ -345,72 +363,43 @@ fn events(run: &Run, view: View) -> Html {
     html! { <svg class="opt" width="100%" height="12">{ for marks }</svg> }
 }
 
+/// The counter after a step.
+fn value_at(counter: &Counter, step: u64) -> u64 {
+    let after = counter.points.partition_point(|point| point.0 <= step);
+    after.checked_sub(1).and_then(|i| counter.points.get(i)).map_or(0, |point| point.1)
+}
+
+/// Each counter in a lane of its own, all on one scale.
 fn counters(run: &Run, view: View) -> Html {
-    let curves = || run.counters.iter().take(3).enumerate().map(|(lane, counter)| Curve::new(counter, lane, view));
-    // Each is named where it first moves, unless an earlier name is in the way.
-    let mut free = 0.0;
-    let mut named: Vec<(f64, String)> = run
-        .counters
-        .iter()
-        .zip(curves())
-        .filter_map(|(counter, curve)| curve.moves.map(|(at, now)| (at, format!("{} {}", counter.name, number(now)))))
-        .collect();
-    named.sort_by(|a, b| a.0.total_cmp(&b.0));
-    named.retain(|(at, text)| {
-        let chars = to_f64(u64::try_from(text.chars().count()).unwrap_or(0));
-        let end = at + 100.0 * (6.7 * chars + 18.0) / LANES_PX.0;
-        let fits = *at >= free && end <= 100.0;
-        if fits {
-            free = end;
-        }
-        fits
-    });
+    let points = run.counters.iter().flat_map(|counter| &counter.points);
+    let top = to_f64(points.map(|point| point.1).max().unwrap_or(0).max(1));
     html! {
-        <svg class="opt" width="100%" height="20">
-            { for curves().map(|curve| curve.html) }
-            for (at, text) in named {
-                <g transform="translate(8 0)">
-                    { plate(&text, at, "4", "12", false, "") }
-                    <text x={pct(at)} y="13.5">{ text }</text>
-                </g>
-            }
+        <svg class="opt" width="100%" height="36">
+            { for run.counters.iter().take(3).enumerate().map(|(lane, counter)| curve(counter, lane, top, view)) }
         </svg>
     }
 }
 
 /// One counter's steps.
-struct Curve {
-    html: Html,
-    /// Where it first moves in the view, and to which value.
-    moves: Option<(f64, u64)>,
-}
-
-impl Curve {
-    fn new(counter: &Counter, lane: usize, view: View) -> Self {
-        let top = to_f64(counter.points.iter().map(|point| point.1).max().unwrap_or(0).max(1));
-        let (low, high) = ([18.0, 18.5, 17.5][lane], [3.0, 9.5, 6.0][lane]);
-        let y = |value: u64| low - (low - high) * to_f64(value) / top;
-        let before = counter.points.partition_point(|point| point.0 <= view.from);
-        let mut value = before.checked_sub(1).and_then(|i| counter.points.get(i)).map_or(0, |point| point.1);
-        let (mut x, mut lines, mut moves) = (0.0, Vec::new(), None);
-        for &(step, next) in counter.points[before..].iter().take_while(|point| point.0 <= view.to) {
-            let to = view.x(step);
-            lines.extend([(x, to, y(value), y(value)), (to, to, y(value), y(next))]);
-            if next != value {
-                moves.get_or_insert((to, next));
-            }
-            (x, value) = (to, next);
-        }
-        lines.push((x, 100.0, y(value), y(value)));
-        let class = ["ctr d", "ctr r", "ctr w"][lane];
-        let html = html! {
-            <g>
-                { for lines.into_iter().map(|(x1, x2, y1, y2)| html! {
-                    <line {class} x1={pct(x1)} x2={pct(x2)} y1={format!("{y1:.1}")} y2={format!("{y2:.1}")} />
-                }) }
-            </g>
-        };
-        Self { html, moves }
+fn curve(counter: &Counter, lane: usize, top: f64, view: View) -> Html {
+    let low = 10.5 + 12.0 * to_f64(lane as u64);
+    let y = |value: u64| low - 8.5 * to_f64(value) / top;
+    let before = counter.points.partition_point(|point| point.0 <= view.from);
+    let mut value = value_at(counter, view.from);
+    let (mut x, mut lines) = (0.0, Vec::new());
+    for &(step, next) in counter.points[before..].iter().take_while(|point| point.0 <= view.to) {
+        let to = view.x(step);
+        lines.extend([(x, to, y(value), y(value)), (to, to, y(value), y(next))]);
+        (x, value) = (to, next);
+    }
+    lines.push((x, 100.0, y(value), y(value)));
+    let class = ["ctr d", "ctr r", "ctr w"][lane];
+    html! {
+        <g>
+            { for lines.into_iter().map(|(x1, x2, y1, y2)| html! {
+                <line {class} x1={pct(x1)} x2={pct(x2)} y1={format!("{y1:.1}")} y2={format!("{y2:.1}")} />
+            }) }
+        </g>
     }
 }
 

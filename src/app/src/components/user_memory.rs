@@ -80,7 +80,11 @@ pub fn UserMemory(props: &UserMemoryProps) -> Html {
     // A probe's words stay within its cell.
     let room = |i: usize, at: u64| {
         let cell = row.residency.iter().find(|cell| (cell.from..cell.to).contains(&at));
-        next(i).min(cell.map_or(100.0, |cell| axis.at(cell.to)))
+        let (x, end) = (axis.at(at), cell.map_or(100.0, |cell| axis.at(cell.to)));
+        // Nor do they run over the letter in its middle.
+        let letter = cell.map_or(100.0, |cell| f64::midpoint(axis.at(cell.from), end) - 2.0);
+        let end = if x < letter && end - letter > 20.0 { letter } else { end };
+        next(i).min(end)
     };
     html! {
         <svg class="mem" width="100%" height="70" role="img" aria-label={row.label.clone()} data-testid="user-memory">

@@ -47,6 +47,12 @@ pub fn jiffies(w: &World) -> u64 {
     w.counter(Counter::Clock) / NSEC_PER_JIFFY
 }
 
+/// `jiffies_to_msecs()`.
+#[must_use]
+pub const fn jiffies_to_msecs(jiffies: u64) -> u64 {
+    jiffies * (NSEC_PER_JIFFY / 1_000_000)
+}
+
 /// `msecs_to_jiffies()` of hundredths of a second.
 #[must_use]
 pub fn centisecs_to_jiffies(centisecs: u64) -> u64 {

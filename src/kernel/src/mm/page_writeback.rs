@@ -23,8 +23,8 @@ mod sysctl;
 
 use world::{Counter, InodeId, PageFlags, PageId, TaskId, WaitOn, World};
 
-pub use balance::{balance_dirty_pages_ratelimited, dirty_poll_interval, task_exit};
-pub use limits::{domain_dirty_limits, global_dirtyable_memory, rt_task, wb_over_bg_thresh};
+pub use balance::{balance_dirty_pages_ratelimited, dirty_poll_interval, fair_period, task_exit};
+pub use limits::{Limits, domain_dirty_limits, global_dirtyable_memory, limits_of, rt_task, wb_over_bg_thresh};
 pub use rates::wb_update_bandwidth;
 pub use sysctl::{page_writeback_init, vm_sysctl};
 

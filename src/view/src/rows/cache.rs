@@ -5,14 +5,18 @@ use std::rc::Rc;
 use world::{BhFlags, BhId, BufferHead, Change, ContentId, InodeId, InodeState, PAGE_SIZE, Page, PageFlags, PageId};
 
 use crate::frame::{
-    BufferPlace, BufferRow, ByteKind, ByteRange, CellState, DirtyTruth, Flag, PageCache, PageCell, PageView,
+    BufferPlace, BufferRow, ByteKind, ByteRange, CellState, DirtyTruth, Flag, PageCache, PageCell, PageRun, PageView,
 };
 use crate::index::{Mark, Origin};
-use crate::moment::{Moment, count, number};
+use crate::moment::{Moment, count, number, span};
 use crate::text::word;
 
-/// Cells shown at most.
+/// Cells of a file that has no more pages.
 pub const CELLS: u64 = 12;
+/// Cells of a file that has more, so that its numbers fit.
+const FEW_CELLS: u64 = 8;
+/// Runs of pages told apart at most.
+const RUNS: usize = 200;
 /// Ranges of the byte strip told apart at most.
 const RANGES: usize = 48;
 
@@ -38,8 +42,11 @@ pub fn window(m: &Moment, inode: InodeId, page: Option<u64>) -> Window {
     let own = || m.looped("pos").map(|pos| pos / PAGE_SIZE);
     let selected = page.or_else(own).or_else(|| m.index.page_at(m.step, inode).map(u64::from)).unwrap_or(0);
     let pages = size.i_size.div_ceil(PAGE_SIZE).max(cached).max(selected + 1);
-    let from = if pages <= CELLS { 0 } else { selected.saturating_sub(3) / 6 * 6 };
-    Window { from, len: CELLS.min(pages - from), selected, pages }
+    let (from, len) = match pages {
+        0..=CELLS => (0, pages),
+        _ => ((selected.saturating_sub(2) / 4 * 4).min(pages - FEW_CELLS), FEW_CELLS),
+    };
+    Window { from, len, selected, pages }
 }
 
 /// The cache of the file.
@@ -60,6 +67,7 @@ pub fn cache(m: &Moment, inode: InodeId, window: Window) -> PageCache {
         facts,
         active: held,
         pages,
+        runs: Rc::new(if window.len < window.pages { runs(m, inode, window.pages) } else { Vec::new() }),
         selected: Some(Rc::new(selected(m, inode, window.selected))),
         more_before: window.from > 0,
         more_after: window.from + window.len < window.pages,
@@ -78,6 +86,40 @@ pub fn state(page: &Page) -> CellState {
         _ if flags.contains(PageFlags::UPTODATE) => CellState::Clean,
         _ => CellState::NotUptodate,
     }
+}
+
+/// All pages of the file, neighbours of one state joined. Where there are too many runs, a short one takes its
+/// neighbour's state.
+fn runs(m: &Moment, inode: InodeId, pages: u64) -> Vec<PageRun> {
+    let mut runs: Vec<PageRun> = Vec::new();
+    let mut add = |from: u64, len: u64, state: CellState| match runs.last_mut() {
+        Some(last) if last.state == state => last.len += len,
+        _ if len > 0 => runs.push(PageRun { from, len, state, ..PageRun::default() }),
+        _ => {}
+    };
+    let mut next = 0;
+    for ((_, index), id) in m.w.cache.entries().range((inode, 0)..=(inode, u32::MAX)) {
+        let index = u64::from(*index);
+        add(next, index - next, CellState::Absent);
+        add(index, 1, state(m.w.pages.at(*id)));
+        next = index + 1;
+    }
+    add(next, pages.saturating_sub(next), CellState::Absent);
+    let mut least = 1;
+    while runs.len() > RUNS {
+        least *= 2;
+        runs.dedup_by(|run, last| {
+            let joins = run.len < least || run.state == last.state;
+            if joins {
+                last.len += run.len;
+            }
+            joins
+        });
+    }
+    for run in &mut runs {
+        run.label = tr!("pages {}: {}", span(run.from, run.from + run.len), run.state.name());
+    }
+    runs
 }
 
 fn cell(m: &Moment, inode: InodeId, index: u64) -> PageCell {
@@ -113,7 +155,7 @@ fn cell(m: &Moment, inode: InodeId, index: u64) -> PageCell {
         index,
         state: state(page),
         locked: page.flags.contains(PageFlags::LOCKED),
-        letters: letters.join(" "),
+        letters: letters.concat(),
         label: tr!("Page {}: {}", index, words.join(", ")),
         changed,
     }
@@ -188,7 +230,7 @@ fn selected(m: &Moment, inode: InodeId, index: u64) -> PageView {
     }
 }
 
-/// The four places in which "dirty" is recorded.
+/// The four places in which "dirty" is recorded, and the xarray's other tags.
 fn dirty(m: &Moment, inode: InodeId, id: PageId, page: &Page, was: PageFlags) -> Vec<DirtyTruth> {
     let heads: Vec<BhId> = m.w.page_bhs(id).collect();
     let now = heads.iter().any(|bh| m.w.bhs.at(*bh).flags.contains(BhFlags::DIRTY));
@@ -202,19 +244,18 @@ fn dirty(m: &Moment, inode: InodeId, id: PageId, page: &Page, was: PageFlags) ->
         _ => None,
     });
     let old_state = old_state.unwrap_or(state);
-    let truth = |place, name, set, before| DirtyTruth { place, name, set, changed: set != before };
+    let truth = |place, letter, name, set, before| DirtyTruth { letter, place, name, set, changed: set != before };
+    let flag = |place, letter, name, flag| truth(place, letter, name, page.flags.contains(flag), was.contains(flag));
     let place = if heads.len() > 1 { "bh" } else { "bh0" };
     vec![
-        truth(place, "buffer head BH_Dirty", now, before),
-        truth("page", "page flag PG_dirty", page.flags.contains(PageFlags::DIRTY), was.contains(PageFlags::DIRTY)),
-        truth(
-            "xarray",
-            "xarray tag DIRTY",
-            page.flags.contains(PageFlags::TAG_DIRTY),
-            was.contains(PageFlags::TAG_DIRTY),
-        ),
+        truth(place, "D", "buffer head BH_Dirty", now, before),
+        flag("page", "D", "page flag PG_dirty", PageFlags::DIRTY),
+        flag("", "D", "xarray tag DIRTY", PageFlags::TAG_DIRTY),
+        flag("", "T", "xarray tag TOWRITE", PageFlags::TAG_TOWRITE),
+        flag("xarray", "W", "xarray tag WRITEBACK", PageFlags::TAG_WRITEBACK),
         truth(
             "inode",
+            "D",
             "inode state I_DIRTY_PAGES",
             state.contains(InodeState::DIRTY_PAGES),
             old_state.contains(InodeState::DIRTY_PAGES),

@@ -6,11 +6,12 @@ use std::rc::Rc;
 use ondisk::decode::{BlockKind, DecodeCtx, classify, classify_all, decode_block};
 use ondisk::layout::superblock::Superblock;
 use ondisk::{Ino, Pblk};
-use world::{Change, Counter, InodeId, PAGE_SIZE, UnitId, World};
+use world::{Bio, BioId, Change, Counter, Event, InodeId, PAGE_SIZE, PageId, UnitId, World};
 
-use crate::frame::{BioRow, BlockField, BlockView, Disk, Fact, Region, RegionKind};
-use crate::moment::{Moment, count, number, page_name, span};
+use crate::frame::{BioRow, BioState, BlockField, BlockView, Disk, Fact, Region, RegionKind};
+use crate::moment::{Moment, count, number, span};
 use crate::rows::ext4::{block_bytes, block_size, cached_block, device_block, extents, inode_extents};
+use crate::text::word;
 
 /// Data regions shown at most.
 const DATA_REGIONS: usize = 24;
@@ -170,7 +171,7 @@ pub fn disk(m: &Moment, layout: &Layout, inode: Option<InodeId>) -> Disk {
         }
     }
     regions.sort_by_key(|region| (region.from, region.len));
-    let bios = bios(m, size);
+    let bios = bios(m, layout, inode, size);
     let facts = facts(m, &bios, written.len() as u64, size);
     let label = tr!("Device of {} of {} bytes; {}.", count(blocks, "block"), size, facts[0].text);
     Disk {
@@ -199,24 +200,78 @@ fn on_device(m: &Moment) -> bool {
     })
 }
 
-fn bios(m: &Moment, size: u64) -> Vec<Rc<BioRow>> {
-    let mut rows = Vec::new();
-    for (id, bio) in m.w.bios.iter().filter(|(_, bio)| bio.used) {
+/// A request's first and last page: of the one in flight, or of the one that the step completed.
+fn bio_pages(m: &Moment, id: BioId, bio: &Bio, done: bool) -> Option<(PageId, PageId)> {
+    let vec = |n: u16| {
+        let gone = || {
+            m.changes.iter().find_map(|change| match change {
+                Change::bio_vecs(key, old) if *key == (id, n) => *old,
+                _ => None,
+            })
+        };
+        if done { gone() } else { m.w.bio_vecs.get((id, n)) }
+    };
+    Some((vec(0)?.page, vec(bio.nr_vecs.checked_sub(1)?)?.page))
+}
+
+/// The requests under way, in the order in which they will end, after those that the step completed.
+fn bios(m: &Moment, layout: &Layout, inode: Option<InodeId>, size: u64) -> Vec<Rc<BioRow>> {
+    let old = |id: BioId| {
+        m.changes.iter().find_map(|change| match change {
+            Change::bios(changed, old) if *changed == id => Some(*old),
+            _ => None,
+        })
+    };
+    let depth = match m.w.counter(Counter::DeviceQueueDepth) {
+        0 => usize::MAX,
+        depth => usize::try_from(depth).unwrap_or(usize::MAX),
+    };
+    let row = |id: BioId, bio: &Bio, state: BioState, changed: bool| {
         let from = bio.sector * 512 / size;
         let len = u64::from(bio.len).div_ceil(size);
-        let page = m.w.bio_vecs.get((id, 0)).map(|vec| page_name(m.w, vec.page)).unwrap_or_default();
-        let verb = if bio.write { "write" } else { "read" };
-        let changed =
-            m.changes.iter().any(|change| matches!(change, Change::bios(changed, old) if *changed == id && !old.used));
-        let text = tr!("{} {}, {}", verb, span(from, from + len), page);
-        rows.push(Rc::new(BioRow { from, len, write: bio.write, text, changed }));
+        let pages = bio_pages(m, id, bio, state == BioState::Done);
+        let index = |page: PageId| m.w.pages.get(page).map_or(0, |page| u64::from(page.index));
+        let ours = pages.filter(|(first, _)| m.w.pages.get(*first).map(|page| page.mapping) == inode);
+        let pages = ours.map(|(first, last)| (index(first), index(last) + 1 - index(first)));
+        let what = match pages {
+            Some((first, 1)) => tr!("page {}", number(first)),
+            Some((first, len)) => tr!("pages {}", span(first, first + len)),
+            None if bio.inode == InodeId::BDEV => layout.name(from),
+            None => m.w.inodes.get(bio.inode).map_or_else(String::new, |inode| tr!("inode {}", inode.ino)),
+        };
+        let verb = word(if bio.write { "write" } else { "read" });
+        let text = format!("{verb} {}, {what}, {}", span(from, from + len), state.name());
+        Rc::new(BioRow { from, len, pages, write: bio.write, state, text, changed })
+    };
+    let mut rows = Vec::new();
+    for change in &m.changes {
+        if let Change::bios(id, was) = change
+            && was.used
+            && m.w.bios.at(*id) != was
+        {
+            rows.push(row(*id, was, BioState::Done, true));
+        }
+    }
+    let ends = m.w.events.entries().values().filter_map(|event| match event {
+        Event::BioEnd(id) => Some(*id),
+        _ => None,
+    });
+    // With each that has ended one more goes from the queue to the device.
+    let moved_up = rows.len();
+    for (n, id) in ends.enumerate() {
+        let bio = m.w.bios.at(id);
+        let new = old(id).is_some_and(|old| old != *bio);
+        let state = if n < depth { BioState::InDevice } else { BioState::Queued };
+        rows.push(row(id, bio, state, new || (n < depth && n + moved_up >= depth)));
     }
     rows
 }
 
 fn facts(m: &Moment, bios: &[Rc<BioRow>], written: u64, size: u64) -> Vec<Fact> {
-    let writes = bios.iter().filter(|bio| bio.write).count() as u64;
-    let reads = bios.len() as u64 - writes;
+    let at = |state: BioState| bios.iter().filter(|bio| bio.state == state).count() as u64;
+    let flying = || bios.iter().filter(|bio| bio.state != BioState::Done);
+    let writes = flying().filter(|bio| bio.write).count() as u64;
+    let reads = flying().count() as u64 - writes;
     let moved = m.changes.iter().any(|change| matches!(change, Change::bios(..)));
     let flight = match (reads, writes) {
         (0, 0) => tr!("nothing in flight"),
@@ -224,7 +279,17 @@ fn facts(m: &Moment, bios: &[Rc<BioRow>], written: u64, size: u64) -> Vec<Fact> 
         (reads, 0) => tr!("{} in flight", count(reads, "read")),
         (reads, writes) => tr!("{} and {} in flight", count(reads, "read"), count(writes, "write")),
     };
-    let mut facts = vec![Fact { text: flight, changed: moved && !bios.is_empty() }];
+    let mut facts = vec![Fact { text: flight, changed: moved }];
+    let depth = m.w.counter(Counter::DeviceQueueDepth);
+    if depth > 0 && m.w.counter(Counter::DeviceLatency) > 0 {
+        let waiting = at(BioState::Queued);
+        let inside = number(at(BioState::InDevice));
+        let text = match waiting {
+            0 => tr!("device {} of {}", inside, number(depth)),
+            waiting => tr!("device {} of {}, {} queued", inside, number(depth), number(waiting)),
+        };
+        facts.push(Fact { text, changed: moved });
+    }
     let read = m.grew(Counter::DeviceBytesRead) / size;
     if read > 0 {
         facts.push(Fact { text: tr!("{} read", count(read, "block")), changed: true });

@@ -1,11 +1,8 @@
-//! Journal and dirty balance.
+//! The journal.
 
-use kernel::mm::backing_dev::domain;
-use kernel::mm::page_writeback::{domain_dirty_limits, rt_task};
-use kernel::site;
-use world::{Change, Counter, Handle, HandleId, TaskId};
+use world::{Change, Handle, HandleId, TaskId};
 
-use crate::frame::{DirtyBalance, Journal, Transaction};
+use crate::frame::{Journal, Transaction};
 use crate::moment::{Moment, count};
 use crate::rows::device::Layout;
 use crate::text::word;
@@ -98,41 +95,5 @@ fn handle(m: &Moment) -> (String, bool) {
             (tr!("handle {} stopped, {} dirtied", handle_kind(old.kind), dirtied), true)
         }
         None => (String::new(), false),
-    }
-}
-
-/// Dirty pages against the limits.
-#[must_use]
-pub fn dirty(m: &Moment) -> DirtyBalance {
-    let info = m.index.info(m.step);
-    let task = m.task().unwrap_or(TaskId(info.task));
-    let (limit, background) = domain_dirty_limits(m.w, rt_task(m.w, task));
-    let freerun = u64::midpoint(limit, background);
-    let acct = m.w.accts.get(task).copied().unwrap_or_default();
-    let old = m.changes.iter().find_map(|change| match change {
-        Change::accts(id, old) if *id == task => Some(*old),
-        _ => None,
-    });
-    let dirty = m.w.counter(Counter::FileDirty);
-    let note = if m.is(&[site::BDP_FREERUN]) {
-        tr!("checked: no pause, next after {}", count(u64::from(acct.nr_dirtied_pause), "page"))
-    } else if m.call(&site::BALANCE_DIRTY_PAGES).is_some() {
-        tr!("checking now")
-    } else {
-        tr!("no check in this step")
-    };
-    DirtyBalance {
-        dirty,
-        writeback: m.w.counter(Counter::Writeback),
-        background,
-        freerun,
-        setpoint: u64::midpoint(freerun, limit.max(domain(m.w).dirty_limit)),
-        limit,
-        dirty_changed: dirty != m.old_counter(Counter::FileDirty),
-        nr_dirtied: u64::from(acct.nr_dirtied),
-        nr_dirtied_pause: u64::from(acct.nr_dirtied_pause),
-        nr_dirtied_changed: old.is_some_and(|old| old.nr_dirtied != acct.nr_dirtied),
-        bdp_ratelimits: m.w.counter(Counter::BdpRatelimits),
-        note,
     }
 }

@@ -4,6 +4,7 @@ pub mod cache;
 pub mod changes;
 pub mod code;
 pub mod device;
+pub mod dirty;
 pub mod ext4;
 pub mod journal;
 pub mod tasks;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use kernel::site::{self, Ty};
-use world::{TaskId, World};
+use world::{TaskId, WaitOn, World};
 
 use crate::frame::{Local, StackRow, TaskRow, TaskState};
 use crate::index::task_state;
-use crate::moment::{Moment, stack_of, task_name, wait_name};
+use crate::moment::{Moment, sleep_name, stack_of, task_name};
+use crate::rows::dirty;
 use crate::text::word;
 
 /// Steps to look back for the line a frame stands at.
@@ -49,7 +50,13 @@ pub fn tasks(m: &Moment) -> Vec<Rc<TaskRow>> {
             continue;
         }
         let state = task_state(m.w, id, m.task());
-        let on = if task.state == world::TaskState::Sleeping { wait_name(m.w, task.wait) } else { String::new() };
+        let on = match (task.state, task.wait) {
+            (world::TaskState::Sleeping, WaitOn::DirtyPause) => {
+                dirty::pause_words(m, id).map_or_else(String::new, |words| tr!("its pause, {}", words))
+            }
+            (world::TaskState::Sleeping, _) => sleep_name(m.w, id),
+            _ => String::new(),
+        };
         let frame = m.w.stacks.get(id).map_or(0, |stack| stack.frame);
         let stack = stack_of(m.h, frame).into_iter().filter(|call| call.function.id != site::USER.id).map(|call| {
             let line = lines.get(&(id, call.frame)).copied().unwrap_or(call.function.line);
@@ -60,12 +67,14 @@ pub fn tasks(m: &Moment) -> Vec<Rc<TaskRow>> {
             name: task_name(m.w, id),
             state,
             on,
+            doing: dirty::doing(m, id),
             current: m.task() == Some(id),
             stack: stack.collect(),
         }));
     }
-    // Programs, then the kernel's threads; idle ones last.
-    rows.sort_by_key(|row| (m.w.tasks.at(TaskId(row.id)).process == 0, row.state == TaskState::Idle));
+    // Programs, then the kernel's threads; idle ones and those that are done last.
+    let rests = |state| matches!(state, TaskState::Idle | TaskState::Done);
+    rows.sort_by_key(|row| (row.state == TaskState::Done, m.w.tasks.at(TaskId(row.id)).process == 0, rests(row.state)));
     rows
 }
 

@@ -84,6 +84,7 @@ labels! {
     code: "Code",
     code_view: "Code view",
     counters: "counters",
+    device: "device",
     dirty: "Dirty",
     dirty_balance: "Dirty balance",
     dirty_pages: "Dirty pages",
@@ -198,6 +199,7 @@ labels! {
     page: "Page",
     page_cache: "Page cache",
     pages: "pages",
+    pages_at: "pages at",
     pages_of_file: "Pages of the file",
     panels: "Panels",
     path: "The write path",
@@ -257,6 +259,7 @@ const LETTERS: Meanings = &[
     ("M U D N d u E", "buffer head: mapped, uptodate, dirty, new, delayed, unwritten, error"),
     ("R F X", "user memory: resident, will fault, unmapped; a dot is a byte that fault-in read"),
     ("F B C E D W J", "phase: fault-in, write_begin, copy, write_end, balance, writeback, journal"),
+    ("D T W", "tags of the xarray: dirty, towrite, writeback"),
     ("●", "changed in this step"),
 ];
 

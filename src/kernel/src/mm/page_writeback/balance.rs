@@ -183,7 +183,7 @@ async fn throttle(kt: &Kthread, round: &Round, pages_dirtied: u64, start_time: u
     let pacing = kt.with(|w| pacing(w, &dtc));
     probe!(kt, BDP_RATE, task_ratelimit = pacing.task_ratelimit).await;
     let at_limit = pacing.task_ratelimit == 0;
-    let period = if at_limit { pacing.max_pause } else { (HZ * pages_dirtied / pacing.task_ratelimit) as i64 };
+    let period = if at_limit { pacing.max_pause } else { fair_period(pages_dirtied, pacing.task_ratelimit) as i64 };
     let trace = Trace { dtc, pages_dirtied, period, start_time };
     let pause = if at_limit {
         probe!(kt, BDP_ZERO, pause = pacing.max_pause).await;
@@ -305,6 +305,12 @@ fn wb_min_pause(w: &World, max_pause: u64, task_ratelimit: u64, dirty_ratelimit:
         pages = task_ratelimit * t / hz;
     }
     (if pages >= DIRTY_POLL_THRESH { 1 + t / 2 } else { t }, pages)
+}
+
+/// Jiffies that dirtying so many pages takes at this rate.
+#[must_use]
+pub const fn fair_period(pages_dirtied: u64, task_ratelimit: u64) -> u64 {
+    HZ * pages_dirtied / task_ratelimit
 }
 
 /// What a tracer prints of a round.

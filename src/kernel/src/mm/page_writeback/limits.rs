@@ -107,6 +107,40 @@ pub(super) fn wb_dirty_limits(w: &World, dtc: &mut Dtc) {
     dtc.wb_dirty = counters.iter().map(|&counter| w.counter(counter)).sum();
 }
 
+/// The limits that a check by a task comes to, in pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Above it the flusher writes.
+    pub background: u64,
+    /// Up to it nobody pauses.
+    pub freerun: u64,
+    /// Where the position ratio is 1.
+    pub setpoint: u64,
+    /// At it nothing goes on.
+    pub limit: u64,
+    /// The device's part of `thresh`.
+    pub wb_thresh: u64,
+    /// Its part of `background`.
+    pub wb_background: u64,
+}
+
+/// What [`balance_dirty_pages_ratelimited`](super::balance_dirty_pages_ratelimited) would measure for `task` now.
+#[must_use]
+pub fn limits_of(w: &World, task: TaskId) -> Limits {
+    let (thresh, bg_thresh) = domain_dirty_limits(w, rt_task(w, task));
+    let mut dtc = Dtc { thresh, bg_thresh, ..Dtc::default() };
+    wb_dirty_limits(w, &mut dtc);
+    let (freerun, limit) = (dirty_freerun_ceiling(thresh, bg_thresh), hard_dirty_limit(w, thresh));
+    Limits {
+        background: bg_thresh,
+        freerun,
+        setpoint: u64::midpoint(freerun, limit),
+        limit,
+        wb_thresh: dtc.wb_thresh,
+        wb_background: dtc.wb_bg_thresh,
+    }
+}
+
 /// `pos_ratio_polynom()`, mm/page-writeback.c:828: 1 at the setpoint, 2 far
 /// below, 0 at the limit; flat in the middle.
 fn pos_ratio_polynom(setpoint: u64, dirty: u64, limit: u64) -> i64 {
