@@ -73,7 +73,9 @@ pub fn dirty(m: &Moment) -> DirtyBalance {
     let get = |name| at.as_ref().and_then(|at| at.get(name));
     let own = m.task() == Some(task);
     let is = |probe| own && m.is(&[probe]);
-    let pause_ms = jiffies_to_msecs(get("pause").unwrap_or(0));
+    // A pause that came out negative is none.
+    let pause_ms =
+        jiffies_to_msecs(get("pause").and_then(|pause| u64::try_from(pause.cast_signed()).ok()).unwrap_or(0));
     let note = if let Some(words) = pause_words(m, task) {
         tr!("paused {}", words)
     } else if is(site::BDP_FREERUN) {
