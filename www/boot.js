@@ -9,6 +9,15 @@
 const script = document.querySelector("script[data-wasm]");
 const here = (path) => new URL(path, document.baseURI).href;
 
+// The language of the running app; before it runs, the link's or the browser's.
+let running = false;
+const korean = () => {
+  if (running) return document.documentElement.lang === "ko";
+  const said = /;l=(en|ko)(;|$)/.exec(location.hash)?.[1];
+  return (said ?? navigator.languages.find((tag) => /^(en|ko)\b/.test(tag)) ?? "en").startsWith("ko");
+};
+const say = (english, hangul) => (korean() ? hangul : english);
+
 let fell = false;
 
 /** Puts one element together; text goes in as text. */
@@ -22,7 +31,7 @@ function make(tag, props, ...children) {
 function fall(title, message, link) {
   if (fell) return;
   fell = true;
-  const again = make("button", { type: "button", className: "fault-button" }, "Reload");
+  const again = make("button", { type: "button", className: "fault-button" }, say("Reload", "새로 고침"));
   again.addEventListener("click", () => {
     if (link && link !== location.hash) history.replaceState(null, "", link);
     location.reload();
@@ -30,14 +39,14 @@ function fall(title, message, link) {
   const body = [make("h1", {}, title), make("pre", { tabIndex: 0 }, message)];
   const actions = make("p", { className: "fault-actions" }, again);
   if (link) {
-    const fresh = make("button", { type: "button", className: "fault-button" }, "Start without the link");
+    const fresh = make("button", { type: "button", className: "fault-button" }, say("Start without the link", "링크 없이 시작"));
     fresh.addEventListener("click", () => {
       history.replaceState(null, "", location.pathname + location.search);
       location.reload();
     });
     actions.append(fresh);
     body.push(
-      make("p", {}, "You were here; the link is worth keeping for a report:"),
+      make("p", {}, say("You were here; the link is worth keeping for a report:", "여기까지 왔다. 신고할 때 쓸 링크:")),
       make("p", {}, make("a", { href: link, className: "fault-link" }, link)),
     );
   }
@@ -62,13 +71,14 @@ addEventListener("unhandledrejection", (event) => {
 });
 
 function crashed(message) {
-  fall("Writepath has stopped", panic?.message ?? message, panic?.link || location.hash);
+  fall(say("Writepath has stopped", "Writepath가 멈췄다"), panic?.message ?? message, panic?.link || location.hash);
 }
 
 try {
   const { default: init } = await import(here(script.dataset.js));
   await init({ module_or_path: here(script.dataset.wasm) });
+  running = true;
 } catch (error) {
   if (trapped(error)) crashed(String(error));
-  else fall("Writepath could not be loaded", String(error), location.hash);
+  else fall(say("Writepath could not be loaded", "Writepath를 불러올 수 없다"), String(error), location.hash);
 }

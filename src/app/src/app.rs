@@ -31,6 +31,7 @@ use crate::components::timeline::Timeline;
 use crate::components::top_bar::TopBar;
 use crate::components::transport::Transport;
 use crate::engine::ScenarioRef;
+use crate::lang::{self, Lang};
 use crate::link::{self, Link};
 use crate::player::{Command, Player, Send, Sheet, Theme};
 use crate::{files, keys, machine, t};
@@ -41,12 +42,17 @@ const LINK_EVERY_MS: f64 = 340.0;
 const THEME_KEY: &str = "writepath.theme";
 
 /// The player of the address's link, with its first steps computed.
-pub fn player() -> Player {
+pub fn player(link: Link, lang: (Lang, bool)) -> Player {
+    Player::new(machine::engine(), link, lang)
+}
+
+/// The address's link, and what is kept of the reader's choices where it leaves them open.
+pub fn link() -> Link {
     let mut link = link::parse(&window().location().hash().unwrap_or_default());
     if link.theme.is_none() {
         link.theme = LocalStorage::get::<String>(THEME_KEY).ok();
     }
-    Player::new(machine::engine(), link)
+    link
 }
 
 /// Props of [`App`].
@@ -91,10 +97,11 @@ pub fn App(props: &AppProps) -> Html {
     let changes: usize = frame.changes.rows.iter().map(|row| row.parts.len().max(1)).sum();
     let notice = player.notice.clone().or_else(|| frame.notice.clone());
     html! {
-        <ContextProvider<Send> context={send.clone()}>
+        // Another language: every word anew, whatever props it came by.
+        <ContextProvider<Send> key={player.lang.key()} context={send.clone()}>
             <Patterns />
             <div class="app" data-show={player.panel.key()} data-testid="app" data-step={frame.step.to_string()} data-complete={complete.to_string()}>
-                <TopBar scenarios={player.scenarios.clone()} current={current.clone()} header={frame.header.clone()} />
+                <TopBar lang={player.lang} scenarios={player.scenarios.clone()} current={current.clone()} header={frame.header.clone()} />
                 <div>
                     <Narration row={frame.narration.clone()} step={frame.step} {last} {complete} playing={player.playing}
                         title={format!("{}: {}", frame.header.scenario, frame.header.title)} notice={notice.clone()} />
@@ -329,6 +336,9 @@ fn use_link(link: Link, scenario: ScenarioRef, jumps: u64, send: &Send) {
             state.written.clone_from(&hash);
             state.later = None;
             let link = link::parse(&hash);
+            if let Some(lang) = link.lang.as_deref().and_then(Lang::from_key) {
+                lang::choose_later(lang, send.clone());
+            }
             // A step of the scenario that runs needs no new run.
             let same = link.scenario.is_some() && link.scenario == state.packed;
             drop(state);

@@ -34,6 +34,9 @@ pub trait Engine {
     /// The image cannot be mounted: the feature, the checksum, or that it is not ext4.
     fn open_image(&mut self, name: &str, bytes: Vec<u8>) -> Result<ImageInfo, Notice>;
 
+    /// Says everything in the language that is spoken now.
+    fn reword(&mut self);
+
     /// How the run goes into a link.
     fn scenario_ref(&self) -> ScenarioRef;
 

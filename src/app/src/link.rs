@@ -14,6 +14,8 @@ pub struct Link {
     pub grain: Option<String>,
     /// Theme: `light` or `dark`.
     pub theme: Option<String>,
+    /// Language: `en` or `ko`.
+    pub lang: Option<String>,
     /// Pairs that are not understood, in their order.
     pub unknown: Vec<String>,
 }
@@ -43,6 +45,7 @@ pub fn parse(hash: &str) -> Link {
             ("th", _) if link.theme.is_none() && ["light", "dark"].contains(&value) => {
                 link.theme = Some(value.to_owned());
             }
+            ("l", _) if link.lang.is_none() && ["en", "ko"].contains(&value) => link.lang = Some(value.to_owned()),
             _ => link.unknown.push(part.to_owned()),
         }
     }
@@ -58,6 +61,7 @@ pub fn emit(link: &Link) -> String {
     pair("t", link.step.map(|step| step.to_string()));
     pair("g", link.grain.clone());
     pair("th", link.theme.clone());
+    pair("l", link.lang.clone());
     pairs.extend(link.unknown.iter().cloned());
     format!("#{}", pairs.join(";"))
 }
@@ -102,12 +106,13 @@ mod tests {
     #[test]
     fn a_plain_link() {
         check(
-            "#1;s=lib:short-copy;t=74;g=phase;th=dark",
+            "#1;s=lib:short-copy;t=74;g=phase;th=dark;l=ko",
             &Link {
                 scenario: Some("lib:short-copy".into()),
                 step: Some(74),
                 grain: Some("phase".into()),
                 theme: Some("dark".into()),
+                lang: Some("ko".into()),
                 unknown: vec![],
             },
         );

@@ -8,6 +8,7 @@ use session::scenario::{Act, Buffer, BufferKind, Fill, Image, Mkfs, Op, Scenario
 use session::{Session, library};
 use view::Viewer;
 use view::frame::{BlockView, Frame, Notice, Timeline};
+use view::text::{is_korean, message};
 
 use crate::engine::{
     Download, Engine, ImageInfo, Intervention, OwnImage, OwnWrite, ScenarioInfo, ScenarioRef, WriteCall,
@@ -73,7 +74,7 @@ impl Engined {
 
 /// An error as a sentence.
 fn sentence(error: &RunError) -> String {
-    let text = error.to_string();
+    let text = message(&error.to_string());
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).chain(['.']).collect())
 }
@@ -84,9 +85,9 @@ impl Engine for Engined {
         for group in library::groups() {
             all.extend(group.scenarios.into_iter().map(|entry| ScenarioInfo {
                 name: entry.name,
-                title: entry.title.en,
-                question: entry.question.en,
-                group: group.question.en.clone(),
+                title: entry.title.of(is_korean()).to_owned(),
+                question: entry.question.of(is_korean()).to_owned(),
+                group: group.question.of(is_korean()).to_owned(),
                 recorded: entry.golden.is_some(),
             }));
         }
@@ -100,13 +101,13 @@ impl Engine for Engined {
     }
 
     fn load_json(&mut self, json: &str) -> Result<(), Notice> {
-        let parsed = parse(json).map_err(|error| refused(&error.to_string()))?;
+        let parsed = parse(json).map_err(|error| refused(&message(&error.to_string())))?;
         self.start(parsed.scenario, None)
     }
 
     fn run_own(&mut self, form: &OwnWrite) -> Result<(), Notice> {
         let scenario = own_scenario(form, self.image.as_ref().map(|taken| &taken.upload))?;
-        scenario.check().map_err(|error| refused(&error.to_string()))?;
+        scenario.check().map_err(|error| refused(&message(&error.to_string())))?;
         self.start(scenario, None)
     }
 
@@ -115,6 +116,13 @@ impl Engine for Engined {
         let upload = Upload { name: name.to_owned(), sha256: session::digest::sha256_hex(&bytes) };
         self.image = Some(Taken { upload, bytes: Rc::new(bytes) });
         Ok(ImageInfo { name: name.to_owned(), text: image_text(&inspection), files: inspection.files })
+    }
+
+    fn reword(&mut self) {
+        if let Some(loaded) = &mut self.loaded {
+            let name = loaded.name.as_deref().unwrap_or(t().own_scenario);
+            loaded.viewer = Viewer::new(name, loaded.session.scenario(), loaded.session.run());
+        }
     }
 
     fn scenario_ref(&self) -> ScenarioRef {
@@ -159,7 +167,7 @@ impl Engine for Engined {
             Intervention::EvictSource => evict(&loaded.session, step)?,
             Intervention::Sigkill => Act::Sigkill { task: loaded.session.scenario().tasks[0].name.clone() },
         };
-        loaded.session.intervene(step, act).map_err(|error| refused(&error.to_string()))?;
+        loaded.session.intervene(step, act).map_err(|error| refused(&message(&error.to_string())))?;
         loaded.name = None;
         loaded.viewer = Viewer::new(t().own_scenario, loaded.session.scenario(), loaded.session.run());
         Ok(())

@@ -9,6 +9,7 @@ mod engine;
 mod files;
 mod jump;
 mod keys;
+mod lang;
 mod link;
 mod machine;
 mod player;
@@ -50,7 +51,9 @@ fn main() {
     let root = document().get_element_by_id("app").expect("index.html has #app");
     // First the run, then the screen: together they would hold the browser up for too long.
     spawn_local(async move {
-        let player = app::player();
+        let link = app::link();
+        let lang = lang::start(&link).await;
+        let player = app::player(link, lang);
         TimeoutFuture::new(0).await;
         // What was painted before the wasm arrived makes room.
         root.set_text_content(None);

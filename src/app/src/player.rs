@@ -8,6 +8,7 @@ use yew::prelude::*;
 
 use crate::engine::{Download, Engine, ImageInfo, Intervention, OwnWrite, ScenarioInfo, ScenarioRef};
 use crate::jump::{self, Jump};
+use crate::lang::Lang;
 use crate::link::Link;
 
 /// What one step forward means.
@@ -186,6 +187,8 @@ pub enum Command {
     ShowPanel(Panel),
     /// The other theme; the flag says whether it is dark now.
     ToggleTheme(bool),
+    /// The page speaks this language now.
+    Speak(Lang),
     /// Tell the reader something.
     Tell(Notice),
     /// Take the message away.
@@ -218,6 +221,9 @@ pub struct Player {
     pub notice: Option<Rc<Notice>>,
     /// Light or dark.
     pub theme: Theme,
+    /// The language spoken, and whether it was chosen: by a link, now or earlier.
+    pub lang: Lang,
+    lang_chosen: bool,
     /// A sheet over the page.
     pub sheet: Option<Sheet>,
     /// The panel of small screens.
@@ -241,7 +247,7 @@ pub struct Player {
 impl Player {
     /// A player on `engine`, with `link` open, or the library's first scenario.
     #[must_use]
-    pub fn new(engine: Box<dyn Engine>, link: Link) -> Self {
+    pub fn new(engine: Box<dyn Engine>, link: Link, (lang, lang_chosen): (Lang, bool)) -> Self {
         let scenarios = Rc::new(engine.scenarios());
         let scenario = engine.scenario_ref();
         let mut player = Self {
@@ -257,6 +263,8 @@ impl Player {
             block: None,
             notice: None,
             theme: Theme::System,
+            lang,
+            lang_chosen,
             sheet: None,
             panel: Panel::default(),
             image: None,
@@ -285,6 +293,7 @@ impl Player {
             step: Some(self.wanted.filter(|step| *step != u64::MAX).unwrap_or(self.frame.step)),
             grain: (self.grain != Grain::Statement).then(|| self.grain.key().to_owned()),
             theme: self.theme.key().map(str::to_owned),
+            lang: self.lang_chosen.then(|| self.lang.key().to_owned()),
             unknown: self.unknown.clone(),
         }
     }
@@ -374,6 +383,17 @@ impl Player {
         if let Some(block) = self.block.as_ref().map(|view| view.block) {
             self.block = engine.block(step, block).ok();
         }
+    }
+
+    /// Says all that is on screen in the language spoken now; step, page and block stay.
+    fn reword(&mut self) {
+        let mut engine = self.engine.borrow_mut();
+        engine.reword();
+        self.scenarios = Rc::new(engine.scenarios());
+        self.timeline = engine.timeline();
+        drop(engine);
+        self.notice = None;
+        self.show(self.frame.step);
     }
 
     fn jump(&mut self, jump: Jump) {
@@ -522,6 +542,13 @@ impl Player {
             Command::CloseSheet => self.sheet = None,
             Command::ShowPanel(panel) => self.panel = panel,
             Command::ToggleTheme(dark) => self.theme = if dark { Theme::Light } else { Theme::Dark },
+            Command::Speak(lang) => {
+                self.lang_chosen = true;
+                if self.lang != lang {
+                    self.lang = lang;
+                    self.reword();
+                }
+            }
             Command::Tell(notice) => self.notice = Some(Rc::new(notice)),
             Command::DismissNotice => self.notice = None,
         }

@@ -413,11 +413,8 @@ pub fn number(value: u64) -> String {
 #[must_use]
 pub fn count(value: u64, one: &str) -> String {
     let number = number(value);
-    if is_korean() {
-        return fill(&format!("{{}} {one}"), &[&number]);
-    }
-    let plural = if value == 1 { "" } else { "s" };
-    format!("{number} {one}{plural}")
+    let many = format!("{{}} {one}{}", if one.ends_with("ch") { "es" } else { "s" });
+    if value == 1 && !is_korean() { format!("{number} {one}") } else { fill(&many, &[&number]) }
 }
 
 /// `4–7`, or `4` for a single one; the end is exclusive.

@@ -4,6 +4,7 @@ use session::scenario::{Op, Scenario, Segment};
 use world::World;
 
 use crate::moment::{buffer_offset, number};
+use crate::text::is_korean;
 
 /// What the viewer keeps of the scenario.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +27,12 @@ impl Program {
             .tasks
             .iter()
             .map(|task| (task.name.clone(), task.all_ops().map(|(op, _)| op.clone()).collect(), task.setup.len()));
-        Program { name: name.to_owned(), title: scenario.title.en.clone(), buffers, tasks: tasks.collect() }
+        Program {
+            name: name.to_owned(),
+            title: scenario.title.of(is_korean()).to_owned(),
+            buffers,
+            tasks: tasks.collect(),
+        }
     }
 
     /// Operation `number` of a task, counted from 1 as the World counts them.

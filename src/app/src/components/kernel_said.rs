@@ -8,6 +8,7 @@ use yew::prelude::*;
 
 use crate::player::{Command, use_send};
 use crate::t;
+use view::tr;
 
 /// Props of [`KernelSaid`].
 #[derive(Clone, Properties, PartialEq)]
@@ -66,7 +67,7 @@ struct SummaryProps {
 fn Summary(props: &SummaryProps) -> Html {
     let send = use_send();
     let (agree, of) = props.lines.agreement();
-    let words = format!("{agree} {} {of} {}", t().of_lines, t().lines_agree);
+    let words = tr!("{} of {} lines agree", agree, of);
     match props.lines.first_difference() {
         None => html! { <span class="note" data-testid="lines-agree">{ words }</span> },
         Some(step) => html! {

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use gloo::timers::future::TimeoutFuture;
 use gloo::utils::{document, window};
 use view::frame::{Header, Notice};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -10,8 +11,9 @@ use yew::prelude::*;
 
 use super::icon::{Glyph, Icon};
 use crate::engine::ScenarioInfo;
+use crate::lang::{self, Lang};
 use crate::player::{Command, Sheet, use_send};
-use crate::{files, t};
+use crate::{files, keys, t};
 
 /// Props of [`TopBar`].
 #[derive(Properties, PartialEq)]
@@ -22,6 +24,8 @@ pub struct TopBarProps {
     pub current: AttrValue,
     /// Title and call.
     pub header: Rc<Header>,
+    /// The language spoken.
+    pub lang: Lang,
 }
 
 /// The bar at the top.
@@ -72,6 +76,24 @@ pub fn TopBar(props: &TopBarProps) -> Html {
         let send = send.clone();
         move |_: MouseEvent| send.emit(Command::ToggleTheme(is_dark()))
     };
+    let other = props.lang.other();
+    let switch = {
+        let send = send.clone();
+        move |_: MouseEvent| {
+            let send = send.clone();
+            spawn_local(async move {
+                lang::choose(other, &send).await;
+                // The bar is drawn anew: the reader stays at its button.
+                TimeoutFuture::new(0).await;
+                keys::focus("lang");
+            });
+        }
+    };
+    // Each in its own language: it is for those who read that one.
+    let (sign, long) = match other {
+        Lang::En => ("EN", "Switch to English"),
+        Lang::Ko => ("한", "한국어로 바꾸기"),
+    };
     let own = props.current.is_empty();
     html! {
         <header class="top">
@@ -106,6 +128,7 @@ pub fn TopBar(props: &TopBarProps) -> Html {
                 <button class="btn opt" type="button" title={t().block_long} onclick={command(Command::OpenBlock(0))}>{ t().blocks }</button>
                 <button class="btn opt-l" type="button" onclick={command(Command::Open(Sheet::About))}>{ t().about_short }</button>
                 <button class="btn sign" type="button" aria-label={t().help} title={format!("{} (?)", t().help)} onclick={command(Command::Open(Sheet::Help))}>{ "?" }</button>
+                <button class="btn" type="button" id="lang" lang={other.key()} aria-label={long} title={long} onclick={switch}>{ sign }</button>
                 <button class="btn" type="button" aria-label={t().theme} title={t().theme} onclick={theme}><Icon glyph={Glyph::Theme} /></button>
             </div>
         </header>

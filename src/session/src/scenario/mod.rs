@@ -128,6 +128,12 @@ pub struct Text {
 }
 
 impl Text {
+    /// The Korean if it is wanted and there, else the English.
+    #[must_use]
+    pub fn of(&self, korean: bool) -> &str {
+        self.ko.as_deref().filter(|_| korean).unwrap_or(&self.en)
+    }
+
     fn is_empty(&self) -> bool {
         self == &Text::default()
     }

@@ -863,11 +863,9 @@ fn device(m: &Moment, unit: UnitId, old: Option<&[u8]>, groups: &mut Groups) {
             any = true;
             let block = u64::from(unit.0) * 4096 / size + n;
             let name = tr!("block {}", number(block));
-            groups.add(
-                Key::Device,
-                "device",
-                added(&name, tr!("{} differ", count(bytes, "byte")).replace("1 byte differ", "1 byte differs")),
-            );
+            let bytes_said = count(bytes, "byte");
+            let said = if bytes == 1 { tr!("{} differs", bytes_said) } else { tr!("{} differ", bytes_said) };
+            groups.add(Key::Device, "device", added(&name, said));
         }
     }
     if !any {
@@ -897,8 +895,7 @@ fn extents(m: &Moment, (inode, lblk): (InodeId, u32), old: Option<world::ExtentS
             }
             let at = if es.status & 3 != 0 { tr!(" at {}", number(es.pblk)) } else { String::new() };
             let end = u64::from(lblk) + u64::from(es.len);
-            let len =
-                if end >= u64::from(u32::MAX) { "to the end".to_owned() } else { count(u64::from(es.len), "block") };
+            let len = if end >= u64::from(u32::MAX) { tr!("to the end") } else { count(u64::from(es.len), "block") };
             format!("{len} {letters}{at}")
         })
     };

@@ -114,7 +114,7 @@ pub fn user(m: &Moment) -> UserMemory {
         count(u64::from(iter.nr_segs), "segment"),
         match resident_words {
             0 => tr!("all source pages shown are resident"),
-            n => tr!("{} not resident", count(n as u64, "stretch").replace("stretchs", "stretches")),
+            n => tr!("{} not resident", count(n as u64, "stretch")),
         }
     );
     UserMemory {

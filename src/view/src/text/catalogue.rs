@@ -45,6 +45,11 @@ pub fn is_korean() -> bool {
     SPOKEN.get().is_some()
 }
 
+/// The pairs of the catalogue spoken.
+pub(super) fn entries() -> &'static [(&'static str, &'static str)] {
+    SPOKEN.get().map_or(&[], |catalogue| &catalogue.entries)
+}
+
 /// Words of buttons, headings and messages.
 #[must_use]
 pub fn labels() -> &'static Labels {

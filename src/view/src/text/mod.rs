@@ -4,8 +4,10 @@
 mod catalogue;
 mod josa;
 mod labels;
+mod message;
 pub mod narration;
 
 pub use catalogue::{BadCatalogue, Catalogue, Part, count_holes, fill, holes, is_korean, labels, speak, word};
 pub use josa::josa;
 pub use labels::Labels;
+pub use message::message;

@@ -1,7 +1,7 @@
 //! English: block maps, the files without extents.
 
 use super::Said;
-use super::write::{Words, say};
+use super::write::{Words, plural_is, say};
 use crate::moment::count;
 
 /// The sentences of a step.
@@ -61,7 +61,7 @@ fn map(t: &Words, probe: &str) -> Option<Said> {
 
 fn capital_count(t: &Words) -> String {
     let blocks = t.v("count");
-    format!("{} {}", count(blocks, "data block"), if blocks == 1 { "is" } else { "are" })
+    plural_is(blocks, "data block")
 }
 
 fn free(t: &Words, probe: &str) -> Option<Said> {

@@ -841,8 +841,7 @@ fn write_begin(t: &Words, probe: &str) -> Option<Said> {
 }
 
 pub(super) fn plural_is(value: u64, one: &str) -> String {
-    let verb = if value == 1 { "is" } else { "are" };
-    tr!("{} {}", count(value, one), verb)
+    if value == 1 { tr!("{} is", count(value, one)) } else { tr!("{} are", count(value, one)) }
 }
 
 /// What the kernel's switch decides, told by what it called next: both are on the stack.
