@@ -2,11 +2,9 @@
 //! function's row: so it stands in a frame of that function, or of one whose
 //! locals are the same (two functions of the kernel that share a body here).
 
-use std::path::Path;
-
 use kernel::site::{FnSite, function, probe};
 use session::run::{Run, RunOptions};
-use session::scenario::from_golden;
+use writepath_tests::branches::scenarios;
 
 fn names(function: &FnSite) -> Vec<&'static str> {
     function.locals.iter().map(|local| local.name).collect()
@@ -14,13 +12,9 @@ fn names(function: &FnSite) -> Vec<&'static str> {
 
 #[test]
 fn every_probe_stands_in_its_own_function() {
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let mut steps = 0;
-    for case in std::fs::read_dir(cases).expect("the cases are there") {
-        let path = case.expect("they can be listed").path().join("scenario.json");
-        let Some(scenario) = std::fs::read_to_string(&path).ok().and_then(|json| from_golden(&json).ok()) else {
-            continue; // not a case
-        };
+    let looked_at = |name: &str| name.starts_with("golden/") || name.contains("reclaim");
+    for (name, scenario) in scenarios().into_iter().filter(|(name, _)| looked_at(name)) {
         let Ok(mut run) = Run::new(&scenario, RunOptions { recording: true, ..RunOptions::default() }) else {
             continue; // tests/golden/agreement.txt says which cases do not start
         };
@@ -29,10 +23,10 @@ fn every_probe_stands_in_its_own_function() {
             for step in history.steps.iter().filter(|step| step.task().is_some()) {
                 let Some(probe) = probe(step.site) else { continue };
                 let frame = history.frames[step.frame() as usize];
-                assert_ne!(frame.depth, 0, "{} stands outside all functions", probe.name);
+                assert_ne!(frame.depth, 0, "{name}: {} stands outside all functions", probe.name);
                 let stands_in = function(frame.site);
                 let at_home = stands_in.id == probe.function.id || names(stands_in) == names(probe.function);
-                assert!(at_home, "{} of {} stands in {}", probe.name, probe.function.name, stands_in.name);
+                assert!(at_home, "{name}: {} of {} stands in {}", probe.name, probe.function.name, stands_in.name);
                 steps += 1;
             }
         });

@@ -10,7 +10,7 @@ use world::{Counter, Errno, IovIter, Iovec, IterId, PAGE_SIZE, PageId, TaskId, W
 
 use crate::fault_inject::should_fail;
 use crate::mm::memory::{
-    FaultIp, TASK_SIZE_MAX, fault_in_user_page, handle_read_fault, present, readable, readable_now,
+    FaultIp, TASK_SIZE_MAX, fault_in_user_page, handle_read_fault, present, readable, readable_now, touch_pte,
 };
 use crate::probe;
 use crate::site;
@@ -131,6 +131,7 @@ async fn fault_in_pages_readable(kt: &Kthread, process: u8, base: u64, len: u64)
 
 async fn get_user(kt: &Kthread, process: u8, address: u64) -> Result<(), Errno> {
     if kt.with(|w| readable_now(w, process, address)) {
+        kt.with(|w| touch_pte(w, process, address));
         return Ok(());
     }
     let read = handle_read_fault(kt, process, address, FaultIp::FaultIn).await;
@@ -183,6 +184,7 @@ fn copyin(w: &mut World, process: u8, base: u64, page: PageId, offset: u64, len:
         let Some(from) = readable(w, process, address) else {
             break;
         };
+        touch_pte(w, process, address);
         w.contents.copy(rec, (from, (address % PAGE_SIZE) as usize), (to, (offset + done) as usize), piece as usize);
         done += piece;
     }

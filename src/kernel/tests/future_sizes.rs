@@ -2,12 +2,12 @@
 //! of a page's wasm, so it is measured.
 
 #![recursion_limit = "256"]
+use kernel::fs::ext4::file::ext4_file_read_iter;
 use kernel::fs::ext4::inode::truncate::ext4_setattr_size;
 use kernel::fs::ext4::super_::{MountOptions, ext4_mount, ext4_umount};
 use kernel::fs::open::{OpenFlags, do_sys_open, do_unlink, filp_close};
 use kernel::fs::read_write::{do_pwritev, ksys_pwrite64};
 use kernel::fs::sync::{ksys_sync, vfs_fsync_range};
-use kernel::mm::filemap_read::ext4_file_read_iter;
 use sched::Machine;
 use world::{FileId, InodeId, World};
 

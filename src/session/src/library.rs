@@ -26,6 +26,7 @@ scenarios!(
     "block-1k-overwrite-uncached",
     "short-copy",
     "short-copy-nothing",
+    "source-page-reclaimed",
     "short-copy-race",
     "self-copy",
     "efault-after-progress",

@@ -132,9 +132,9 @@ macro_rules! by_kind {
 
 fn differs(w: &World, change: &Change) -> bool {
     by_kind!(w, change;
-        arenas pages bhs inodes sizes times syncs idata locks files tasks stacks runs accts comms locals locals_high vmas iters
+        arenas pages lru_places bhs inodes sizes times syncs idata locks files tasks stacks runs accts comms locals locals_high vmas iters
             handles io_ends wbs flushers wb_rates wb_domains ras groups bitmap pas supers counters;
-        maps cache ptes shmem iovecs fds es faults bio_vecs io_end_vecs io_end_pieces page_io_end completed_io events
+        maps cache lru shadows ptes shmem iovecs fds es faults bio_vecs io_end_vecs io_end_pieces page_io_end completed_io events
             io_lists wb_works wb_waits journal logged inode_hash freed inline)
 }
 
@@ -162,6 +162,8 @@ fn map_key(change: &Change) -> Option<(u8, u64, u64)> {
         Change::logged(bh, _) => (18, bh.0.into(), 0),
         Change::faults(n, _) => (16, (*n).into(), 0),
         Change::inline(inode, _) => (17, inode.0.into(), 0),
+        Change::lru((list, seq), _) => (20, *list as u64, *seq),
+        Change::shadows((inode, index), _) => (21, inode.0.into(), (*index).into()),
         _ => return None,
     })
 }

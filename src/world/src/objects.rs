@@ -122,6 +122,8 @@ bitflags! {
         const RECLAIM = 1 << 10;
         /// On an LRU list.
         const LRU = 1 << 11;
+        /// PG_workingset: has been on the active list and left it.
+        const WORKINGSET = 1 << 12;
         /// xarray mark PAGECACHE_TAG_DIRTY.
         const TAG_DIRTY = 1 << 16;
         /// xarray mark PAGECACHE_TAG_WRITEBACK.
@@ -243,6 +245,37 @@ pub struct Page {
     pub first_bh: BhId,
     /// The bytes.
     pub content: ContentId,
+}
+
+/// The LRU lists of file pages. They are kept in a run whose memory has a limit only: nobody
+/// looks at them in others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LruList {
+    /// On neither.
+    #[default]
+    None,
+    /// LRU_INACTIVE_FILE.
+    Inactive,
+    /// LRU_ACTIVE_FILE.
+    Active,
+}
+
+/// Where a page stands on the LRU lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LruPlace {
+    /// Which.
+    pub list: LruList,
+    /// Place in it: the least is the tail, which reclaim takes first.
+    pub seq: u64,
+}
+
+/// What a reclaimed page leaves in its mapping (a shadow entry).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Shadow {
+    /// `nonresident_age` when it went.
+    pub eviction: u64,
+    /// PG_workingset.
+    pub workingset: bool,
 }
 
 /// A buffer head: one block of a page.
@@ -609,6 +642,8 @@ pub enum Pte {
         page: PageId,
         /// Stores are allowed.
         writable: bool,
+        /// Used since reclaim last looked.
+        young: bool,
     },
 }
 
@@ -1167,6 +1202,22 @@ pub enum Counter {
     DeviceBusyUntil,
     /// The device's memory can be reached directly (`dax_device`), 1, or not, 0.
     DaxDevice,
+    /// Pages that file data and programs may take together, 0 for any number.
+    PageLimit,
+    /// Pages of programs (NR_ANON_MAPPED and NR_SHMEM), counted under a limit.
+    UserPages,
+    /// NR_INACTIVE_FILE, under a limit.
+    InactiveFile,
+    /// NR_ACTIVE_FILE, under a limit.
+    ActiveFile,
+    /// NR_ISOLATED_FILE: taken off the lists to be looked at.
+    IsolatedFile,
+    /// `nonresident_age`: evictions and activations.
+    NonresidentAge,
+    /// WORKINGSET_ACTIVATE_FILE: pages that came back soon after they had gone.
+    WorkingsetActivate,
+    /// The same as the last reclaim saw it (`refaults`).
+    Refaults,
     /// Number of these.
     Count,
 }

@@ -175,6 +175,8 @@ world! {
     arenas {
         /// Pages of the page cache.
         pages / page_mut: Page [PageId];
+        /// Their places on the LRU lists.
+        lru_places / lru_place_mut: LruPlace [PageId];
         /// Buffer heads.
         bhs / bh_mut: BufferHead [BhId];
         /// In-core inodes.
@@ -241,6 +243,10 @@ world! {
     maps {
         /// The page cache: inode and index to page.
         cache / cache_set: (InodeId, u32) => PageId;
+        /// The LRU lists of file pages: which, and place in it.
+        lru / lru_set: (LruList, u64) => PageId;
+        /// What reclaimed pages left in the cache.
+        shadows / shadow_set: (InodeId, u32) => Shadow;
         /// Page table entries: process and page number.
         ptes / pte_set: (u8, u64) => Pte;
         /// Pages of memfd and other files: buffer and index.

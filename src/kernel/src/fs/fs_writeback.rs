@@ -34,6 +34,8 @@ pub use work::{bdi_wq_worker, get_nr_dirty_pages, wb_start_background_writeback}
 pub enum Reason {
     /// WB_REASON_BACKGROUND.
     Background = 0,
+    /// WB_REASON_VMSCAN.
+    Vmscan = 1,
     /// WB_REASON_SYNC.
     Sync = 2,
     /// WB_REASON_PERIODIC.

@@ -13,6 +13,7 @@
 use sched::Kthread;
 use world::{Errno, FileId, Iovec, PAGE_SIZE, Pte, Vma, VmaKind, World};
 
+use crate::fs::ext4::file::ext4_file_read_iter;
 use crate::fs::ext4::file::{Iocb, Kiocb, ext4_file_write_iter};
 use crate::fs::inode::is_dax;
 use crate::fs::open::OpenFlags;
@@ -20,7 +21,6 @@ use crate::fs::read_write::iocb_flags;
 use crate::fs::super_::{file_end_write, file_start_write};
 use crate::iov_iter::iov_iter_init;
 use crate::mm::filemap::{get_page, put_page};
-use crate::mm::filemap_read::ext4_file_read_iter;
 use crate::mm::memory::{BUFFERS_APART, buffer_address};
 use crate::trace::call;
 use crate::{probe, site};
@@ -114,7 +114,7 @@ pub async fn splice_read(
                 let Some(page) = w.find_page(inode, index) else { break };
                 get_page(w, page);
                 let base = buffer_address(pipe.number, pipe.next_slot * PAGE_SIZE + at % PAGE_SIZE);
-                w.pte_set((process, base / PAGE_SIZE), Some(Pte::Cache { page, writable: false }));
+                w.pte_set((process, base / PAGE_SIZE), Some(Pte::Cache { page, writable: false, young: false }));
                 pipe.next_slot = (pipe.next_slot + 1) % (BUFFERS_APART / PAGE_SIZE);
                 pipe.buffers.push(Iovec { base, len: piece });
                 at += piece;

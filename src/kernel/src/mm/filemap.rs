@@ -6,7 +6,7 @@
 //! ```
 
 use sched::{Kthread, check_fatal_signal, wake_all};
-use world::{Bio, BioVec, Counter, Errno, FileId, InodeId, PAGE_SIZE, Page, PageFlags, PageId, WaitOn, World};
+use world::{Bio, BioVec, Counter, Errno, FileId, InodeId, PAGE_SIZE, Page, PageFlags, PageId, Shadow, WaitOn, World};
 
 use crate::fault_inject::should_fail;
 use crate::fs::buffer::drop_buffers;
@@ -15,15 +15,42 @@ use crate::iov_iter::{
     iov_iter_advance, iov_iter_copy_from_user_atomic, iov_iter_count, iov_iter_fault_in_readable,
     iov_iter_single_seg_count, iter_of,
 };
+use crate::mm::page_alloc::alloc_page;
 use crate::mm::page_writeback::{balance_dirty_pages_ratelimited, ino_of};
+use crate::mm::swap::{del_page_from_lru_list, lru_cache_add, memory_is_limited};
+use crate::mm::workingset::workingset_refault;
 use crate::site;
 use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{point, probe};
 
 /// `add_to_page_cache_lru()`: a new page, locked, not uptodate, with two
-/// references (the cache's and the caller's).
+/// references (the cache's and the caller's), on the inactive list. One that
+/// was reclaimed a short time ago goes to the active list.
 pub fn add_to_page_cache(w: &mut World, inode: InodeId, index: u32) -> PageId {
+    let shadow = take_shadow(w, inode, index);
+    let page = insert_page(w, inode, index);
+    if let Some(shadow) = shadow {
+        workingset_refault(w, page, shadow);
+    }
+    lru_cache_add(w, page);
+    page
+}
+
+/// The page takes the place of its shadow entry.
+fn take_shadow(w: &mut World, inode: InodeId, index: u32) -> Option<Shadow> {
+    if !memory_is_limited(w) {
+        return None;
+    }
+    let shadow = w.shadows.get((inode, index));
+    if shadow.is_some() {
+        w.shadow_set((inode, index), None);
+    }
+    shadow
+}
+
+/// `__add_to_page_cache_locked()`.
+fn insert_page(w: &mut World, inode: InodeId, index: u32) -> PageId {
     w.graph("add_to_page_cache_lru { __add_to_page_cache_locked }");
     let rec = w.rec;
     let content = w.contents.alloc(rec);
@@ -57,7 +84,10 @@ fn try_add_to_page_cache(w: &mut World, inode: InodeId, index: u32) -> Result<Pa
     if w.find_page(inode, index).is_some() {
         return Err(Errno::EEXIST);
     }
-    let page = add_to_page_cache(w, inode, index);
+    // __GFP_WRITE: that the page was reclaimed says nothing of one that is written over.
+    take_shadow(w, inode, index);
+    let page = insert_page(w, inode, index);
+    lru_cache_add(w, page);
     w.graph("} wait_for_stable_page");
     Ok(page)
 }
@@ -88,6 +118,7 @@ pub fn put_page(w: &mut World, page: PageId) {
     head.refs -= 1;
     if head.refs == 0 {
         let (content, rec) = (head.content, w.rec);
+        del_page_from_lru_list(w, page);
         w.contents.release(rec, content);
         w.pages.release(rec, page);
     }
@@ -171,10 +202,14 @@ pub async fn grab_cache_page_write_begin(
             });
             probe!(kt, GRAB_LOOKUP, page = found.unwrap_or(PageId::NONE)).await;
             let Some(page) = found else {
+                if kt.with(|w| memory_is_limited(w) && w.shadows.get((inode, index)).is_some()) {
+                    probe!(kt, GRAB_SHADOW).await;
+                }
                 if kt.with(|w| should_fail(w, Counter::FailPageAlloc)) {
                     probe!(kt, GRAB_NO_PAGE).await;
                     break Err(Errno::ENOMEM);
                 }
+                alloc_page(kt).await;
                 match kt.with(|w| try_add_to_page_cache(w, inode, index)) {
                     Ok(page) => {
                         probe!(kt, GRAB_INSERT, page = page).await;

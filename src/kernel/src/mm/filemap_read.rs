@@ -7,14 +7,15 @@ use sched::{Kthread, check_fatal_signal};
 use world::{BhFlags, Errno, FileId, InodeId, InodeState, PAGE_SIZE, PageFlags, PageId, WaitOn, World};
 
 use crate::fs::buffer::block_size;
-use crate::fs::ext4::file::ext4_dax_read_iter;
 use crate::fs::ext4::readpage::ext4_readpage;
 use crate::fs::ext4::super_::MountOpts;
 use crate::fs::fs_writeback::mark_inode_dirty;
-use crate::fs::inode::{current_time, is_dax};
+use crate::fs::inode::current_time;
 use crate::fs::super_::{Freeze, sb_end_write, sb_start_write_trylock};
 use crate::mm::filemap::{add_to_page_cache, get_page, lock_page, put_page, trylock_page, unlock_page};
+use crate::mm::page_alloc::alloc_page;
 use crate::mm::readahead::{RA_PAGES, do_page_cache_ra, page_cache_async_readahead, page_cache_sync_readahead};
+use crate::mm::swap::mark_page_accessed;
 use crate::trace::Graph as _;
 use crate::trace::call;
 use crate::{probe, site};
@@ -44,18 +45,6 @@ async fn wait_on_page_locked_killable(kt: &Kthread, page: PageId) -> Result<(), 
     Ok(())
 }
 
-/// `mark_page_accessed()`, mm/swap.c: the first visit marks, the second activates.
-pub fn mark_page_accessed(w: &mut World, page: PageId) {
-    let flags = w.pages.at(page).flags;
-    if !flags.contains(PageFlags::REFERENCED) {
-        w.page_mut(page).flags.insert(PageFlags::REFERENCED);
-    } else if !flags.contains(PageFlags::ACTIVE) {
-        let flags = &mut w.page_mut(page).flags;
-        flags.insert(PageFlags::ACTIVE);
-        flags.remove(PageFlags::REFERENCED);
-    }
-}
-
 /// `block_is_partially_uptodate()`, fs/buffer.c:2214: bytes `from..from + count`
 /// of the page are there, though not all of it.
 #[must_use]
@@ -75,42 +64,12 @@ pub fn block_is_partially_uptodate(w: &World, page: PageId, from: u64, count: u6
     })
 }
 
-/// `ext4_file_read_iter()`, fs/ext4/file.c:114, through the cache or DAX: up to `count` bytes from
-/// `pos`, appended to `out`; gives how many.
-///
-/// Not modelled: O_DIRECT.
-///
-/// # Errors
-/// `EIO` after a shutdown or a failed read, `EINTR` on a fatal signal.
-pub async fn ext4_file_read_iter(
-    kt: &Kthread,
-    file: FileId,
-    pos: u64,
-    count: u64,
-    out: &mut Vec<u8>,
-) -> Result<u64, Errno> {
-    if count == 0 || kt.with(|w| w.sb().shutdown) {
-        kt.graph("ext4_file_read_iter");
-        return if count > 0 { Err(Errno::EIO) } else { Ok(0) };
-    }
-    if kt.with(|w| is_dax(w, w.files.at(file).inode)) {
-        kt.graph("ext4_file_read_iter {");
-        let read = Box::pin(ext4_dax_read_iter(kt, file, pos, count, out)).await;
-        kt.graph("}");
-        return read;
-    }
-    kt.graph("ext4_file_read_iter { generic_file_read_iter {");
-    let read = generic_file_buffered_read(kt, file, pos, count, out).await;
-    kt.graph("} }");
-    read
-}
-
 /// `generic_file_buffered_read()`, mm/filemap.c:2189: up to `count` bytes from
 /// `pos`, fewer at the end of the file. No inode lock: a concurrent write may
 /// be seen page by page. The caller moves `f_pos` and copies to user memory.
 ///
 /// # Errors
-/// As [`ext4_file_read_iter`], if nothing was read before.
+/// `EIO` for a failed read, `EINTR` on a fatal signal, if nothing was read before.
 pub async fn generic_file_buffered_read(
     kt: &Kthread,
     file: FileId,
@@ -202,6 +161,10 @@ async fn find_uptodate(
         }
         let Some(page) = found else {
             // no_cached_page: such as one behind the end of the file
+            alloc_page(kt).await;
+            if kt.with(|w| w.find_page(inode, index)).is_some() {
+                continue; // -EEXIST
+            }
             let page = kt.with(|w| add_to_page_cache(w, inode, index));
             match readpage_and_wait(kt, inode, page).await {
                 Ok(true) => return Ok(page),
@@ -328,6 +291,9 @@ pub async fn filemap_fault(kt: &Kthread, inode: InodeId, index: u32) -> Result<P
                 do_page_cache_ra(kt, inode, start, RA_PAGES, RA_PAGES / 4).await;
             }
             loop {
+                if kt.with(|w| w.find_page(inode, index)).is_none() {
+                    alloc_page(kt).await;
+                }
                 let page = kt.with(|w| {
                     find_get_page(w, inode, index).unwrap_or_else(|| {
                         let page = add_to_page_cache(w, inode, index);
@@ -375,6 +341,43 @@ async fn wait_on_page_locked(kt: &Kthread, page: PageId) {
     }
 }
 
+/// `find_or_create_page()`, include/linux/pagemap.h:401: the page at `index`, locked, with one
+/// more reference, and marked as used; made if it is not cached.
+pub async fn find_or_create_page(kt: &Kthread, inode: InodeId, index: u32) -> PageId {
+    call!(
+        kt,
+        &site::PAGECACHE_GET_PAGE,
+        &[u64::from(index)],
+        Box::pin(async {
+            loop {
+                kt.graph("find_get_entry");
+                let Some(page) = kt.with(|w| find_get_page(w, inode, index)) else {
+                    alloc_page(kt).await;
+                    if kt.with(|w| w.find_page(inode, index)).is_some() {
+                        continue; // -EEXIST
+                    }
+                    return kt.with(|w| {
+                        let page = add_to_page_cache(w, inode, index);
+                        w.page_mut(page).flags.insert(PageFlags::REFERENCED);
+                        page
+                    });
+                };
+                lock_page(kt, page).await;
+                if kt.with(|w| w.pages.at(page).mapping == inode) {
+                    kt.with(|w| mark_page_accessed(w, page));
+                    probe!(kt, PGP_ACCESSED, page = page).await;
+                    return page;
+                }
+                kt.with(|w| {
+                    unlock_page(w, page);
+                    put_page(w, page);
+                });
+            }
+        }),
+    )
+    .await
+}
+
 /// `read_cache_page()`, mm/filemap.c:3041: the page at `index`, uptodate and
 /// unlocked, with a reference.
 ///
@@ -388,7 +391,13 @@ pub async fn read_cache_page(kt: &Kthread, inode: InodeId, index: u32) -> Result
                 lock_page(kt, page).await;
                 page
             }
-            None => kt.with(|w| add_to_page_cache(w, inode, index)),
+            None => {
+                alloc_page(kt).await;
+                if kt.with(|w| w.find_page(inode, index)).is_some() {
+                    continue; // -EEXIST
+                }
+                kt.with(|w| add_to_page_cache(w, inode, index))
+            }
         };
         let head = kt.with(|w| *w.pages.at(page));
         if head.mapping == inode && head.flags.contains(PageFlags::UPTODATE) {

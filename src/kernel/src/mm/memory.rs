@@ -23,7 +23,9 @@ use crate::fs::inode::is_dax;
 use crate::fs::sync::vfs_fsync_range;
 use crate::mm::filemap;
 use crate::mm::filemap_read::touch_atime;
+use crate::mm::page_alloc::{alloc_page, count_user_page};
 use crate::mm::page_writeback::balance_dirty_pages_ratelimited;
+use crate::mm::swap::{mark_page_accessed, memory_is_limited};
 use crate::mm::writeback::set_page_dirty_buffers;
 use crate::trace::Graph as _;
 use crate::trace::{call, write};
@@ -92,6 +94,7 @@ pub fn map_buffer(w: &mut World, process: u8, buf: u16, kind: VmaKind, bytes: &[
     for (index, piece) in bytes.chunks(PAGE_SIZE as usize).enumerate() {
         let content = w.contents.alloc(rec);
         w.contents.range_mut(rec, content, 0, piece.len()).copy_from_slice(piece);
+        count_user_page(w, true);
         if kind != VmaKind::Anon {
             w.shmem_set((buf, index as u32), Some(content));
         }
@@ -220,10 +223,14 @@ fn zap_pte(w: &mut World, process: u8, number: u64) {
             w.pte_set((process, number), None);
             if !w.shmem.entries().values().any(|&shared| shared == content) {
                 w.contents.release(rec, content);
+                count_user_page(w, false);
             }
         }
-        Some(Pte::Cache { page, .. }) => {
+        Some(Pte::Cache { page, young, .. }) => {
             w.pte_set((process, number), None);
+            if young {
+                mark_page_accessed(w, page);
+            }
             filemap::put_page(w, page);
         }
         None => {}
@@ -253,8 +260,8 @@ pub fn mprotect(w: &mut World, process: u8, address: u64, len: u64, readable: bo
     if !writable {
         for number in from / PAGE_SIZE..to / PAGE_SIZE {
             // Not modelled: the same for memory of the process's own.
-            if let Some(Pte::Cache { page, writable: true }) = w.ptes.get((process, number)) {
-                w.pte_set((process, number), Some(Pte::Cache { page, writable: false }));
+            if let Some(Pte::Cache { page, writable: true, young }) = w.ptes.get((process, number)) {
+                w.pte_set((process, number), Some(Pte::Cache { page, writable: false, young }));
             }
         }
     }
@@ -303,6 +310,17 @@ pub fn readable(w: &World, process: u8, address: u64) -> Option<ContentId> {
     present(w, process, address).filter(|_| find_vma(w, process, address).is_some_and(|(_, vma)| vma.readable))
 }
 
+/// What the processor does when it uses an entry: it is young again. Only reclaim makes it old.
+pub fn touch_pte(w: &mut World, process: u8, address: u64) {
+    if !memory_is_limited(w) {
+        return;
+    }
+    let key = (process, address / PAGE_SIZE);
+    if let Some(Pte::Cache { page, writable, young: false }) = w.ptes.get(key) {
+        w.pte_set(key, Some(Pte::Cache { page, writable, young: true }));
+    }
+}
+
 /// A page fault on a read: makes the page present.
 ///
 /// # Errors
@@ -335,11 +353,15 @@ pub async fn fault_in_user_page(kt: &Kthread, process: u8, address: u64) -> Resu
 async fn map_page(kt: &Kthread, process: u8, address: u64, vma: Vma) -> Result<(), Errno> {
     match vma.kind {
         VmaKind::None => return Err(Errno::EFAULT),
-        VmaKind::Anon => kt.with(|w| {
-            let rec = w.rec;
-            let content = w.contents.alloc(rec);
-            w.pte_set((process, address / PAGE_SIZE), Some(Pte::Own { content, writable: true }));
-        }),
+        VmaKind::Anon => {
+            alloc_page(kt).await;
+            kt.with(|w| {
+                let rec = w.rec;
+                let content = w.contents.alloc(rec);
+                count_user_page(w, true);
+                w.pte_set((process, address / PAGE_SIZE), Some(Pte::Own { content, writable: true }));
+            });
+        }
         VmaKind::Memfd | VmaKind::FilePrivate => kt.with(|w| map_around(w, process, &vma, address)),
         VmaKind::File => {
             // do_read_fault(): what is cached first; else this page alone
@@ -351,7 +373,9 @@ async fn map_page(kt: &Kthread, process: u8, address: u64, vma: Vma) -> Result<(
             kt.graph("ext4_filemap_fault {");
             let page = filemap_fault(kt, vma.inode, index).await.map_err(|_| Errno::EFAULT)?;
             kt.graph("}");
-            kt.with(|w| w.pte_set((process, address / PAGE_SIZE), Some(Pte::Cache { page, writable: false })));
+            kt.with(|w| {
+                w.pte_set((process, address / PAGE_SIZE), Some(Pte::Cache { page, writable: false, young: true }))
+            });
         }
     }
     Ok(())
@@ -375,7 +399,7 @@ fn map_around(w: &mut World, process: u8, vma: &Vma, address: u64) {
                     let skipped = PageFlags::LOCKED | PageFlags::READAHEAD;
                     flags.contains(PageFlags::UPTODATE) && !flags.intersects(skipped)
                 })
-                .map(|page| Pte::Cache { page, writable: false }),
+                .map(|page| Pte::Cache { page, writable: false, young: true }),
             VmaKind::Memfd => w.shmem.get((vma.buf, index)).map(|content| Pte::Own { content, writable: true }),
             _ => w.shmem.get((vma.buf, index)).map(|content| Pte::Own { content, writable: false }),
         };
@@ -397,7 +421,9 @@ fn map_around(w: &mut World, process: u8, vma: &Vma, address: u64) {
 pub async fn user_load(kt: &Kthread, process: u8, address: u64, len: u64) -> Result<(), Errno> {
     let mut at = address;
     while at < address + len {
-        if !kt.with(|w| readable_now(w, process, at)) {
+        if kt.with(|w| readable_now(w, process, at)) {
+            kt.with(|w| touch_pte(w, process, at));
+        } else {
             handle_read_fault(kt, process, at, FaultIp::User).await?;
         }
         at = (at / PAGE_SIZE + 1) * PAGE_SIZE;
@@ -418,7 +444,11 @@ pub async fn user_store(kt: &Kthread, process: u8, address: u64, len: u64, seed:
         if vma.kind == VmaKind::File {
             write_fault_on_file(kt, process, &vma, at).await?;
         }
+        if kt.with(|w| w.ptes.get((process, at / PAGE_SIZE)).is_none()) {
+            alloc_page(kt).await;
+        }
         kt.with(|w| {
+            touch_pte(w, process, at);
             let content = writable_page(w, process, &vma, at);
             let rec = w.rec;
             let bytes = w.contents.range_mut(rec, content, (at % PAGE_SIZE) as usize, (end - at) as usize);
@@ -461,6 +491,7 @@ async fn write_fault_on_file(kt: &Kthread, process: u8, vma: &Vma, address: u64)
             };
             probe!(kt, DSF_PAGE, page = page).await;
             if !vma.shared {
+                alloc_page(kt).await;
                 kt.with(|w| copy_on_write(w, key, page));
                 return Ok(true);
             }
@@ -483,7 +514,7 @@ async fn write_fault_on_file(kt: &Kthread, process: u8, vma: &Vma, address: u64)
                 if let Some(Pte::Cache { page, .. }) = w.ptes.get(key) {
                     filemap::put_page(w, page);
                 }
-                w.pte_set(key, Some(Pte::Cache { page, writable: true }));
+                w.pte_set(key, Some(Pte::Cache { page, writable: true, young: true }));
                 // fault_dirty_shared_page()
                 w.graph("fault_dirty_shared_page {");
                 set_page_dirty_buffers(w, page);
@@ -509,6 +540,7 @@ fn copy_on_write(w: &mut World, key: (u8, u64), page: PageId) {
     let bytes = w.contents.share(w.pages.at(page).content);
     let content = w.contents.alloc(rec);
     w.contents.replace(rec, content, bytes);
+    count_user_page(w, true);
     if let Some(Pte::Cache { page, .. }) = w.ptes.get(key) {
         filemap::put_page(w, page);
     }
@@ -523,7 +555,7 @@ fn writable_page(w: &mut World, process: u8, vma: &Vma, address: u64) -> Content
     let entry = w.ptes.get((process, number));
     match entry {
         Some(Pte::Own { content, writable: true }) => return content,
-        Some(Pte::Cache { page, writable: true }) => return w.pages.at(page).content,
+        Some(Pte::Cache { page, writable: true, .. }) => return w.pages.at(page).content,
         _ => {}
     }
     let (buf, off) = buffer_of(address).map_or((u64::from(u16::MAX), address), |(b, o)| (u64::from(b), o));
@@ -536,6 +568,7 @@ fn writable_page(w: &mut World, process: u8, vma: &Vma, address: u64) -> Content
         (VmaKind::Memfd, Some(content)) => content,
         _ => {
             let fresh = w.contents.alloc(rec);
+            count_user_page(w, true);
             if let Some(from) = shared {
                 let bytes = w.contents.share(from);
                 w.contents.replace(rec, fresh, bytes);

@@ -30,6 +30,7 @@ pub use sysctl::{page_writeback_init, vm_sysctl};
 
 use crate::flex_proportions::wb_domain_writeout_inc;
 use crate::mm::backing_dev::{mod_file_dirty, mod_wb_reclaimable, mod_wb_writeback, mod_writeback};
+use crate::mm::swap::rotate_reclaimable_page;
 use crate::point;
 use crate::trace::Graph as _;
 
@@ -82,6 +83,10 @@ pub fn set_page_writeback(w: &mut World, page: PageId, keep_write: bool) {
 /// `end_page_writeback()`, mm/filemap.c:1477.
 pub fn end_page_writeback(w: &mut World, page: PageId) {
     w.graph("end_page_writeback { test_clear_page_writeback }");
+    if w.pages.at(page).flags.contains(PageFlags::RECLAIM) {
+        w.page_mut(page).flags.remove(PageFlags::RECLAIM);
+        rotate_reclaimable_page(w, page);
+    }
     let inode = w.pages.at(page).mapping;
     if inode.is_some() {
         let wb = w.wb_mut(inode);

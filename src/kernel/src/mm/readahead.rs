@@ -16,6 +16,7 @@ use crate::fault_inject::should_fail;
 use crate::fs::ext4::readpage::ext4_readahead;
 use crate::fs::inode::is_dax;
 use crate::mm::filemap::add_to_page_cache;
+use crate::mm::page_alloc::alloc_page_noretry;
 use crate::trace::Graph as _;
 
 /// `ra_pages`: 128 KiB.
@@ -50,7 +51,7 @@ async fn page_cache_ra_unbounded(kt: &Kthread, inode: InodeId, index: u32, nr_to
     let mut batch: Vec<PageId> = Vec::new();
     for i in 0..nr_to_read {
         let cached = kt.with(|w| w.find_page(inode, index + i)).is_some();
-        if !cached && kt.with(|w| should_fail(w, Counter::FailPageAlloc)) {
+        if !cached && (kt.with(|w| should_fail(w, Counter::FailPageAlloc)) || !alloc_page_noretry(kt).await) {
             break;
         }
         let added = kt.with(|w| {

@@ -1,7 +1,7 @@
 //! Dropping cached pages. Mirrors mm/truncate.c, with `block_invalidatepage()`
 //! of fs/buffer.c and ext4's `invalidatepage` and `releasepage`.
 //!
-//! Not modelled: shadow entries, large pages; see docs/omissions.md#mm.
+//! Not modelled: large pages; see docs/omissions.md#mm.
 
 use sched::Kthread;
 use world::{BhFlags, InodeId, PAGE_SIZE, PageFlags, PageId, Pte, World};
@@ -15,6 +15,7 @@ use crate::mm::filemap::{
 };
 use crate::mm::memory::buffer_address;
 use crate::mm::page_writeback::{account_page_cleaned, ino_of};
+use crate::mm::swap::mark_page_accessed;
 use crate::mm::writeback::{page_mkclean, set_page_dirty_buffers};
 use crate::trace::Graph as _;
 use crate::trace::call;
@@ -170,6 +171,9 @@ pub fn unmap_mapping_pages(w: &mut World, inode: InodeId, from: u32, to: u32) {
         .filter(|&((_, number), _)| number < buffer_address(FIRST_PIPE, 0) / PAGE_SIZE) // a pipe keeps its pages
         .collect();
     for (key, page) in gone {
+        if let Some(Pte::Cache { young: true, .. }) = w.ptes.get(key) {
+            mark_page_accessed(w, page); // zap_pte_range()
+        }
         w.pte_set(key, None);
         put_page(w, page);
     }
@@ -184,10 +188,20 @@ fn cached_pages(w: &World, inode: InodeId, from: u64, end: u64, at_most: usize) 
     w.cache.entries().range((inode, from)..=(inode, last)).take(at_most).map(|(_, &page)| page).collect()
 }
 
+/// `clear_shadow_entry()`, mm/truncate.c:46: those of pages `start..end`, or to the end of every file.
+fn clear_shadow_entries(w: &mut World, inode: InodeId, start: u64, end: Option<u64>) {
+    let index = |at: u64| u32::try_from(at).unwrap_or(u32::MAX);
+    let (start, end) = (index(start), end.map_or(u32::MAX, index));
+    let shadows = w.shadows.entries().range((inode, start)..=(inode, u32::MAX));
+    let gone: Vec<_> = shadows.map(|(&key, _)| key).take_while(|key| key.1 < end || end == u32::MAX).collect();
+    gone.into_iter().for_each(|key| w.shadow_set(key, None));
+}
+
 /// `truncate_inode_pages_range()`, mm/truncate.c:288: drops the pages that lie
 /// wholly inside bytes `lstart..lend`, without writing them, and zeroes the
 /// parts of the pages at the ends. `lend` is `None` for the end of every file.
 pub async fn truncate_inode_pages_range(kt: &Kthread, inode: InodeId, lstart: u64, lend: Option<u64>) {
+    kt.with(|w| clear_shadow_entries(w, inode, lstart.div_ceil(PAGE_SIZE), lend.map(|end| end / PAGE_SIZE)));
     if kt.with(|w| w.sizes.at(inode).nrpages == 0) {
         return;
     }
@@ -329,6 +343,7 @@ pub async fn truncate_pagecache_range(kt: &Kthread, inode: InodeId, start: u64, 
 /// `from..=to`; false if one of them could not go.
 pub async fn invalidate_inode_pages2_range(kt: &Kthread, inode: InodeId, from: u32, to: u32) -> bool {
     let mut all = true;
+    kt.with(|w| clear_shadow_entries(w, inode, from.into(), Some(u64::from(to) + 1)));
     kt.graph("invalidate_inode_pages2_range {");
     let pages = kt.with(|w| cached_pages(w, inode, u64::from(from), u64::from(to) + 1, usize::MAX));
     for page in pages {
@@ -364,6 +379,7 @@ pub fn invalidate_mapping_pages(w: &mut World, inode: InodeId) {
 
 /// The same for pages `from..=to`.
 pub fn invalidate_mapping_pages_range(w: &mut World, inode: InodeId, from: u32, to: u32) {
+    clear_shadow_entries(w, inode, from.into(), Some(u64::from(to) + 1));
     let busy = PageFlags::DIRTY | PageFlags::WRITEBACK | PageFlags::LOCKED;
     for page in cached_pages(w, inode, from.into(), u64::from(to) + 1, usize::MAX) {
         let head = *w.pages.at(page);

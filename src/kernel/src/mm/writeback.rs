@@ -137,15 +137,17 @@ pub fn page_mkclean(w: &mut World, page: PageId) -> bool {
     if !mapping.is_some() || w.inodes.get(mapping).is_none_or(|inode| inode.mmap_writable == 0) {
         return false;
     }
-    let writable: Vec<(u8, u64)> = w
+    let writable: Vec<((u8, u64), bool)> = w
         .ptes
         .entries()
         .iter()
-        .filter(|(_, pte)| **pte == Pte::Cache { page, writable: true })
-        .map(|(&key, _)| key)
+        .filter_map(|(&key, pte)| match *pte {
+            Pte::Cache { page: mapped, writable: true, young } if mapped == page => Some((key, young)),
+            _ => None,
+        })
         .collect();
-    for &key in &writable {
-        w.pte_set(key, Some(Pte::Cache { page, writable: false }));
+    for &(key, young) in &writable {
+        w.pte_set(key, Some(Pte::Cache { page, writable: false, young }));
     }
     !writable.is_empty()
 }

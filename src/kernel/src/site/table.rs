@@ -123,6 +123,7 @@ sites! {
     }
     fn GRAB_CACHE_PAGE_WRITE_BEGIN = "grab_cache_page_write_begin" "mm/filemap.c":3277 WriteBegin traced 2 -> Void (index: Count, flags: Flags, page: Count, err: Status) {
         GRAB_LOOKUP :1797 Statement "page = find_get_entry(mapping, index)";
+        GRAB_SHADOW :1798 Statement "if (xa_is_value(page)) page = NULL: only a shadow of it";
         GRAB_LOCK :1808 Statement "lock_page(page)";
         GRAB_NO_PAGE :1841 Statement "page = __page_cache_alloc(gfp_mask); if (!page) return NULL";
         GRAB_INSERT :1851 Statement "add_to_page_cache_lru(page, mapping, index)";
@@ -446,6 +447,9 @@ sites! {
         GFR_EOF :2311 Statement "if (index > end_index) the file ends before this page";
         GFR_COPY :2347 Statement "ret = copy_page_to_iter(page, offset, nr, iter)";
     }
+    fn PAGECACHE_GET_PAGE = "pagecache_get_page" "mm/filemap.c":1791 Entry (index: Count, page: Count) {
+        PGP_ACCESSED :1822 Statement "if (fgp_flags & FGP_ACCESSED) mark_page_accessed(page)";
+    }
     fn FILEMAP_FAULT = "filemap_fault" "mm/filemap.c":2716 Entry (index: Count, page: Count) {
         FF_SIGBUS :2731 Statement "if (offset >= max_off) return VM_FAULT_SIGBUS";
         FF_AROUND :2748 Statement "do_sync_mmap_readahead(): 32 pages around";
@@ -548,6 +552,41 @@ sites! {
     }
     fn EXT4_FILE_MMAP = "ext4_file_mmap" "fs/ext4/file.c":746 Entry () {
         FMM_OPS :763 Statement "file_accessed(file); vma->vm_ops = &ext4_file_vm_ops";
+    }
+
+    // ---- memory pressure: mm/page_alloc.c, mm/vmscan.c ----
+    fn ALLOC_PAGES_SLOWPATH = "__alloc_pages_slowpath" "mm/page_alloc.c":4643 Entry (did_some_progress: Count, no_progress_loops: Count) {
+        ASP_RECLAIM :4829 Statement "page = __alloc_pages_direct_reclaim(&did_some_progress)";
+        ASP_PAGE :4391 Statement "page = get_page_from_freelist()";
+        ASP_NORETRY :4841 Statement "if (gfp_mask & __GFP_NORETRY) goto nopage";
+        ASP_WAIT :4584 Statement "if (2 * write_pending > reclaimable) congestion_wait(BLK_RW_ASYNC, HZ / 10)";
+        ASP_OOM :4878 Statement "page = __alloc_pages_may_oom(&did_some_progress)";
+    }
+    fn DO_TRY_TO_FREE_PAGES = "do_try_to_free_pages" "mm/vmscan.c":3029 Entry () {
+        DTF_FORCE :3098 Statement "if (sc->skipped_deactivate) sc->force_deactivate = 1, goto retry";
+    }
+    fn SHRINK_LRUVEC = "shrink_lruvec" "mm/vmscan.c":2441 Entry (priority: Count, nr_inactive: Count, nr_active: Count) {
+        SLV_SCAN :2452 Statement "get_scan_count(lruvec, sc, nr): size >> priority of each list";
+    }
+    fn SHRINK_INACTIVE_LIST = "shrink_inactive_list" "mm/vmscan.c":1927 Entry (nr_to_scan: Count, nr_taken: Count, nr_reclaimed: Count) {
+        SIL_ISOLATE :1957 Statement "nr_taken = isolate_lru_pages(nr_to_scan, lruvec, &page_list, ...)";
+        SIL_PUTBACK :1976 Statement "move_pages_to_lru(lruvec, &page_list)";
+        SIL_WAKE :2003 Statement "if (stat.nr_unqueued_dirty == nr_taken) wakeup_flusher_threads(WB_REASON_VMSCAN)";
+    }
+    fn SHRINK_PAGE_LIST = "shrink_page_list" "mm/vmscan.c":1082 Entry (page: Count, ino: Count, index: Count) {
+        SPL_LOCKED :1108 Statement "if (!trylock_page(page)) goto keep";
+        SPL_WRITEBACK :1216 Statement "PageWriteback: SetPageReclaim(page), goto activate_locked";
+        SPL_ACTIVATE :1234 Statement "PAGEREF_ACTIVATE: goto activate_locked";
+        SPL_KEEP :1236 Statement "PAGEREF_KEEP: goto keep_locked";
+        SPL_UNMAP :1317 Statement "try_to_unmap(page, flags)";
+        SPL_DIRTY :1346 Statement "PageDirty and not kswapd: SetPageReclaim(page), goto activate_locked";
+        SPL_BUFFERS :1413 Statement "if (!try_to_release_page(page, gfp_mask)) goto activate_locked";
+        SPL_BUSY :1444 Statement "if (!__remove_mapping(mapping, page)) goto keep_locked";
+        SPL_FREE :1454 Statement "unlock_page(page), nr_reclaimed += nr_pages";
+    }
+    fn SHRINK_ACTIVE_LIST = "shrink_active_list" "mm/vmscan.c":2019 Entry (nr_to_scan: Count, page: Count, nr_taken: Count) {
+        SAL_DEACTIVATE :2087 Statement "ClearPageActive(page), SetPageWorkingset(page)";
+        SAL_PUTBACK :2098 Statement "move_pages_to_lru(lruvec, &l_inactive)";
     }
 
     // ---- past the cache: fs/ext4/file.c, fs/iomap/direct-io.c ----

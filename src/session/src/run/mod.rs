@@ -409,6 +409,7 @@ fn boot(w: &mut World, scenario: &Scenario) {
             vm_sysctl(w, name, u64::from(value)).unwrap_or(()); // `Scenario::check` has looked at the ranges
         }
     }
+    *w.counter_mut(Counter::PageLimit) = u64::from(vm.page_limit.unwrap_or(0));
     *w.counter_mut(Counter::DeviceBandwidth) = u64::from(scenario.device.bandwidth_kib_s.unwrap_or(0)) * 1024;
     *w.counter_mut(Counter::DeviceQueueDepth) = u64::from(scenario.device.queue_depth.unwrap_or(0));
     *w.counter_mut(Counter::DeviceLatency) = match scenario.device.kind {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use kernel::fs::attr;
 use kernel::fs::ext4::extents::fallocate as falloc;
+use kernel::fs::ext4::file::ext4_file_read_iter;
 use kernel::fs::ext4::fsync::ext4_sync_file;
 use kernel::fs::ext4::ioctl::ext4_shutdown;
 use kernel::fs::ext4::super_::{MountOptions, drop_caches, ext4_mount, ext4_umount};
@@ -18,7 +19,6 @@ use kernel::fs::open::{
 use kernel::fs::read_write::{Rwf, do_pwritev, do_writev, fdget, kernel_write, ksys_pwrite64, ksys_write, llseek};
 use kernel::fs::splice::{Pipe, create_pipe, free_pipe, splice_read, splice_write};
 use kernel::fs::sync::{ksys_sync, vfs_fsync_range};
-use kernel::mm::filemap_read::ext4_file_read_iter;
 use kernel::mm::memory::{
     buffer_address, find_vma, madvise_dontneed, map_buffer, mmap_file, mprotect, msync, munmap, user_load, user_store,
 };

@@ -36,6 +36,9 @@ pub(super) const OPEN_FLAGS: [&str; 16] = [
 ];
 pub(super) const RWF_FLAGS: [&str; 5] = ["HIPRI", "DSYNC", "SYNC", "NOWAIT", "APPEND"];
 
+/// With fewer pages than this there would be nothing to choose from.
+const PAGE_LIMIT_MIN: u32 = 16;
+
 impl Scenario {
     /// Checks ranges, names and contradictions; [`super::parse`] does so too.
     ///
@@ -83,6 +86,9 @@ impl Scenario {
         }
         if self.vm.dirty_background_ratio.is_some() && self.vm.dirty_background_bytes.is_some() {
             return fail("vm.dirty_background_bytes", "the kernel keeps either the bytes or the ratio, not both");
+        }
+        if self.vm.page_limit.is_some_and(|pages| pages < PAGE_LIMIT_MIN) {
+            return fail("vm.page_limit", format!("at least {PAGE_LIMIT_MIN} pages"));
         }
         if self.op_gap_ms > 60_000 {
             return fail("op_gap_ms", "at most 60000");

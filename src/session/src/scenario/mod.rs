@@ -280,6 +280,10 @@ pub struct Vm {
     /// `vm.dirty_expire_centisecs`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dirty_expire_centisecs: Option<u32>,
+    /// Pages of memory that data of files and the programs may take together; what is over is
+    /// reclaimed. Absent: there is always a free page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_limit: Option<u32>,
     /// `vm.dirty_writeback_centisecs`; here 0, no periodic flusher, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dirty_writeback_centisecs: Option<u32>,

@@ -146,6 +146,8 @@ fn one(m: &Moment, change: &Raw, groups: &mut Groups) {
         Raw::counters(slot, old) => counter(m, slot.0, *old, groups),
         Raw::device(unit, old) => device(m, *unit, old.as_ref().map(|old| &old[..]), groups),
         Raw::cache(key, old) => cache(m, *key, *old, groups),
+        Raw::lru_places(..) | Raw::shadows(..) => reclaim::reclaim(m, change, groups),
+        Raw::lru(..) => {} // the page's own place says it
         Raw::es(key, old) => extents(m, *key, *old, groups),
         Raw::events((at, _), old) => event(m, *at, *old, change, groups),
         Raw::io_lists(..)
@@ -338,6 +340,7 @@ macro_rules! fields {
 }
 
 mod flusher;
+mod reclaim;
 
 fn seconds(ns: u64) -> String {
     format!("{}.{:03}", ns / 1_000_000_000, ns / 1_000_000 % 1000)
@@ -551,7 +554,8 @@ fn user(m: &Moment, change: &Raw, groups: &mut Groups) {
             let show = |pte: &Option<world::Pte>| {
                 pte.as_ref().map(|pte| match pte {
                     world::Pte::Own { .. } => "resident".to_owned(),
-                    world::Pte::Cache { page, .. } => tr!("{} of the cache", m.page_name(*page)),
+                    world::Pte::Cache { page, young: true, .. } => tr!("{} of the cache", m.page_name(*page)),
+                    world::Pte::Cache { page, .. } => tr!("{} of the cache, not used lately", m.page_name(*page)),
                 })
             };
             groups.add(Key::User, "user memory", maybe(&m.address(page * 4096), show(old), show(&now)));
@@ -762,7 +766,7 @@ fn space(m: &Moment, change: &Raw, groups: &mut Groups) {
 
 /// Counters by number: the kernel's names.
 fn counter_name(slot: u32) -> &'static str {
-    const NAMES: [(Counter, &str); 57] = [
+    const NAMES: [(Counter, &str); 65] = [
         (Counter::Clock, "clock"),
         (Counter::FilePages, "NR_FILE_PAGES"),
         (Counter::FileDirty, "NR_FILE_DIRTY"),
@@ -819,6 +823,14 @@ fn counter_name(slot: u32) -> &'static str {
         (Counter::DeviceQueueDepth, "device queue depth"),
         (Counter::DeviceBusyUntil, "device busy until"),
         (Counter::DaxDevice, "DAX device"),
+        (Counter::PageLimit, "pages of file data and programs, at most"),
+        (Counter::UserPages, "pages of programs"),
+        (Counter::InactiveFile, "NR_INACTIVE_FILE"),
+        (Counter::ActiveFile, "NR_ACTIVE_FILE"),
+        (Counter::IsolatedFile, "NR_ISOLATED_FILE"),
+        (Counter::NonresidentAge, "nonresident_age"),
+        (Counter::WorkingsetActivate, "WORKINGSET_ACTIVATE_FILE"),
+        (Counter::Refaults, "refaults"),
         (Counter::Count, "counter"),
     ];
     NAMES.iter().find(|(counter, _)| *counter as u32 == slot).map_or("counter", |(_, name)| name)

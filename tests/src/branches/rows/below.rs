@@ -143,9 +143,11 @@ pub(super) const ROWS: &[Row] = &[
     at(229, &MID_STATE, |a| a.inside(&FILE_UPDATE_TIME) && MountOpts::of(a.w).contains(MountOpts::LAZYTIME)),
     // ---- the page: mm/filemap.c ----
     ret(231, &GRAB_CACHE_PAGE_WRITE_BEGIN, |a| a.after(&GRAB_NO_PAGE)),
+    hit(232, &GRAB_SHADOW),
     at(233, &GRAB_INSERT, |a| a.after(&GRAB_LOOKUP)),
     at(234, &GRAB_LOOKUP, |a| grabbed(a).flags.contains(PageFlags::LOCKED)),
     at(235, &GRAB_LOOKUP, |a| a.after(&GRAB_LOOKUP)),
+    hit(236, &PGP_ACCESSED),
     hit(238, &GRAB_INSERT),
     hit(239, &GRAB_INSERT),
     hit(241, &GRAB_NO_PAGE),

@@ -1,4 +1,4 @@
-//! ext4's file operations on the write side. Mirrors fs/ext4/file.c.
+//! ext4's file operations. Mirrors fs/ext4/file.c.
 
 use bitflags::bitflags;
 use ondisk::layout::superblock::RoCompat;
@@ -16,7 +16,7 @@ use crate::fs::open::OpenFlags;
 use crate::fs::sync::generic_write_sync;
 use crate::iov_iter::{iov_iter_count, iov_iter_truncate};
 use crate::mm::filemap::generic_perform_write;
-use crate::mm::filemap_read::touch_atime;
+use crate::mm::filemap_read::{generic_file_buffered_read, touch_atime};
 use crate::probe;
 use crate::site;
 use crate::trace::{Graph as _, Word as _, call};
@@ -270,13 +270,7 @@ pub(super) async fn ext4_inode_extension_cleanup(kt: &Kthread, inode: InodeId, n
 ///
 /// # Errors
 /// As the mapping.
-pub(crate) async fn ext4_dax_read_iter(
-    kt: &Kthread,
-    file: FileId,
-    pos: u64,
-    count: u64,
-    out: &mut Vec<u8>,
-) -> Result<u64, Errno> {
+async fn ext4_dax_read_iter(kt: &Kthread, file: FileId, pos: u64, count: u64, out: &mut Vec<u8>) -> Result<u64, Errno> {
     let inode = kt.with(|w| w.files.at(file).inode);
     call!(kt, &site::EXT4_DAX_READ_ITER, &[pos, count], async {
         probe!(kt, DRI_LOCK).await;
@@ -289,6 +283,36 @@ pub(crate) async fn ext4_dax_read_iter(
         read
     })
     .await
+}
+
+/// `ext4_file_read_iter()`, fs/ext4/file.c:114, through the cache or DAX: up to `count` bytes from
+/// `pos`, appended to `out`; gives how many.
+///
+/// Not modelled: O_DIRECT.
+///
+/// # Errors
+/// `EIO` after a shutdown or a failed read, `EINTR` on a fatal signal.
+pub async fn ext4_file_read_iter(
+    kt: &Kthread,
+    file: FileId,
+    pos: u64,
+    count: u64,
+    out: &mut Vec<u8>,
+) -> Result<u64, Errno> {
+    if count == 0 || kt.with(|w| w.sb().shutdown) {
+        kt.graph("ext4_file_read_iter");
+        return if count > 0 { Err(Errno::EIO) } else { Ok(0) };
+    }
+    if kt.with(|w| is_dax(w, w.files.at(file).inode)) {
+        kt.graph("ext4_file_read_iter {");
+        let read = Box::pin(ext4_dax_read_iter(kt, file, pos, count, out)).await;
+        kt.graph("}");
+        return read;
+    }
+    kt.graph("ext4_file_read_iter { generic_file_read_iter {");
+    let read = generic_file_buffered_read(kt, file, pos, count, out).await;
+    kt.graph("} }");
+    read
 }
 
 /// `ext4_write_checks()`, fs/ext4/file.c:240: bytes left to write, 0 for none.

@@ -22,6 +22,7 @@ pub(super) fn narrate(t: &Words, probe: &str) -> Option<Said> {
         .or_else(|| super::inline::narrate(t, probe))
         .or_else(|| super::indirect::narrate(t, probe))
         .or_else(|| super::flusher::narrate(t, probe))
+        .or_else(|| super::reclaim::narrate(t, probe))
 }
 
 /// `a to b`, of blocks.

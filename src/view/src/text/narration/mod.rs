@@ -10,6 +10,7 @@ mod fs;
 mod indirect;
 mod inline;
 mod ranges;
+mod reclaim;
 mod write;
 
 use crate::moment::Moment;

@@ -34,8 +34,8 @@ use crate::fs::ext4::namei::{ext4_orphan_add, ext4_orphan_del};
 use crate::fs::ext4::super_::{MountOpts, ext4_writepage_trans_blocks, graph_writepage_trans_blocks};
 use crate::fs::fs_writeback::mark_inode_dirty;
 use crate::fs::inode::{current_time, is_dax, is_regular, is_sync, should_remove_suid};
-use crate::mm::filemap::{add_to_page_cache, lock_page, put_page, unlock_page};
-use crate::mm::filemap_read::find_get_page;
+use crate::mm::filemap::{put_page, unlock_page};
+use crate::mm::filemap_read::find_or_create_page;
 use crate::mm::page_writeback::ino_of;
 use crate::mm::truncate::{pagecache_isize_extended, truncate_inode_pages, truncate_pagecache};
 use crate::trace::Graph as _;
@@ -286,23 +286,9 @@ pub async fn ext4_block_zero_page_range(kt: &Kthread, inode: InodeId, from: u64,
         return iomap_zero_range(kt, inode, from, length).await;
     }
     let index = u32::try_from(from / PAGE_SIZE).expect("page indices fit");
-    // find_or_create_page()
-    kt.graph("ext4_block_zero_page_range { pagecache_get_page { find_get_entry");
-    let page = loop {
-        let Some(page) = kt.with(|w| find_get_page(w, inode, index)) else {
-            break kt.with(|w| add_to_page_cache(w, inode, index));
-        };
-        lock_page(kt, page).await;
-        if kt.with(|w| w.pages.at(page).mapping == inode) {
-            break page;
-        }
-        kt.with(|w| {
-            unlock_page(w, page);
-            put_page(w, page);
-        });
-    };
+    kt.graph("ext4_block_zero_page_range {");
+    let page = find_or_create_page(kt, inode, index).await;
     let bh = kt.with(|w| {
-        w.graph("}");
         if w.pages.at(page).nr_bhs == 0 {
             create_empty_buffers(w, page);
         }
