@@ -403,8 +403,6 @@ sites! {
     fn WRITEBACK_SB_INODES = "writeback_sb_inodes" "fs/fs-writeback.c":1640 Writeback (ino: Count, write_chunk: Status, wrote: Count, total_wrote: Count) {
         WSB_OTHER :1670 Statement "another file system's inode: redirty_tail(inode, wb)";
         WSB_FREEING :1689 Statement "if (inode->i_state & (I_NEW | I_FREEING | I_WILL_FREE)) redirty_tail(inode, wb)";
-        WSB_BUSY :1704 Statement "if (inode->i_state & I_SYNC) requeue_io(inode, wb)";
-        WSB_WAITED :1717 Statement "inode_sleep_on_writeback(inode)";
         WSB_CHUNK :1725 Phase "inode->i_state |= I_SYNC; write_chunk = writeback_chunk_size(wb, work)";
         WSB_REQUEUE :1762 Statement "requeue_inode(inode, wb, &wbc); inode_sync_complete(inode)";
     }
@@ -414,7 +412,6 @@ sites! {
         WBW_UNDER :1889 Statement "if (work->for_background && !wb_over_bg_thresh(wb)) break";
         WBW_QUEUE :1906 Statement "if (list_empty(&wb->b_io)) queue_io(wb, work, dirtied_before)";
         WBW_PROGRESS :1923 Statement "if (progress) continue";
-        WBW_WAITED :1940 Statement "inode_sleep_on_writeback(inode)";
     }
     fn WB_DO_WRITEBACK = "wb_do_writeback" "fs/fs-writeback.c":2045 Writeback (nr_pages: Status, reason: Count, wrote: Count, over: Bool) {
         WDW_WORK :2051 Phase "work = get_next_work_item(wb)";

@@ -22,6 +22,7 @@ use kernel::block::ramdisk::{add_fault, clear_faults, irq};
 use kernel::flex_proportions::wb_domain_begin;
 use kernel::fs::ext4::ioctl::shutdown_now;
 use kernel::fs::jbd2::journal::journal_abort;
+use kernel::mm::backing_dev::flusher_mut;
 use kernel::mm::memory::{buffer_address, madvise_dontneed};
 use kernel::mm::memory_failure::memory_failure;
 use kernel::mm::page_writeback::{page_writeback_init, vm_sysctl};
@@ -416,6 +417,7 @@ fn boot(w: &mut World, scenario: &Scenario) {
         DeviceKind::Slow => u64::from(scenario.device.latency_ms) * 1_000_000,
         DeviceKind::Ram | DeviceKind::Pmem => 0,
     };
+    flusher_mut(w).strictlimit = scenario.device.strict_limit;
     *w.counter_mut(Counter::StableWrites) = u64::from(scenario.device.stable_writes);
     *w.counter_mut(Counter::DaxDevice) = u64::from(scenario.device.kind == DeviceKind::Pmem);
     for fault in &scenario.device.faults {

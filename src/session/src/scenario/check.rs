@@ -37,7 +37,7 @@ pub(super) const OPEN_FLAGS: [&str; 16] = [
 pub(super) const RWF_FLAGS: [&str; 5] = ["HIPRI", "DSYNC", "SYNC", "NOWAIT", "APPEND"];
 
 /// With fewer pages than this there would be nothing to choose from.
-const PAGE_LIMIT_MIN: u32 = 16;
+pub(super) const PAGE_LIMIT_MIN: u32 = 16;
 
 impl Scenario {
     /// Checks ranges, names and contradictions; [`super::parse`] does so too.

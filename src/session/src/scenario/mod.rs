@@ -230,6 +230,10 @@ pub struct Device {
     /// A page is left alone while the device writes it, as one that computes checksums asks for.
     #[serde(default, skip_serializing_if = "is_default")]
     pub stable_writes: bool,
+    /// Its own dirty pages are held to its share of the limits even while memory as a whole has
+    /// few, as is done for FUSE (BDI_CAP_STRICTLIMIT).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub strict_limit: bool,
     /// What it fails, from the mount on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
@@ -243,6 +247,7 @@ impl Default for Device {
             bandwidth_kib_s: None,
             queue_depth: None,
             stable_writes: false,
+            strict_limit: false,
             faults: Vec::new(),
         }
     }

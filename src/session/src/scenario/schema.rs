@@ -10,7 +10,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::check::{OPEN_FLAGS, RWF_FLAGS};
+use super::check::{OPEN_FLAGS, PAGE_LIMIT_MIN, RWF_FLAGS};
 use super::import::{FEATURES, KEPT_FEATURES};
 use super::{BUFFER_LEN_MAX, Big, IMAGE_MIB_MAX, Mkfs, SEGMENTS_MAX, Scenario, VERSION, memory_default};
 
@@ -191,6 +191,7 @@ fn limits() -> Vec<(&'static str, Value)> {
         ("Scenario.version", json!({"const": VERSION})),
         ("Scenario.title", json!({"properties": {"en": {"minLength": 1}}})),
         ("Scenario.memory_mib", json!({"minimum": 16, "maximum": 65_536, "default": memory_default()})),
+        ("Vm.page_limit", json!({"minimum": PAGE_LIMIT_MIN})),
         ("Scenario.op_gap_ms", json!({"maximum": 60_000, "default": super::gap_default()})),
         ("Scenario.tasks", json!({"minItems": 1})),
         ("Mkfs.size_mib", json!({"minimum": 2, "maximum": IMAGE_MIB_MAX})),

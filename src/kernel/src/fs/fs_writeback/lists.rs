@@ -90,7 +90,7 @@ pub(super) fn redirty_tail(w: &mut World, inode: InodeId) {
 }
 
 /// `requeue_io()`, fs/fs-writeback.c:1212: looked at again once b_io is empty.
-pub(super) fn requeue_io(w: &mut World, inode: InodeId) {
+fn requeue_io(w: &mut World, inode: InodeId) {
     inode_io_list_move(w, inode, WbList::MoreIo);
 }
 

@@ -86,14 +86,6 @@ pub(super) fn inode_sync_complete(w: &mut World, inode: InodeId) {
     wake_all(w, WaitOn::InodeSync(inode));
 }
 
-/// `inode_sleep_on_writeback()`, fs/fs-writeback.c:1371: until I_SYNC is gone;
-/// the inode may be too.
-pub(super) async fn inode_sleep_on_writeback(kt: &Kthread, inode: InodeId) {
-    if kt.with(|w| w.inodes.at(inode).state.contains(InodeState::SYNC)) {
-        kt.sleep_on(WaitOn::InodeSync(inode)).await;
-    }
-}
-
 /// `inode_wait_for_writeback()`, fs/fs-writeback.c: until the flusher is done
 /// with the inode.
 pub async fn inode_wait_for_writeback(kt: &Kthread, inode: InodeId) {

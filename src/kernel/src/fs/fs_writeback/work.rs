@@ -6,8 +6,8 @@
 use sched::{Kthread, wake_all};
 use world::{Errno, InodeId, InodeState, TaskId, WaitOn, WbList, WbWork, World};
 
-use super::lists::{first, queue_io, redirty_tail, requeue_inode, requeue_io};
-use super::single::{inode_sleep_on_writeback, inode_sync_complete, writeback_single_inode};
+use super::lists::{first, queue_io, redirty_tail, requeue_inode};
+use super::single::{inode_sync_complete, writeback_single_inode};
 use super::{I_DIRTY, Reason};
 use crate::mm::backing_dev::{
     centisecs_to_jiffies, domain, flusher, flusher_mut, jiffies, nr_file_dirty, rates, wb_has_dirty_io, wb_wakeup,
@@ -248,9 +248,8 @@ async fn wb_writeback(kt: &Kthread, mut work: Work) -> i64 {
                 if progress > 0 {
                     continue;
                 }
-                let Some(busy) = kt.with(|w| first(w, WbList::MoreIo)) else { break };
-                inode_sleep_on_writeback(kt, busy).await;
-                probe!(kt, WBW_WAITED).await;
+                // Not modelled: an inode on b_more_io that somebody else writes, see docs/omissions.md#writeback.
+                break;
             }
             asked - work.nr_pages
         }),
@@ -326,16 +325,8 @@ async fn writeback_sb_inodes(kt: &Kthread, sb: bool, work: &mut Work) -> i64 {
                     probe!(kt, WSB_FREEING, ino = ino).await;
                     continue;
                 }
-                if state.contains(InodeState::SYNC) {
-                    if wbc.sync_mode == SyncMode::None {
-                        kt.with(|w| requeue_io(w, inode));
-                        probe!(kt, WSB_BUSY, ino = ino).await;
-                    } else {
-                        inode_sleep_on_writeback(kt, inode).await;
-                        probe!(kt, WSB_WAITED, ino = ino).await;
-                    }
-                    continue;
-                }
+                // Not modelled: I_SYNC of another writer, see docs/omissions.md#writeback.
+                assert!(!state.contains(InodeState::SYNC), "only the flusher takes inodes, one after the other");
                 let chunk = kt.with(|w| {
                     w.inode_mut(inode).state.insert(InodeState::SYNC);
                     writeback_chunk_size(w, work)

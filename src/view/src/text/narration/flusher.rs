@@ -172,7 +172,6 @@ fn flusher(t: &Words, probe: &str) -> Option<Said> {
             },
             "Now and then the device's bandwidth is measured here.",
         ),
-        "WBW_WAITED" => say("The inode that somebody else was writing is free.", "The round is tried again."),
         "WIS_QUEUED" => say(
             "The flusher is asked to send all that is dirty now.",
             "Pages are tagged first, so that ones dirtied later do not prolong it.",
@@ -205,14 +204,6 @@ fn inodes(t: &Words, probe: &str) -> Option<Said> {
         "WSB_FREEING" => say(
             tr!("Inode {} is just made, or about to go.", t.n("ino")),
             "Who makes or frees it looks after its pages.",
-        ),
-        "WSB_BUSY" => say(
-            tr!("Inode {} is being written by somebody else.", t.n("ino")),
-            "It is put aside into b_more_io and looked at again later.",
-        ),
-        "WSB_WAITED" => say(
-            tr!("Inode {} was being written by somebody else.", t.n("ino")),
-            "For a sync that has to be waited for.",
         ),
         "WSB_CHUNK" => say(
             if t.v("write_chunk") > 1 << 60 {
