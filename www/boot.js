@@ -74,11 +74,72 @@ function crashed(message) {
   fall(say("Writepath has stopped", "Writepath가 멈췄다"), panic?.message ?? message, panic?.link || location.hash);
 }
 
-try {
-  const { default: init } = await import(here(script.dataset.js));
-  await init({ module_or_path: here(script.dataset.wasm) });
-  running = true;
-} catch (error) {
-  if (trapped(error)) crashed(String(error));
-  else fall(say("Writepath could not be loaded", "Writepath를 불러올 수 없다"), String(error), location.hash);
+// The wasm is two modules (docs/decisions/0008). The first has all that a first visit runs; the second, data-rest, is
+// fetched when more is wanted. Without data-rest, in a development build, the first is all of it.
+const rest = script.dataset.rest && here(script.dataset.rest);
+let first; // exports of the first module
+let module; // the second one, compiled
+let fetching;
+let loaded = !rest;
+
+/** The app gives its exports, before anything else. */
+export function share_exports(exports) {
+  first = exports;
 }
+
+/** Fetches the second module, so that load_rest has no need to. The app awaits it where it knows that it wants more. */
+export function fetch_rest() {
+  fetching ??= compiled().catch((error) => {
+    fetching = undefined; // so that it can be tried again
+    throw error;
+  });
+  return fetching;
+}
+
+async function compiled() {
+  if (loaded) return;
+  const answer = await fetch(rest);
+  if (!answer.ok) throw new Error(`${rest}: ${answer.status}`);
+  module = await WebAssembly.compile(await answer.arrayBuffer());
+}
+
+/** Puts the second module in place. When the wasm needs it at once, it stands in the middle of a call: no await. */
+export function load_rest() {
+  if (loaded) return;
+  try {
+    new WebAssembly.Instance((module ??= new WebAssembly.Module(bytesNow(rest))), { first });
+    loaded = true;
+  } catch (error) {
+    fall(say("Writepath could not be loaded", "Writepath를 불러올 수 없다"), String(error), location.hash);
+    throw error;
+  }
+}
+
+/** A file's bytes, while everything waits. Such a request cannot ask for bytes: it gets a letter for each. */
+function bytesNow(address) {
+  const request = new XMLHttpRequest();
+  request.open("GET", address, false);
+  request.overrideMimeType("text/plain; charset=x-user-defined");
+  request.send();
+  if (request.status !== 200) throw new Error(`${address}: ${request.status}`);
+  return Uint8Array.from(request.responseText, (letter) => letter.charCodeAt(0) & 0xff);
+}
+
+// Whoever reaches for the choice of scenarios will want it.
+for (const kind of ["pointerover", "focusin"]) {
+  addEventListener(kind, ({ target }) => {
+    if (target instanceof Element && target.closest("[data-more]")) fetch_rest().catch(() => {});
+  });
+}
+
+// Not awaited here: the app's script imports this one, and would wait for its end.
+(async () => {
+  try {
+    const { default: init } = await import(here(script.dataset.js));
+    await init({ module_or_path: here(script.dataset.wasm) });
+    running = true;
+  } catch (error) {
+    if (trapped(error)) crashed(String(error));
+    else fall(say("Writepath could not be loaded", "Writepath를 불러올 수 없다"), String(error), location.hash);
+  }
+})();

@@ -10,10 +10,12 @@ mod kernel_map;
 mod run;
 mod serve;
 mod site;
+mod split;
 mod styles;
 mod test;
 mod tidy;
 mod tools;
+mod wasm;
 
 use run::{Fault, cargo, fault, root, stream};
 use std::process::ExitCode;
@@ -29,8 +31,10 @@ cargo xtask COMMAND
   conform [DIR...]        the engine against what a real kernel did (tests/golden)
   branches                which branches of the write path no scenario reaches (tests/branches.csv)
   bench                   native benches, then those in Chromium (benches/web)
+  first-visit             notes in Chromium what a first visit runs: www/later.txt has the rest
   kernel-map TREE         the engine's table of sites against a v5.10.238 tree
   styles                  www/styles as one file (Trunk calls this)
+  halves                  the built wasm as two modules (Trunk calls this)
   help                    this text
 
 Tools are kept in $XDG_CACHE_HOME or ~/.cache, under writepath/tools.
@@ -55,6 +59,8 @@ fn main() -> ExitCode {
             _ => Err(fault("`kernel-map` takes one folder: the root of a v5.10.238 tree")),
         },
         "styles" => no_args(rest).and_then(|()| styles::bundle()),
+        "halves" => no_args(rest).and_then(|()| site::halves()),
+        "first-visit" => no_args(rest).and_then(|()| site::look_at_first_visit()),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())
@@ -140,7 +146,7 @@ fn bench() -> Result<(), Fault> {
 /// What `cargo rustc` builds for the page.
 const CDYLIB: [&str; 2] = ["--crate-type", "cdylib"];
 
-/// The benches as a module for the page, with the page's own profile.
+/// The benches and the smallest Yew app as modules for a page, with the page's own profile.
 fn bench_engine() -> Result<std::path::PathBuf, Fault> {
     tools::wasm_target()?;
     let bindgen = tools::bindgen()?.join("wasm-bindgen");
@@ -150,8 +156,16 @@ fn bench_engine() -> Result<std::path::PathBuf, Fault> {
         cargo().args(["rustc", "-p", "benches", "--lib", "--profile", "web", "--target", target]).args(CDYLIB),
         "benches in wasm",
     )?;
-    let built = run::target_dir().join(target).join("web/benches.wasm");
+    stream(
+        cargo().args(["build", "-p", "app", "--example", "minimal", "--profile", "web", "--target", target]),
+        "the smallest Yew app",
+    )?;
+    let built = run::target_dir().join(target).join("web");
     let out = run::target_dir().join("bench-web");
-    stream(run::tool(bindgen).args(["--target", "web", "--out-dir"]).arg(&out).arg(&built), "wasm-bindgen")?;
+    for wasm in ["benches.wasm", "examples/minimal.wasm"] {
+        let mut command = run::tool(&bindgen);
+        command.args(["--target", "web", "--out-dir"]).arg(&out).arg(built.join(wasm));
+        stream(&mut command, "wasm-bindgen")?;
+    }
     Ok(out)
 }

@@ -1,7 +1,8 @@
 //! The site: built by Trunk into `dist/`, measured, watched.
 
-use crate::run::{Fault, Quiet, elapsed, fault, output_of, read, root, tool};
-use crate::tools;
+use crate::run::{Fault, Quiet, elapsed, fault, files_ending, output_of, read, root, stream, tool};
+use crate::{split, tools};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +10,28 @@ use std::process::Command;
 /// What a first visit should load at the most, compressed.
 const FIRST_VISIT_BROTLI_WANTED_BYTES: u64 = 300 * 1024;
 /// What it may load: a ratchet, lowered with each saving. docs/decisions/0006 says what is in it.
-const FIRST_VISIT_BROTLI_MAX_BYTES: u64 = 830 * 1024;
+const FIRST_VISIT_BROTLI_MAX_BYTES: u64 = 560 * 1024;
+
+/// The functions that a first visit does not run, of this repository.
+const LATER: &str = "www/later.txt";
+/// How small, and with what the modules are made of.
+const WASM_OPT: [&str; 10] = [
+    "-Oz",
+    // Small functions beside each other compress better than large ones.
+    "--one-caller-inline-max-function-size=20",
+    "--mvp-features",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
+    "--enable-sign-ext",
+    "--enable-reference-types",
+    "--enable-multivalue",
+];
+/// How the names of wasm files begin that a first visit does not load.
+const REST: &str = "rest";
+/// In the environment of a build: the file where the wasm with its names goes, while the site gets one with notes.
+const NOTES: &str = "WRITEPATH_NOTES";
 
 /// Where the built site is.
 pub fn dist_dir() -> PathBuf {
@@ -53,6 +75,8 @@ fn trunk(tools: &tools::SiteTools) -> Result<Command, Fault> {
     command.env("PATH", tools.path());
     // Trunk's hook calls us back; through `cargo xtask` it would wait for a build that is going on.
     command.env("WRITEPATH_XTASK", own);
+    // Names with their generic arguments: www/later.txt names functions, and has to mean one each.
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-Csymbol-mangling-version=v0");
     // Trunk takes NO_COLOR for a flag and refuses the customary "1".
     command.env_remove("NO_COLOR");
     Ok(command)
@@ -90,6 +114,95 @@ pub fn within_budget() -> Result<String, Fault> {
     Ok(format!("first visit {kib} KiB brotli, at most {max}, wanted {}", FIRST_VISIT_BROTLI_WANTED_BYTES / 1024))
 }
 
+/// Trunk's hook behind a build: takes the one wasm of the folder it builds in for two.
+///
+/// With [`NOTES`] set, the wasm instead notes what it runs, and stays as it was in the file named there.
+pub fn halves() -> Result<(), Fault> {
+    let of_trunk = |key: &str| std::env::var(key).map_err(|_| fault(format!("{key} is not set: Trunk calls this")));
+    if of_trunk("TRUNK_PROFILE")? == "debug" {
+        return Ok(());
+    }
+    let dir = PathBuf::from(of_trunk("TRUNK_STAGING_DIR")?);
+    let [built] = &files_ending(&dir, ".wasm")[..] else {
+        return Err(fault(format!("{} has not one wasm to be split", dir.display())));
+    };
+    let bytes = std::fs::read(built).map_err(|error| fault(format!("cannot read {}: {error}", built.display())))?;
+    let old = built.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if let Some(named) = std::env::var_os(NOTES) {
+        let (noting, _) = split::with_notes(&bytes)?;
+        write(Path::new(&named), &bytes)?;
+        write(built, &noting)?;
+        return name_halves(&dir, &old, &old, "rest.wasm");
+    }
+    let halves = split::split(&bytes, &read(&root().join(LATER))?)?;
+    let (first_bytes, rest_bytes) = (optimised(&dir, &halves.first)?, optimised(&dir, &halves.rest)?);
+    let (first, rest) = (named("first", &first_bytes), named(REST, &rest_bytes));
+    name_halves(&dir, &old, &first, &rest)?;
+    write(&dir.join(first), &first_bytes)?;
+    write(&dir.join(rest), &rest_bytes)?;
+    std::fs::remove_file(built).map_err(|error| fault(format!("cannot remove {}: {error}", built.display())))
+}
+
+/// Writes the names of both halves into the page, for the one that Trunk wrote there.
+fn name_halves(dir: &Path, old: &str, first: &str, rest: &str) -> Result<(), Fault> {
+    let page = dir.join("index.html");
+    let html = read(&page)?.replace(old, first);
+    let Some((before, after)) = html.split_once("data-wasm=") else {
+        return Err(fault("index.html has no data-wasm: boot.js looks for it"));
+    };
+    write(&page, format!("{before}data-rest=\"./{rest}\" data-wasm={after}").as_bytes())
+}
+
+/// A wasm made small, in a folder for files that do not stay.
+fn optimised(dir: &Path, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+    let (from, to) = (dir.join("from.wasm"), dir.join("to.wasm"));
+    write(&from, bytes)?;
+    stream(tool("wasm-opt").args(WASM_OPT).arg(&from).arg("-o").arg(&to), "wasm-opt")?;
+    let small = std::fs::read(&to).map_err(|error| fault(format!("cannot read {}: {error}", to.display())))?;
+    for file in [from, to] {
+        std::fs::remove_file(&file).map_err(|error| fault(format!("cannot remove {}: {error}", file.display())))?;
+    }
+    Ok(small)
+}
+
+/// A file's name by what is in it, so that a page never meets another build's wasm in a cache.
+fn named(name: &str, bytes: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    format!("{name}-{:016x}.wasm", hasher.finish())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    std::fs::write(path, bytes).map_err(|error| fault(format!("cannot write {}: {error}", path.display())))
+}
+
+/// Drives a first visit in Chromium, with a wasm that notes what it runs, and writes the list of what it did not.
+pub fn look_at_first_visit() -> Result<(), Fault> {
+    let tools = tools::site()?;
+    let browser = tools::browser()?;
+    tools::node_modules(&root().join("tests/e2e"))?;
+    let dir = crate::run::target_dir().join("first-visit");
+    let (site, named, notes) = (dir.join("site"), dir.join("named.wasm"), dir.join("notes"));
+    std::fs::create_dir_all(&dir).map_err(|error| fault(format!("cannot make {}: {error}", dir.display())))?;
+    let mut build = trunk(&tools)?;
+    build.args(["build", "--release", "--dist"]).arg(&site).env(NOTES, &named);
+    Quiet::start(&mut build, "building the site with notes")?.wait()?;
+    let bytes =
+        |path: &Path| std::fs::read(path).map_err(|error| fault(format!("cannot read {}: {error}", path.display())));
+    let whole = bytes(&named)?;
+    let (_, begin) = split::with_notes(&whole)?;
+    let mut node = tool("node");
+    node.arg(root().join("tests/e2e/first-visit.mjs")).arg(&notes).arg(begin.to_string());
+    node.env("CHROME", &browser.chromium).env("WRITEPATH_DIST", &site);
+    stream(&mut node, "a first visit in Chromium")?;
+    let later = split::later(&whole, &bytes(&notes)?)?;
+    let head =
+        "# Functions that a first visit does not run, by `cargo xtask first-visit`: they go to a wasm of their own.\n";
+    write(&root().join(LATER), (head.to_string() + &later).as_bytes())?;
+    println!("{LATER} has {} functions", later.lines().count());
+    Ok(())
+}
+
 /// Each file of a first visit with its [`sizes`].
 fn measure() -> Result<Vec<(PathBuf, [u64; 3])>, Fault> {
     first_visit()?
@@ -101,15 +214,22 @@ fn measure() -> Result<Vec<(PathBuf, [u64; 3])>, Fault> {
         .collect()
 }
 
-/// The files that a first visit loads: page, script, wasm, style.
+/// The files that a first visit loads; tests/e2e/first-visit.test.mjs sees that they are these.
 fn first_visit() -> Result<Vec<PathBuf>, Fault> {
-    let mut files: Vec<PathBuf> = ["html", "js", "wasm", "css"]
+    let dist = dist_dir();
+    let mut files: Vec<PathBuf> = ["html", "js", "wasm", "css", "svg"]
         .iter()
-        .flat_map(|ending| crate::run::files_ending(&dist_dir(), &format!(".{ending}")))
+        .flat_map(|ending| files_ending(&dist, &format!(".{ending}")))
         .collect();
     if files.is_empty() {
         return Err(fault("dist/ is empty: Trunk built nothing; see its output above"));
     }
+    files.retain(|file| !file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(REST)));
+    // The scenario that opens by itself, and what the real kernel said of it.
+    let library = read(&dist.join("static/scenarios/index.json"))?;
+    let name = library.split_once("\"name\": \"").and_then(|(_, rest)| rest.split('"').next());
+    let name = name.ok_or_else(|| fault("static/scenarios/index.json names no scenario"))?;
+    files.extend(Some(dist.join(format!("static/golden/{name}.txt"))).filter(|said| said.is_file()));
     files.sort();
     Ok(files)
 }

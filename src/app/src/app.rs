@@ -34,7 +34,7 @@ use crate::engine::ScenarioRef;
 use crate::lang::{self, Lang};
 use crate::link::{self, Link};
 use crate::player::{Command, Player, Send, Sheet, Theme};
-use crate::{files, keys, machine, t};
+use crate::{files, keys, machine, rest, t};
 
 /// Browsers throttle the address bar: at most three times a second.
 const LINK_EVERY_MS: f64 = 340.0;
@@ -42,8 +42,13 @@ const LINK_EVERY_MS: f64 = 340.0;
 const THEME_KEY: &str = "writepath.theme";
 
 /// The player of the address's link, with its first steps computed.
-pub fn player(link: Link, lang: (Lang, bool)) -> Player {
-    Player::new(machine::engine(), link, lang)
+pub async fn player(link: Link, lang: (Lang, bool)) -> Player {
+    let engine = machine::engine();
+    if rest::is_wanted_by_link(&link, engine.scenarios().first().map_or("", |first| &first.name)) {
+        // If it does not arrive, the first function that is missed tells it.
+        let _ = rest::loaded().await;
+    }
+    Player::new(engine, link, lang)
 }
 
 /// The address's link, and what is kept of the reader's choices where it leaves them open.
@@ -73,7 +78,7 @@ impl PartialEq for AppProps {
 #[component]
 pub fn App(props: &AppProps) -> Html {
     let player = use_reducer(|| props.player.clone());
-    let send = (*use_memo((), |()| Send::from(player.dispatcher()))).clone();
+    let send = (*use_memo((), |()| rest::before(Send::from(player.dispatcher())))).clone();
 
     use_effect_with(player.theme, |theme| show_theme(*theme));
     use_effect_with(player.download.clone(), |download| {

@@ -13,6 +13,7 @@ mod lang;
 mod link;
 mod machine;
 mod player;
+mod rest;
 
 use heap as _;
 
@@ -47,13 +48,14 @@ fn main() {
     if cfg!(test) {
         return;
     }
+    rest::share();
     std::panic::set_hook(Box::new(tell_panic));
     let root = document().get_element_by_id("app").expect("index.html has #app");
     // First the run, then the screen: together they would hold the browser up for too long.
     spawn_local(async move {
         let link = app::link();
         let lang = lang::start(&link).await;
-        let player = app::player(link, lang);
+        let player = app::player(link, lang).await;
         TimeoutFuture::new(0).await;
         // What was painted before the wasm arrived makes room.
         root.set_text_content(None);

@@ -105,7 +105,7 @@ pub fn TopBar(props: &TopBarProps) -> Html {
                 { "Writepath" }
             </span>
             <div class="scenario">
-                <select class="btn edge m" id="scenario" aria-label={t().scenario} onchange={pick}>
+                <select class="btn edge m" id="scenario" data-more="" aria-label={t().scenario} onchange={pick}>
                     if own { <option key="" value="" selected={true}>{ t().own_name }</option> }
                     for group in props.scenarios.chunk_by(|one, other| one.group == other.group) {
                         <optgroup label={group[0].group.clone()}>
@@ -121,11 +121,11 @@ pub fn TopBar(props: &TopBarProps) -> Html {
             </div>
             <div class="tools">
                 <button class="btn" type="button" title={t().share_long} onclick={share}><Icon glyph={Glyph::Share} /><span>{ t().share }</span></button>
-                <button class="btn" type="button" title={t().own_long} onclick={command(Command::Open(Sheet::Own))}><Icon glyph={Glyph::Edit} /><span>{ t().own }</span></button>
+                <button class="btn" type="button" title={t().own_long} data-more="" onclick={command(Command::Open(Sheet::Own))}><Icon glyph={Glyph::Edit} /><span>{ t().own }</span></button>
                 <label class="btn filepick opt" title={t().open_image_long}><Icon glyph={Glyph::Open} /><span aria-hidden="true">{ t().open_image }</span>
                     <input type="file" aria-label={t().open_image_long} onchange={open_image} /></label>
-                <button class="btn" type="button" title={t().download_long} onclick={command(Command::DownloadImage)}><Icon glyph={Glyph::Save} /><span>{ t().download }</span></button>
-                <button class="btn opt" type="button" title={t().block_long} onclick={command(Command::OpenBlock(0))}>{ t().blocks }</button>
+                <button class="btn" type="button" title={t().download_long} data-more="" onclick={command(Command::DownloadImage)}><Icon glyph={Glyph::Save} /><span>{ t().download }</span></button>
+                <button class="btn opt" type="button" title={t().block_long} data-more="" onclick={command(Command::OpenBlock(0))}>{ t().blocks }</button>
                 <button class="btn opt-l" type="button" onclick={command(Command::Open(Sheet::About))}>{ t().about_short }</button>
                 <button class="btn sign" type="button" aria-label={t().help} title={format!("{} (?)", t().help)} onclick={command(Command::Open(Sheet::Help))}>{ "?" }</button>
                 <button class="btn" type="button" id="lang" lang={other.key()} aria-label={long} title={long} onclick={switch}>{ sign }</button>

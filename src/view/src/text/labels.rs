@@ -68,6 +68,8 @@ labels! {
     background: "background",
     bad_link: "This link cannot be read.",
     bad_link_text: "Its scenario is damaged; nothing was taken from it.",
+    no_rest: "A part of the program could not be loaded.",
+    no_rest_text: "Try again when the network is back; the run stays as it is.",
     before: "before",
     bg: "bg",
     block: "Block",

@@ -1,0 +1,90 @@
+//! The part of the program that a first visit does not run: a wasm module of its own (`xtask/src/split.rs`).
+//!
+//! Nothing here has to be called for the program to be right: a function that is not there yet has it loaded at once,
+//! while everything waits. Where it is known that more will be wanted, [`loaded`] gets it without that.
+
+use wasm_bindgen::JsValue;
+use yew::Callback;
+
+use crate::link::Link;
+use crate::player::{Command, Send, Sheet};
+use crate::t;
+
+#[cfg(not(test))]
+mod page {
+    use wasm_bindgen::prelude::*;
+
+    #[wasm_bindgen(raw_module = "./boot.js")]
+    extern "C" {
+        pub fn share_exports(exports: &JsValue);
+        #[wasm_bindgen(catch)]
+        pub async fn fetch_rest() -> Result<(), JsValue>;
+        // The gate that `split` makes calls it too, by this name.
+        pub fn load_rest();
+    }
+}
+
+/// Lets the page load the rest into this instance: to be called before anything else.
+pub fn share() {
+    page::share_exports(&wasm_bindgen::exports());
+}
+
+/// Loads the rest. An error if it does not arrive; then nothing is lost, and it may be tried again.
+pub async fn loaded() -> Result<(), JsValue> {
+    page::fetch_rest().await?;
+    page::load_rest();
+    Ok(())
+}
+
+/// Whether a link leads beyond a first visit, which opens the scenario `first`.
+pub fn is_wanted_by_link(link: &Link, first: &str) -> bool {
+    link.scenario.as_ref().is_some_and(|scenario| scenario.strip_prefix("lib:") != Some(first))
+}
+
+/// Whether a command leads beyond a first visit.
+fn is_wanted_by(command: &Command) -> bool {
+    match command {
+        Command::LoadScenario(_)
+        | Command::LoadJson(..)
+        | Command::RunOwn(_)
+        | Command::OpenImage(..)
+        | Command::DownloadImage
+        | Command::OpenBlock(_)
+        | Command::Intervene(_)
+        | Command::Open(Sheet::Own) => true,
+        Command::OpenLink(link) => link.scenario.is_some(),
+        _ => false,
+    }
+}
+
+/// `send`, with the rest loaded first for the commands that want it.
+pub fn before(send: Send) -> Send {
+    Callback::from(move |command: Command| {
+        if !is_wanted_by(&command) {
+            return send.emit(command);
+        }
+        let send = send.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            match loaded().await {
+                Ok(()) => send.emit(command),
+                Err(_) => send.emit(Command::Tell(view::frame::Notice {
+                    title: t().no_rest.to_owned(),
+                    text: t().no_rest_text.to_owned(),
+                    error: true,
+                })),
+            }
+        });
+    })
+}
+
+/// The tests have all in one module, and no `boot.js`.
+#[cfg(test)]
+mod page {
+    use wasm_bindgen::JsValue;
+
+    pub fn share_exports(_: &JsValue) {}
+    pub async fn fetch_rest() -> Result<(), JsValue> {
+        Ok(())
+    }
+    pub fn load_rest() {}
+}
