@@ -8,6 +8,7 @@ use gloo::render::{AnimationFrame, request_animation_frame};
 use gloo::storage::{LocalStorage, Storage};
 use gloo::timers::callback::Timeout;
 use gloo::utils::{document, window};
+use session::link::{self, Link, ScenarioRef as Linked, StepRef};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Element, HtmlInputElement};
@@ -16,8 +17,8 @@ use yew::prelude::*;
 use crate::components::about::About;
 use crate::components::block_inspector::BlockInspector;
 use crate::components::call_stack::CallStack;
-use crate::components::changes::Changes;
-use crate::components::code_pane::CodePane;
+use crate::components::code_pane::{CodePane, at_probe};
+use crate::components::debug_pane::DebugPane;
 use crate::components::dirty_balance::DirtyBalance;
 use crate::components::help::Help;
 use crate::components::kernel_said::KernelSaid;
@@ -25,15 +26,16 @@ use crate::components::library::Library;
 use crate::components::locals::Locals;
 use crate::components::narration::Narration;
 use crate::components::own_write::OwnWriteForm;
+use crate::components::palette::Palette;
 use crate::components::panel_tabs::PanelTabs;
 use crate::components::path::Path;
 use crate::components::timeline::Timeline;
 use crate::components::top_bar::TopBar;
 use crate::components::transport::Transport;
+use crate::debug::{Ask, Tab};
 use crate::engine::ScenarioRef;
 use crate::lang::{self, Lang};
-use crate::link::{self, Link};
-use crate::player::{Command, Player, Send, Sheet, Theme};
+use crate::player::{Command, Panel, Player, Send, Sheet, Theme};
 use crate::{files, keys, machine, rest, t};
 
 /// Browsers throttle the address bar: at most three times a second.
@@ -93,6 +95,21 @@ pub fn App(props: &AppProps) -> Html {
     use_link(player.link(), player.scenario.clone(), player.jumps, &send);
 
     let frame = player.frame.clone();
+    let act = {
+        let send = send.clone();
+        Callback::from(move |action: keys::Action| perform(action, None, &send))
+    };
+    // A click on a value asks who wrote it.
+    let onclick = {
+        let send = send.clone();
+        Callback::from(move |event: MouseEvent| {
+            let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+            let found = target.and_then(|target| target.closest("[data-path]").ok().flatten());
+            if let Some(path) = found.and_then(|found| found.get_attribute("data-path")) {
+                send.emit(Command::Debug(Ask::Origin(path, false)));
+            }
+        })
+    };
     let current = match &player.scenario {
         ScenarioRef::Library(name) => name.clone(),
         ScenarioRef::Json(_) => String::new(),
@@ -105,7 +122,7 @@ pub fn App(props: &AppProps) -> Html {
         // Another language: every word anew, whatever props it came by.
         <ContextProvider<Send> key={player.lang.key()} context={send.clone()}>
             <Patterns />
-            <div class="app" data-show={player.panel.key()} data-testid="app" data-step={frame.step.to_string()} data-complete={complete.to_string()}>
+            <div class="app" {onclick} data-show={player.panel.key()} data-testid="app" data-step={frame.step.to_string()} data-complete={complete.to_string()}>
                 <TopBar lang={player.lang} scenarios={player.scenarios.clone()} current={current.clone()} header={frame.header.clone()} />
                 <div>
                     <Narration row={frame.narration.clone()} step={frame.step} {last} {complete} playing={player.playing}
@@ -113,24 +130,26 @@ pub fn App(props: &AppProps) -> Html {
                     <PanelTabs panel={player.panel} />
                 </div>
                 <main class="main" id="panels">
-                    <div class={classes!("left", recorded.then_some("with-said"))}>
-                        <CodePane code={frame.code.clone()} source={frame.source.clone()} kernel={frame.kernel} />
+                    <div class={classes!("left", recorded.then_some("with-said"), (player.debug.tab != Tab::Changes).then_some("asking"))}>
+                        <CodePane code={frame.code.clone()} source={frame.source.clone()} kernel={frame.kernel} watches={player.debug.watches.clone()} />
                         <div class="two">
                             <Locals rows={frame.locals.clone()} />
                             <CallStack tasks={frame.tasks.clone()} />
                         </div>
-                        <Changes rows={frame.changes.clone()} />
+                        <DebugPane changes={frame.changes.clone()} debug={player.debug.clone()} step={frame.step} />
                         if recorded { <KernelSaid name={current.clone()} step={frame.step} steps={complete.then_some(last)} /> }
                     </div>
                     <Path frame={frame.clone()} />
                     <DirtyBalance row={frame.dirty.clone()} />
                 </main>
                 <section class="tl" aria-label={t().timeline}>
-                    <Timeline run={player.timeline.clone()} step={frame.step} text={frame.narration.what.clone()} tasks={frame.tasks.clone()} />
+                    <Timeline run={player.timeline.clone()} step={frame.step} text={frame.narration.what.clone()} tasks={frame.tasks.clone()}
+                        watches={player.debug.watches.clone()} rows={player.debug.rows.clone()} marks={player.debug.marks} />
                     <Transport step={frame.step} {last} {complete} playing={player.playing} speed={player.speed} grain={player.grain} {changes} />
                 </section>
             </div>
             if let Some(view) = &player.block { <BlockInspector view={view.clone()} step={frame.step} /> }
+            if player.sheet == Some(Sheet::Palette) { <Palette scenarios={player.scenarios.clone()} on_action={act} /> }
             if player.sheet == Some(Sheet::Help) { <Help /> }
             if player.sheet == Some(Sheet::About) { <About /> }
             if player.sheet == Some(Sheet::Library) { <Library scenarios={player.scenarios.clone()} {current} /> }
@@ -225,18 +244,61 @@ fn use_drops(send: &Send) {
 }
 
 fn on_key(event: &web_sys::KeyboardEvent, send: &Send) {
+    if (event.ctrl_key() || event.meta_key()) && event.key().eq_ignore_ascii_case("k") && !event.default_prevented() {
+        event.prevent_default();
+        if document().query_selector("dialog[open]").ok().flatten().is_none() {
+            send.emit(Command::Open(Sheet::Palette));
+        }
+        return;
+    }
     if event.default_prevented() || event.ctrl_key() || event.meta_key() || event.alt_key() || event.is_composing() {
         return;
     }
     let key = event.key();
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     let sheet = document().query_selector("dialog[open]").ok().flatten();
-    if sheet.is_some() || target.is_some_and(|target| keys::is_taken(&target, &key)) {
+    if sheet.is_some() || target.as_ref().is_some_and(|target| keys::is_taken(target, &key)) {
         return;
     }
     let Some(action) = keys::action(&key, event.shift_key()) else { return };
+    if let keys::Action::Rove(forward) = action {
+        if target.is_some_and(|target| keys::rove(&target, forward)) {
+            event.prevent_default();
+        }
+        return;
+    }
     event.prevent_default();
+    perform(action, target.as_ref(), send);
+}
+
+/// Does what a key or a line of the palette says.
+fn perform(action: keys::Action, target: Option<&Element>, send: &Send) {
     match action {
+        keys::Action::Rove(_) => {}
+        keys::Action::Watch => {
+            send.emit(Command::ShowPanel(Panel::Changes));
+            send.emit(Command::Debug(Ask::Show(Tab::Watch)));
+            // The field is there once the tab is drawn.
+            Timeout::new(0, || keys::focus("watch-field")).forget();
+        }
+        keys::Action::Break => {
+            let line = keys::asked_for(target, "data-line");
+            let now = || document().query_selector(".lines .now [data-line]").ok()??.get_attribute("data-line");
+            if let Some(probe) = line.or_else(now) {
+                send.emit(Command::Debug(Ask::Break(at_probe(&probe))));
+            }
+        }
+        keys::Action::Origin => match keys::asked_for(target, "data-path") {
+            Some(path) => send.emit(Command::Debug(Ask::Origin(path, true))),
+            None => {
+                let text = String::new();
+                send.emit(Command::Tell(view::frame::Notice {
+                    title: t().origin_nothing.to_owned(),
+                    text,
+                    error: false,
+                }));
+            }
+        },
         keys::Action::Send(command) => send.emit(command),
         keys::Action::GoTo => {
             keys::focus("go-to");
@@ -296,14 +358,14 @@ struct Writer {
     jumps: u64,
     later: Option<Timeout>,
     /// The scenario that runs, packed.
-    packed: Option<String>,
+    packed: Option<Linked>,
 }
 
 /// Keeps the hash equal to what is on screen, and opens a link that someone else writes there.
 #[hook]
 fn use_link(link: Link, scenario: ScenarioRef, jumps: u64, send: &Send) {
     let writer = use_mut_ref(Writer::default);
-    let packed = use_state(|| None::<(String, String)>);
+    let packed = use_state(|| None::<(String, Linked)>);
     // One's own scenario is compressed once, when it starts.
     use_effect_with(scenario.clone(), {
         let packed = packed.clone();
@@ -341,7 +403,7 @@ fn use_link(link: Link, scenario: ScenarioRef, jumps: u64, send: &Send) {
             state.written.clone_from(&hash);
             state.later = None;
             let link = link::parse(&hash);
-            if let Some(lang) = link.lang.as_deref().and_then(Lang::from_key) {
+            if let Some(lang) = link.language.as_deref().and_then(Lang::from_key) {
                 lang::choose_later(lang, send.clone());
             }
             // A step of the scenario that runs needs no new run.
@@ -349,18 +411,19 @@ fn use_link(link: Link, scenario: ScenarioRef, jumps: u64, send: &Send) {
             drop(state);
             if same {
                 send.emit(Command::OpenLink(Link { scenario: None, ..link }));
-            } else if !open_packed(&link, &send) {
-                send.emit(Command::OpenLink(link));
+            } else {
+                send.emit(Command::OpenLink(link.clone()));
+                open_packed(&link, &send);
             }
         });
         move || drop(listener)
     });
 }
 
-/// Opens a link whose scenario is compressed. False if it is not.
-fn open_packed(link: &Link, send: &Send) -> bool {
-    let Some(scenario) = link.scenario.clone().filter(|scenario| scenario.starts_with("z:")) else { return false };
-    let (send, step) = (send.clone(), link.step.unwrap_or(0));
+/// Unpacks the scenario of a link, if it is in the link.
+fn open_packed(link: &Link, send: &Send) {
+    let Some(scenario @ Linked::Packed(_)) = link.scenario.clone() else { return };
+    let (send, step) = (send.clone(), link.step.clone().unwrap_or(StepRef::Index(0)));
     spawn_local(async move {
         let json = files::unpack(&scenario).await.ok_or_else(|| view::frame::Notice {
             title: t().bad_link.to_owned(),
@@ -369,7 +432,6 @@ fn open_packed(link: &Link, send: &Send) -> bool {
         });
         send.emit(Command::LoadJson(json, step));
     });
-    true
 }
 
 fn write(writer: &Rc<RefCell<Writer>>, hash: &str, jumps: u64) {

@@ -57,7 +57,13 @@ fn label(root: &Element, selector: &str) -> String {
 
 #[wasm_bindgen_test]
 async fn a_changed_local_keeps_its_old_value_struck() {
-    let row = Local { name: "copied".into(), value: "0".into(), was: Some("1000".into()), unit: "bytes".into() };
+    let row = Local {
+        name: "copied".into(),
+        value: "0".into(),
+        was: Some("1000".into()),
+        unit: "bytes".into(),
+        path: String::new(),
+    };
     let root = draw::<Locals>(LocalsProps { rows: vec![Rc::new(row)] }).await;
     assert_eq!(text(&root, "dd"), "was 1000 0 ●");
     assert_eq!(text(&root, "s"), "was 1000");
@@ -65,10 +71,10 @@ async fn a_changed_local_keeps_its_old_value_struck() {
 
 #[wasm_bindgen_test]
 async fn a_change_tells_sign_and_both_values_in_words() {
-    let part = Delta { name: "nr_dirtied".into(), old: Some("6".into()), new: Some("7".into()) };
+    let part = Delta { name: "nr_dirtied".into(), old: Some("6".into()), new: Some("7".into()), paths: vec![] };
     let row = Change { sign: Sign::Changed, object: "counters".into(), parts: vec![part] };
     let rows = Rows { since: "since 73".into(), rows: vec![Rc::new(row)] };
-    let root = draw::<Changes>(ChangesProps { rows: Rc::new(rows) }).await;
+    let root = draw::<Changes>(ChangesProps { rows: Rc::new(rows), label: "changes", testid: "changes" }).await;
     assert_eq!(text(&root, "li .d"), "nr_dirtied 6 → 7");
     assert_eq!(label(&root, "li .k"), "changed");
 }

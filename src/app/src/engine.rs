@@ -2,7 +2,10 @@
 
 use std::rc::Rc;
 
-use view::frame::{BlockView, Frame, Notice, Timeline};
+use session::expr::{Completion, ExprError};
+use session::scenario::ProbeAt;
+use view::frame::{BlockView, Changes, Frame, Notice, Timeline};
+use view::watch::{WatchRow, Write};
 
 /// A run that can be looked at from every side. One object for the life of the page; loading replaces the
 /// run inside. A call that fails leaves the run before it intact.
@@ -54,6 +57,27 @@ pub trait Engine {
     /// # Errors
     /// The device has no such block.
     fn block(&mut self, step: u64, block: u64) -> Result<Rc<BlockView>, Notice>;
+
+    /// Expressions at `step`, walked on for about `budget_ms`; and whether all steps so far are walked.
+    fn watch(&mut self, texts: &[String], step: u64, budget_ms: f64) -> (Vec<WatchRow>, bool);
+
+    /// The next hit of any of the expressions behind `step`, or the last one before it.
+    fn hit(&mut self, texts: &[String], step: u64, forward: bool) -> Option<u64>;
+
+    /// Every step so far that changed a value.
+    ///
+    /// # Errors
+    /// The path is no expression.
+    fn writes(&mut self, path: &str) -> Result<Vec<Write>, ExprError>;
+
+    /// What could be typed next.
+    fn complete(&mut self, text: &str, step: u64) -> Completion;
+
+    /// What two steps are apart.
+    fn diff(&mut self, a: u64, b: u64) -> Rc<Changes>;
+
+    /// The step with an address, computed as far as needed.
+    fn step_at(&mut self, address: &ProbeAt) -> Option<u64>;
 
     /// Acts at `step`: the run beyond it is dropped and computed anew.
     ///

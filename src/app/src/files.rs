@@ -3,6 +3,7 @@
 use gloo::file::futures::read_as_bytes;
 use gloo::utils::document;
 use js_sys::{Array, Uint8Array};
+use session::link::ScenarioRef;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, ReadableStream, Response, Url, WritableStream};
@@ -61,18 +62,18 @@ pub fn save(name: &str, bytes: &[u8]) -> Result<(), JsValue> {
 }
 
 /// Text to `z:` and base64url of its raw deflate. None if it is too long for a link.
-pub async fn pack(text: &str) -> Option<String> {
+pub async fn pack(text: &str) -> Option<ScenarioRef> {
     if text.len() > LINK_TEXT_MAX {
         return None;
     }
     let stream = CompressionStream::new("deflate-raw").ok()?;
     let bytes = through(text.as_bytes(), &stream.readable(), &stream.writable()).await?;
-    Some(format!("z:{}", to_base64url(&bytes)))
+    Some(ScenarioRef::from_deflated(&bytes))
 }
 
-/// The text of a `z:` scenario. None if it is not one.
-pub async fn unpack(scenario: &str) -> Option<String> {
-    let bytes = from_base64url(scenario.strip_prefix("z:")?)?;
+/// The text of a scenario that is in its link. None if it is not one.
+pub async fn unpack(scenario: &ScenarioRef) -> Option<String> {
+    let bytes = scenario.deflated().ok()??;
     let stream = DecompressionStream::new("deflate-raw").ok()?;
     let bytes = through(&bytes, &stream.readable(), &stream.writable()).await?;
     String::from_utf8(bytes).ok()
@@ -89,50 +90,4 @@ async fn through(bytes: &[u8], out: &ReadableStream, into: &WritableStream) -> O
     let buffer = buffer.ok()?;
     written.and(closed).ok()?;
     Some(Uint8Array::new(&buffer).to_vec())
-}
-
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-fn to_base64url(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 4 / 3 + 3);
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for i in 0..=chunk.len() {
-            out.push(char::from(ALPHABET[(word >> (18 - 6 * i)) as usize & 63]));
-        }
-    }
-    out
-}
-
-fn from_base64url(text: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() * 3 / 4);
-    for chunk in text.trim_end_matches('=').as_bytes().chunks(4) {
-        let mut word = 0u32;
-        for byte in chunk {
-            let six = ALPHABET.iter().position(|each| each == byte)?;
-            word = word << 6 | u32::try_from(six).ok()?;
-        }
-        if chunk.len() == 1 {
-            return None;
-        }
-        word <<= 6 * (4 - chunk.len());
-        out.extend_from_slice(&word.to_be_bytes()[1..chunk.len()]);
-    }
-    Some(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64url_there_and_back() {
-        for len in 0..20u8 {
-            let bytes: Vec<u8> = (0..len).map(|i| i.wrapping_mul(97) ^ 0xf5).collect();
-            assert_eq!(from_base64url(&to_base64url(&bytes)), Some(bytes));
-        }
-        assert_eq!(to_base64url(b"\xfb\xff"), "-_8");
-        assert_eq!(from_base64url("A"), None);
-        assert_eq!(from_base64url("a+b="), None);
-    }
 }

@@ -17,6 +17,12 @@ pub enum Jump {
     OverBack,
     /// On, until the function has returned.
     Out,
+    /// Back, to before the function was called.
+    OutBack,
+    /// To the first step of the next system call.
+    NextCall,
+    /// To the first step of this system call, or of the one before.
+    PrevCall,
 }
 
 /// The step `jump` leads to from `step`. Never beyond `0..=timeline.last`.
@@ -32,6 +38,12 @@ pub fn target(timeline: &Timeline, step: u64, jump: Jump) -> u64 {
         Jump::Back(Grain::Iteration) => end_before(&timeline.rounds, step),
         Jump::Over => first_at(timeline, step, depth(timeline, step)),
         Jump::Out => first_at(timeline, step, depth(timeline, step).saturating_sub(1)),
+        Jump::OutBack => {
+            let limit = depth(timeline, step).saturating_sub(1);
+            (1..step).rev().find(|&k| depth(timeline, k) <= limit).unwrap_or(0)
+        }
+        Jump::NextCall => timeline.calls.iter().map(|call| call.from).find(|from| *from > step).unwrap_or(last),
+        Jump::PrevCall => timeline.calls.iter().rev().map(|call| call.from).find(|from| *from < step).unwrap_or(0),
         Jump::OverBack => {
             let limit = depth(timeline, step);
             (1..step).rev().find(|&k| depth(timeline, k) <= limit).unwrap_or(0)
@@ -72,6 +84,7 @@ mod tests {
         Timeline {
             last: 8,
             complete: true,
+            calls: vec![slice(1, 5), slice(5, 8)],
             rounds: vec![slice(1, 5), slice(5, 8)],
             phases: vec![slice(1, 3), slice(3, 5), slice(5, 8)],
             depth: Rc::new(vec![1, 2, 3, 2, 1, 2, 2, 1]),
@@ -101,11 +114,24 @@ mod tests {
     }
 
     #[test]
+    fn calls_are_entered_at_their_first_step() {
+        check(0, Jump::NextCall, 1);
+        check(1, Jump::NextCall, 5);
+        check(5, Jump::NextCall, 8);
+        check(7, Jump::PrevCall, 5);
+        check(5, Jump::PrevCall, 1);
+        check(1, Jump::PrevCall, 0);
+    }
+
+    #[test]
     fn over_and_out_follow_the_depth() {
         check(2, Jump::Over, 4);
         check(2, Jump::Out, 5);
         check(4, Jump::OverBack, 2);
         check(1, Jump::OverBack, 0);
         check(0, Jump::Over, 1);
+        check(3, Jump::OutBack, 2);
+        check(2, Jump::OutBack, 1);
+        check(1, Jump::OutBack, 0);
     }
 }

@@ -2,13 +2,14 @@
 
 use gloo::utils::document;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, HtmlElement};
+use web_sys::{Element, HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
 use yew::KeyboardEvent;
 
+use crate::debug::Ask;
 use crate::player::{Command, Panel, Sheet};
 
 /// What a key does: send a command, or move the focus.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Action {
     /// A command.
     Send(Command),
@@ -18,20 +19,44 @@ pub enum Action {
     Focus(Option<Panel>, &'static str),
     /// Show the page without the browser around it, or end that.
     FullScreen,
+    /// Type an expression to watch.
+    Watch,
+    /// A breakpoint on the focused line's statement, or on that of the step.
+    Break,
+    /// Which step wrote the focused value.
+    Origin,
+    /// To the next (or previous) value of a list.
+    Rove(bool),
 }
 
 /// What a key does on the page, with and without Shift. None: it is not ours.
 #[must_use]
 pub fn action(key: &str, shift: bool) -> Option<Action> {
-    use Action::{Focus, FullScreen, GoTo, Send};
+    use Action::{Break, Focus, FullScreen, GoTo, Origin, Rove, Send, Watch};
+    let debug = |ask: Ask| Send(Command::Debug(ask));
     Some(match (key, shift) {
         ("ArrowRight", true) => Send(Command::Over),
         ("ArrowLeft", true) => Send(Command::OverBack),
         ("ArrowUp", true) => Send(Command::Out),
+        ("ArrowDown", true) => Send(Command::OutBack),
+        ("ArrowDown", false) => Rove(true),
+        ("ArrowUp", false) => Rove(false),
         ("ArrowRight" | ".", _) => Send(Command::Next),
         ("ArrowLeft" | ",", _) => Send(Command::Back),
         ("n", _) => Send(Command::NextIteration),
         ("p", _) => Send(Command::PrevIteration),
+        ("N", _) => Send(Command::NextCall),
+        ("P", _) => Send(Command::PrevCall),
+        ("r", _) => debug(Ask::Run),
+        ("R", _) => debug(Ask::RunBack),
+        ("[", _) => debug(Ask::Mark(false)),
+        ("]", _) => debug(Ask::Mark(true)),
+        ("a", _) => debug(Ask::Put(0)),
+        ("b", _) => debug(Ask::Put(1)),
+        ("d", _) => debug(Ask::Diff),
+        ("w", _) => Watch,
+        ("B", _) => Break,
+        ("o", _) => Origin,
         (" ", false) => Send(Command::TogglePlay),
         ("Home", false) => Send(Command::First),
         ("End", false) => Send(Command::Last),
@@ -81,6 +106,45 @@ pub fn focus(id: &str) {
     }
 }
 
+/// Brings an element into view without moving anything that is in view.
+pub fn into_view(selector: &str) {
+    if let Ok(Some(element)) = document().query_selector(selector) {
+        let options = ScrollIntoViewOptions::new();
+        options.set_block(ScrollLogicalPosition::Nearest);
+        element.scroll_into_view_with_scroll_into_view_options(&options);
+    }
+}
+
+/// Moves the focus to the next value of the list around `target`, or the one before. False where there is no list.
+pub fn rove(target: &Element, forward: bool) -> bool {
+    let Some(list) = target.closest("[data-rove]").ok().flatten() else { return false };
+    let Ok(found) = list.query_selector_all("[data-path], [data-line]") else { return false };
+    let all: Vec<HtmlElement> = (0..found.length()).filter_map(|at| found.get(at)?.dyn_into().ok()).collect();
+    let at = all.iter().position(|each| each.is_same_node(Some(target)));
+    let to = match at {
+        Some(at) if forward => at + 1,
+        Some(at) => at.wrapping_sub(1),
+        None if forward => 0,
+        None => all.len().wrapping_sub(1),
+    };
+    if let Some(element) = all.get(to) {
+        // An element that cannot take the focus leaves it where it is.
+        let _ = element.focus();
+    }
+    true
+}
+
+/// An attribute of the element that has the focus, or else of the one under the pointer.
+#[must_use]
+pub fn asked_for(target: Option<&Element>, attribute: &str) -> Option<String> {
+    let focused = target.and_then(|target| target.closest(&format!("[{attribute}]")).ok().flatten());
+    let under = || {
+        let found = document().query_selector_all(&format!("[{attribute}]:hover")).ok()?;
+        found.get(found.length().checked_sub(1)?)?.dyn_into::<Element>().ok()
+    };
+    focused.or_else(under)?.get_attribute(attribute)
+}
+
 /// Where an arrow key moves in a list of `len` tabs; also keeps the page from acting on it.
 pub fn roving(event: &KeyboardEvent, at: Option<usize>, len: usize) -> Option<usize> {
     if len == 0 || event.ctrl_key() || event.alt_key() || event.meta_key() || event.shift_key() {
@@ -112,7 +176,10 @@ mod tests {
         check("ArrowRight", false, "Send(Next)");
         check("ArrowRight", true, "Send(Over)");
         check("ArrowUp", true, "Send(Out)");
-        check("ArrowUp", false, "nothing");
+        check("ArrowUp", false, "Rove(false)");
+        check("ArrowDown", true, "Send(OutBack)");
+        check("R", true, "Send(Debug(RunBack))");
+        check("o", false, "Origin");
         check(" ", false, "Send(TogglePlay)");
         check("3", false, "Focus(Some(Page), \"panel-page\")");
         check("z", false, "nothing");

@@ -9,9 +9,9 @@ use view::frame::Notice;
 use view::text::{Catalogue, speak};
 use wasm_bindgen_futures::spawn_local;
 
-use crate::link::Link;
 use crate::player::{Command, Send};
 use crate::t;
+use session::link::Link;
 
 /// Where the choice is kept.
 const LANG_KEY: &str = "writepath.lang";
@@ -60,7 +60,7 @@ thread_local! {
 
 /// Speaks the language of the link, else the one chosen last, else the browser's. Gives it, and whether it was chosen.
 pub async fn start(link: &Link) -> (Lang, bool) {
-    let chosen = link.lang.as_deref().and_then(Lang::from_key);
+    let chosen = link.language.as_deref().and_then(Lang::from_key);
     // Private windows have no store, and nothing is lost without one.
     let chosen = chosen.or_else(|| Lang::from_key(&LocalStorage::get::<String>(LANG_KEY).ok()?));
     let browsers = window().navigator().languages();

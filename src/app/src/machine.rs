@@ -3,12 +3,16 @@
 use std::rc::Rc;
 
 use js_sys::Date;
+use session::expr::{Completion, ExprError};
 use session::run::{Inspection, Progress, RunError, inspect};
-use session::scenario::{Act, Buffer, BufferKind, Fill, Image, Mkfs, Op, Scenario, Segment, Upload, emit, parse};
+use session::scenario::{
+    Act, Buffer, BufferKind, Fill, Image, Mkfs, Op, ProbeAt, Scenario, Segment, Upload, emit, parse,
+};
 use session::{Session, library};
 use view::Viewer;
-use view::frame::{BlockView, Frame, Notice, Timeline};
+use view::frame::{BlockView, Changes, Frame, Notice, Timeline};
 use view::text::{is_korean, message};
+use view::watch::{WatchRow, Write};
 
 use crate::engine::{
     Download, Engine, ImageInfo, Intervention, OwnImage, OwnWrite, ScenarioInfo, ScenarioRef, WriteCall,
@@ -158,6 +162,55 @@ impl Engine for Engined {
     fn block(&mut self, step: u64, block: u64) -> Result<Rc<BlockView>, Notice> {
         let loaded = self.loaded()?;
         loaded.viewer.block(loaded.session.run(), step, block)
+    }
+
+    fn watch(&mut self, texts: &[String], step: u64, budget_ms: f64) -> (Vec<WatchRow>, bool) {
+        let Some(Loaded { session, viewer, .. }) = &mut self.loaded else { return (Vec::new(), true) };
+        let end = Date::now() + budget_ms;
+        let mut walked = budget_ms <= 0.0;
+        while !walked {
+            walked = viewer.walk_watches(session.run(), texts, BATCH);
+            if Date::now() >= end {
+                break;
+            }
+        }
+        (texts.iter().map(|text| viewer.watch(session.run(), text, step)).collect(), walked)
+    }
+
+    fn hit(&mut self, texts: &[String], step: u64, forward: bool) -> Option<u64> {
+        let Loaded { session, viewer, .. } = self.loaded.as_mut()?;
+        loop {
+            let hit = viewer.hit(session.run(), texts, step, forward);
+            // Ahead there may be steps that are not computed yet.
+            if hit.is_some() || !forward || texts.is_empty() || session.extend(BATCH * 10) != Progress::Running {
+                return hit.or_else(|| viewer.hit(session.run(), texts, step, forward));
+            }
+        }
+    }
+
+    fn writes(&mut self, path: &str) -> Result<Vec<Write>, ExprError> {
+        match &mut self.loaded {
+            Some(Loaded { session, viewer, .. }) => viewer.writes(session.run(), path),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn complete(&mut self, text: &str, step: u64) -> Completion {
+        match &mut self.loaded {
+            Some(Loaded { session, viewer, .. }) => viewer.complete(session.run(), text, step),
+            None => Completion::default(),
+        }
+    }
+
+    fn diff(&mut self, a: u64, b: u64) -> Rc<Changes> {
+        match &mut self.loaded {
+            Some(Loaded { session, viewer, .. }) => viewer.diff(session.run(), a, b),
+            None => Rc::default(),
+        }
+    }
+
+    fn step_at(&mut self, address: &ProbeAt) -> Option<u64> {
+        self.loaded.as_mut()?.session.step_at(address).map(u64::from)
     }
 
     fn intervene(&mut self, step: u64, what: Intervention) -> Result<(), Notice> {

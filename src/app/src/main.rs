@@ -2,6 +2,7 @@
 
 mod app;
 mod components;
+mod debug;
 #[cfg(all(test, target_arch = "wasm32"))]
 mod dom_tests;
 mod draw;
@@ -10,7 +11,6 @@ mod files;
 mod jump;
 mod keys;
 mod lang;
-mod link;
 mod machine;
 mod player;
 mod rest;

@@ -3,13 +3,16 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use session::link::{self, Link, StepRef};
+use session::scenario::ProbeAt;
 use view::frame::{BlockView, Frame, Notice, Timeline};
 use yew::prelude::*;
 
+use crate::debug::{Ask, Debug};
 use crate::engine::{Download, Engine, ImageInfo, Intervention, OwnWrite, ScenarioInfo, ScenarioRef};
 use crate::jump::{self, Jump};
 use crate::lang::Lang;
-use crate::link::Link;
+use crate::t;
 
 /// What one step forward means.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -83,6 +86,8 @@ pub enum Sheet {
     About,
     /// Write your own.
     Own,
+    /// All commands.
+    Palette,
     /// The scenarios that come with the page.
     Library,
 }
@@ -143,6 +148,12 @@ pub enum Command {
     OverBack,
     /// On, out of the function.
     Out,
+    /// Back to where the function was called.
+    OutBack,
+    /// To the first step of the next system call.
+    NextCall,
+    /// To the first step of the system call before.
+    PrevCall,
     /// To the end of the next iteration.
     NextIteration,
     /// To the end of the iteration before.
@@ -162,7 +173,7 @@ pub enum Command {
     /// A scenario of the library.
     LoadScenario(String),
     /// A scenario as JSON (or why there is none), and the step to open.
-    LoadJson(Result<String, Notice>, u64),
+    LoadJson(Result<String, Notice>, StepRef),
     /// The reader's own write.
     RunOwn(Rc<OwnWrite>),
     /// An image file's name and bytes.
@@ -193,6 +204,8 @@ pub enum Command {
     Tell(Notice),
     /// Take the message away.
     DismissNotice,
+    /// Something for the debugger.
+    Debug(Ask),
 }
 
 /// The state.
@@ -232,12 +245,14 @@ pub struct Player {
     pub image: Option<Rc<ImageInfo>>,
     /// A file to save; a new `Rc` each time.
     pub download: Option<Rc<Download>>,
-    /// Pairs of the link that are not understood.
-    pub unknown: Vec<String>,
+    /// Watches, markers, and who wrote what.
+    pub debug: Debug,
+    /// What of the link is not the player's: written back as it was.
+    rest: Link,
     /// Counts explicit jumps: each gets its own entry in the browser's history.
     pub jumps: u64,
     /// The scenario of a link that is still being unpacked.
-    unpacking: Option<String>,
+    unpacking: Option<link::ScenarioRef>,
     /// A step a link asked for that is not computed yet.
     wanted: Option<u64>,
     /// Parts of a jump that playing has saved up; shared, so that a frame without a jump is no new state.
@@ -269,7 +284,8 @@ impl Player {
             panel: Panel::default(),
             image: None,
             download: None,
-            unknown: Vec::new(),
+            debug: Debug::default(),
+            rest: Link::default(),
             jumps: 0,
             unpacking: None,
             wanted: None,
@@ -284,47 +300,53 @@ impl Player {
     /// The scenario is left out while it is not in the library: its text has to be compressed first.
     #[must_use]
     pub fn link(&self) -> Link {
-        Link {
+        let step = self.wanted.filter(|step| *step != u64::MAX).unwrap_or(self.frame.step);
+        let mut link = Link {
             scenario: match (&self.unpacking, &self.scenario) {
                 (Some(packed), _) => Some(packed.clone()),
-                (None, ScenarioRef::Library(name)) => Some(format!("lib:{name}")),
+                (None, ScenarioRef::Library(name)) => {
+                    Some(link::ScenarioRef::Library { name: name.clone(), version: None })
+                }
                 (None, ScenarioRef::Json(_)) => None,
             },
-            step: Some(self.wanted.filter(|step| *step != u64::MAX).unwrap_or(self.frame.step)),
+            step: Some(StepRef::Index(step)),
             grain: (self.grain != Grain::Statement).then(|| self.grain.key().to_owned()),
-            theme: self.theme.key().map(str::to_owned),
-            lang: self.lang_chosen.then(|| self.lang.key().to_owned()),
-            unknown: self.unknown.clone(),
-        }
+            theme: self.theme.key().map(str::to_owned).or_else(|| self.rest.theme.clone()),
+            language: self.lang_chosen.then(|| self.lang.key().to_owned()),
+            ..self.rest.clone()
+        };
+        self.debug.write(&mut link);
+        link
     }
 
     /// Whether animation frames are wanted: the run is not computed to its end, or it plays.
     #[must_use]
     pub fn busy(&self) -> bool {
-        self.playing || (!self.timeline.complete && self.unpacking.is_none())
+        self.playing || ((!self.timeline.complete || !self.debug.walked) && self.unpacking.is_none())
     }
 
     fn open(&mut self, link: Link, first: bool) {
-        self.unknown = link.unknown;
         if let Some(grain) = link.grain.as_deref().and_then(Grain::from_key) {
             self.grain = grain;
         }
         if let Some(theme) = link.theme.as_deref() {
             self.theme = Theme::from_key(theme);
         }
-        let step = link.step.unwrap_or(0);
-        match link.scenario {
+        let step = match &link.step {
+            Some(StepRef::Index(step)) => *step,
+            // Its number is known once there is a run to look in.
+            _ => 0,
+        };
+        match &link.scenario {
             // The page unpacks it and sends it as JSON.
-            Some(packed) if packed.starts_with("z:") => {
-                self.unpacking = Some(packed);
+            Some(packed @ link::ScenarioRef::Packed(_)) => {
+                self.unpacking = Some(packed.clone());
                 self.wanted = Some(step);
             }
             None if !first => self.go(step),
             None => self.load_first(step),
-            Some(scenario) => {
-                let name = scenario.strip_prefix("lib:").unwrap_or(&scenario);
-                let name = name.split('@').next().unwrap_or(name);
-                if !first && self.scenario == ScenarioRef::Library(name.to_owned()) {
+            Some(link::ScenarioRef::Library { name, .. } | link::ScenarioRef::Url(name)) => {
+                if !first && self.scenario == ScenarioRef::Library(name.clone()) {
                     self.go(step);
                 } else if !self.load(name, step) && first {
                     let notice = self.notice.take();
@@ -333,6 +355,58 @@ impl Player {
                 }
             }
         }
+        self.debug.open(&link);
+        self.rest = Link {
+            scenario: None,
+            step: None,
+            grain: None,
+            theme: link.theme.filter(|_| self.theme == Theme::System),
+            ..link
+        };
+        if let Some(StepRef::Probe(address)) = &link.step
+            && self.unpacking.is_none()
+            && let Some(step) = self.find(address)
+        {
+            self.go(step);
+        }
+        self.look();
+    }
+
+    /// The number of a step that is given by what it is.
+    fn find(&mut self, address: &ProbeAt) -> Option<u64> {
+        let mut engine = self.engine.borrow_mut();
+        let step = engine.step_at(address);
+        self.timeline = engine.timeline();
+        step
+    }
+
+    /// Brings what the debugger shows up to the step on screen.
+    fn look(&mut self) {
+        let mut engine = self.engine.borrow_mut();
+        self.debug.look(&mut **engine, self.frame.step, 4.0);
+        self.debug.compare(&mut **engine);
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        let runs = match &ask {
+            Ask::Run | Ask::RunBack | Ask::RunTo(..) => Some(t().no_hit),
+            Ask::Mark(_) => Some(t().no_mark),
+            _ => None,
+        };
+        let to = self.debug.ask(&mut **self.engine.borrow_mut(), ask, self.frame.step);
+        match (to, runs) {
+            (Some(step), _) => {
+                self.jumps += 1;
+                self.notice = None;
+                self.timeline = self.engine.borrow_mut().timeline();
+                self.go(step);
+            }
+            (None, Some(none)) => {
+                self.notice = Some(Rc::new(Notice { title: none.to_owned(), text: String::new(), error: false }));
+            }
+            _ => {}
+        }
+        self.look();
     }
 
     fn load_first(&mut self, step: u64) {
@@ -360,6 +434,7 @@ impl Player {
                 self.block = None;
                 self.page = None;
                 self.playing = false;
+                self.debug.restart();
                 self.go(step);
                 true
             }
@@ -383,6 +458,7 @@ impl Player {
         if let Some(block) = self.block.as_ref().map(|view| view.block) {
             self.block = engine.block(step, block).ok();
         }
+        self.debug.look(&mut **engine, step, 2.0);
     }
 
     /// Says all that is on screen in the language spoken now; step, page and block stay.
@@ -414,6 +490,7 @@ impl Player {
         let mut engine = self.engine.borrow_mut();
         engine.run_slice(8.0);
         self.timeline = engine.timeline();
+        self.debug.walked &= self.timeline.last == before;
         self.timeline.last > before
     }
 
@@ -423,6 +500,9 @@ impl Player {
             if let Some(step) = self.wanted {
                 self.go(step);
             }
+        }
+        if !self.debug.walked {
+            self.debug.look(&mut **self.engine.borrow_mut(), self.frame.step, 8.0);
         }
         if !self.playing {
             return;
@@ -460,6 +540,9 @@ impl Player {
             Command::Over => self.jump(Jump::Over),
             Command::OverBack => self.jump(Jump::OverBack),
             Command::Out => self.jump(Jump::Out),
+            Command::OutBack => self.jump(Jump::OutBack),
+            Command::NextCall => self.jump(Jump::NextCall),
+            Command::PrevCall => self.jump(Jump::PrevCall),
             Command::NextIteration => self.jump(Jump::Next(Grain::Iteration)),
             Command::PrevIteration => self.jump(Jump::Back(Grain::Iteration)),
             Command::First => {
@@ -487,8 +570,17 @@ impl Player {
             }
             Command::LoadJson(json, step) => {
                 let result = json.and_then(|json| self.engine.borrow_mut().load_json(&json));
-                self.unpacking = None;
-                if !self.started(result, step) && self.timeline.last == 0 {
+                let marks = self.unpacking.take().map_or([None; 2], |_| self.debug.marks);
+                let index = if let StepRef::Index(step) = step { step } else { 0 };
+                if self.started(result, index) {
+                    self.debug.marks = marks;
+                    if let StepRef::Probe(address) = &step
+                        && let Some(step) = self.find(address)
+                    {
+                        self.go(step);
+                    }
+                    self.look();
+                } else if self.timeline.last == 0 {
                     let notice = self.notice.take();
                     self.load_first(0);
                     self.notice = notice;
@@ -551,6 +643,7 @@ impl Player {
             }
             Command::Tell(notice) => self.notice = Some(Rc::new(notice)),
             Command::DismissNotice => self.notice = None,
+            Command::Debug(ask) => self.ask(ask),
         }
     }
 }
@@ -568,6 +661,8 @@ impl Reducible for Player {
         // Most frames of a slow play change nothing: the same Rc is no redraw.
         let same = Rc::ptr_eq(&next.frame, &self.frame)
             && Rc::ptr_eq(&next.timeline, &self.timeline)
+            && Rc::ptr_eq(&next.debug.rows, &self.debug.rows)
+            && next.debug.walked == self.debug.walked
             && next.playing == self.playing;
         if tick && same { self } else { Rc::new(next) }
     }
@@ -582,6 +677,10 @@ const fn stops_playing(command: &Command) -> bool {
             | Command::Over
             | Command::OverBack
             | Command::Out
+            | Command::OutBack
+            | Command::NextCall
+            | Command::PrevCall
+            | Command::Debug(Ask::Run | Ask::RunBack | Ask::RunTo(..) | Ask::Mark(_) | Ask::Origin(_, true))
             | Command::NextIteration
             | Command::PrevIteration
             | Command::First

@@ -3,10 +3,10 @@
 //! Nothing here has to be called for the program to be right: a function that is not there yet has it loaded at once,
 //! while everything waits. Where it is known that more will be wanted, [`loaded`] gets it without that.
 
+use session::link::{Link, ScenarioRef};
 use wasm_bindgen::JsValue;
 use yew::Callback;
 
-use crate::link::Link;
 use crate::player::{Command, Send, Sheet};
 use crate::t;
 
@@ -38,7 +38,7 @@ pub async fn loaded() -> Result<(), JsValue> {
 
 /// Whether a link leads beyond a first visit, which opens the scenario `first`.
 pub fn is_wanted_by_link(link: &Link, first: &str) -> bool {
-    link.scenario.as_ref().is_some_and(|scenario| scenario.strip_prefix("lib:") != Some(first))
+    link.scenario.as_ref().is_some_and(|its| !matches!(its, ScenarioRef::Library { name, .. } if name == first))
 }
 
 /// Whether a command leads beyond a first visit.

@@ -12,7 +12,7 @@
 //! | `g` | grain: `statement`, `phase`, `iteration` |
 //! | `ab` | a stretch of steps, `a~b` |
 //! | `sel` | what is selected |
-//! | `bp`, `w` | breakpoints and watches |
+//! | `bp`, `w` | breakpoints and watches: expressions, with a comma between two |
 //! | `ui` | `min`, `std`, `full` |
 //! | `th`, `l` | theme and language |
 
@@ -75,7 +75,8 @@ pub enum ScenarioRef {
 
 impl ScenarioRef {
     fn parse(text: &str) -> Option<Self> {
-        let (kind, rest) = text.split_once(':')?;
+        // A bare name is one of the library.
+        let (kind, rest) = text.split_once(':').unwrap_or(("lib", text));
         match kind {
             "lib" if !rest.is_empty() => Some(match rest.rsplit_once('@') {
                 Some((name, version)) if !name.is_empty() && canonical(version) => {

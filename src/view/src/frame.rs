@@ -167,6 +167,8 @@ pub struct CodeLine {
     pub state: LineState,
     /// A line inside the line above it: drawn indented and tinted.
     pub sub: bool,
+    /// Its probe, for breakpoints; empty if it has none.
+    pub probe: String,
 }
 
 /// Whether a line of the outline has run in this iteration.
@@ -212,6 +214,8 @@ pub struct Local {
     pub was: Option<String>,
     /// Unit or meaning, for the accessible name: `bytes`. May be empty.
     pub unit: String,
+    /// The expression that names it.
+    pub path: String,
 }
 
 /// A task and its call stack.
@@ -954,6 +958,8 @@ pub struct Delta {
     pub old: Option<String>,
     /// Value now; none if it has none.
     pub new: Option<String>,
+    /// Expressions that name the value, or each of the flags; empty where none does.
+    pub paths: Vec<String>,
 }
 
 /// A message to the reader: an error of ours, a link that no longer fits, a refused image.

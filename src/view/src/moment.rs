@@ -7,8 +7,8 @@ use kernel::mm::backing_dev::flusher;
 use kernel::mm::memory::buffer_of;
 use kernel::site::{self, FnSite, ProbeSite, Site, Ty};
 use world::{
-    Change, ContentId, Errno, FrameId, History, InodeId, Page, PageId, StepHeader, TaskId, VmaKind, WaitOn, WordId,
-    World,
+    Change, ContentId, Errno, FrameId, History, InodeId, Page, PageId, Snapshot, StepHeader, TaskId, VmaKind, WaitOn,
+    WordId, World,
 };
 
 use crate::frame;
@@ -28,6 +28,10 @@ pub struct Moment<'a> {
     pub program: &'a Program,
     /// Number of the step: 0 before anything ran.
     pub step: u32,
+    /// What `changes` are compared with: the step before.
+    pub since: u32,
+    /// The state there, if that is not the step before.
+    before: Option<Snapshot>,
     /// What ended the step; none before anything ran.
     pub header: Option<StepHeader>,
     /// What the step changed, with the values before.
@@ -176,7 +180,14 @@ impl<'a> Moment<'a> {
         let header = step.checked_sub(1).and_then(|last| h.steps.get(last as usize)).copied();
         let changes = step.checked_sub(1).map_or_else(Vec::new, |last| net_changes(w, last));
         let stack = header.map_or_else(Vec::new, |header| stack_of(h, header.frame()));
-        Moment { w, h, index, program, step, header, changes, stack, kept: OnceCell::new() }
+        let since = step.saturating_sub(1);
+        Moment { w, h, index, program, step, since, before: None, header, changes, stack, kept: OnceCell::new() }
+    }
+
+    /// The same with all that changed since an earlier step, whose state is given.
+    #[must_use]
+    pub fn since(self, since: u32, before: Snapshot) -> Self {
+        Moment { changes: self.w.changes_from(&before), since, before: Some(before), ..self }
     }
 
     /// Pages of files that hold bytes which the call has copied and which were not refused since.
@@ -292,6 +303,9 @@ impl<'a> Moment<'a> {
     /// The bytes of a content before the step, if the step changed them.
     #[must_use]
     pub fn bytes_before(&self, id: ContentId) -> Option<Box<[u8; 4096]>> {
+        if let Some(before) = &self.before {
+            return before.bytes(id).map(|bytes| Box::new(*bytes));
+        }
         let last = self.step.checked_sub(1)?;
         let mut bytes = None;
         for entry in self.w.contents.changed_in(last).filter(|entry| entry.id == id) {

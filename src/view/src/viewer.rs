@@ -8,7 +8,7 @@ use ondisk::decode::{BlockKind, DecodeCtx};
 use session::run::{Progress, Run};
 use session::scenario::Scenario;
 
-use crate::frame::{BlockView, Ext4, Frame, Header, Narration, Notice, PageCache, Phase, Timeline};
+use crate::frame::{BlockView, Changes, Ext4, Frame, Header, Narration, Notice, PageCache, Phase, Timeline};
 use crate::index::Index;
 use crate::moment::{Moment, number, phase_of};
 use crate::program::Program;
@@ -88,6 +88,18 @@ impl Viewer {
             self.timeline = Rc::new(timeline);
         }
         Rc::clone(&self.timeline)
+    }
+
+    /// What two steps are apart, leaf by leaf, as one step's changes are told.
+    pub fn diff(&mut self, run: &Run, a: u64, b: u64) -> Rc<Changes> {
+        run.machine().with_history(|w, h| {
+            self.index.extend(w, h, &self.program);
+            let [a, b] = [a.min(b), a.max(b)].map(|step| u32::try_from(step).unwrap_or(u32::MAX).min(h.len()));
+            h.seek(w, a);
+            let before = w.snapshot();
+            h.seek(w, b);
+            Rc::new(changes::changes(&Moment::new(w, h, &self.index, &self.program, b).since(a, before)))
+        })
     }
 
     /// One block of the device as the kernel has it after `step` probes, decoded.

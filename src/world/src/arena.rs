@@ -162,6 +162,15 @@ impl<T: Slot, I: Id> Arena<T, I> {
     }
 
     /// Stamps stay: only the head's own unfinished step looks at them.
+    /// The slots that differ from a snapshot, with its values.
+    pub(crate) fn differing(&self, old: &[T]) -> impl Iterator<Item = (I, T)> {
+        let (empty, slots) = (T::default(), 0..self.items.len().max(old.len()));
+        slots.filter_map(move |at| {
+            let (was, now) = (old.get(at).unwrap_or(&empty), self.items.get(at).unwrap_or(&empty));
+            (was != now).then(|| (I::from_index(at), was.clone()))
+        })
+    }
+
     pub(crate) fn restore(&mut self, items: &[T]) {
         let len = self.items.len().max(items.len());
         self.items.truncate(items.len());
@@ -263,6 +272,14 @@ impl<K: Ord + Copy + Hash, V: Copy + Hash + PartialEq> Map<K, V> {
 
     pub(crate) fn snapshot(&self) -> SortedMap<K, V> {
         self.items.clone()
+    }
+
+    /// The keys that differ from a snapshot, with its values.
+    pub(crate) fn differing(&self, old: &SortedMap<K, V>) -> impl Iterator<Item = (K, Option<V>)> {
+        let gone =
+            old.iter().filter(|(key, was)| self.items.get(key) != Some(*was)).map(|(key, was)| (*key, Some(*was)));
+        let new = self.items.keys().filter(|key| old.get(key).is_none()).map(|key| (*key, None));
+        gone.chain(new)
     }
 
     pub(crate) fn restore(&mut self, items: &SortedMap<K, V>) {

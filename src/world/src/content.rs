@@ -178,6 +178,20 @@ impl Contents {
         self.items.clone()
     }
 
+    /// Contents whose bytes differ from a snapshot: the first that does, and how many up to the last.
+    pub(crate) fn differing(&self, old: &[Block]) -> impl Iterator<Item = (ContentId, u16, u16)> {
+        let zero = ZERO_BLOCK.with(Arc::clone);
+        self.items.iter().enumerate().filter_map(move |(at, now)| {
+            let was = old.get(at).unwrap_or(&zero);
+            if Arc::ptr_eq(was, now) {
+                return None;
+            }
+            let first = was.iter().zip(now.iter()).position(|(was, now)| was != now)?;
+            let last = was.iter().zip(now.iter()).rposition(|(was, now)| was != now)?;
+            Some((ContentId::from_index(at), u16::try_from(first).ok()?, u16::try_from(last - first + 1).ok()?))
+        })
+    }
+
     pub(crate) fn restore(&mut self, items: &[Block]) {
         let len = self.items.len().max(items.len());
         self.items.truncate(items.len());

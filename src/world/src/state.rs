@@ -111,6 +111,19 @@ macro_rules! world {
                 $( self.$arena.forget_stamps(); )*
             }
 
+            /// What differs from a snapshot, with its values.
+            #[must_use]
+            pub fn changes_from(&self, old: &Snapshot) -> Vec<Change> {
+                let mut changes: Vec<Change> = self
+                    .contents
+                    .differing(&old.contents)
+                    .map(|(id, off, len)| Change::contents(id, off, len))
+                    .collect();
+                $( changes.extend(self.$arena.differing(&old.$arena).map(|(id, old)| Change::$arena(id, old))); )*
+                $( changes.extend(self.$map.differing(&old.$map).map(|(key, old)| Change::$map(key, old))); )*
+                changes
+            }
+
             pub(crate) fn restore(&mut self, from: &Snapshot) {
                 self.contents.restore(&from.contents);
                 $( self.$arena.restore(&from.$arena); )*
@@ -163,6 +176,14 @@ macro_rules! world {
             }
         }
     };
+}
+
+impl Snapshot {
+    /// The bytes of `id`; `None` if it had none yet.
+    #[must_use]
+    pub fn bytes(&self, id: ContentId) -> Option<&[u8; 4096]> {
+        self.contents.get(id.0 as usize).map(|block| &**block)
+    }
 }
 
 impl Default for Rec {

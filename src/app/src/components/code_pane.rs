@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use gloo::utils::document;
 use view::frame::{Code, CodeLine, KernelAt, LineState, SourceAt};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{ScrollIntoViewOptions, ScrollLogicalPosition};
 use yew::prelude::*;
 
 use super::kernel_source::{Files, KernelSource};
+use crate::debug::{Ask, Watch};
 use crate::draw::{base_name, phase_class};
+use crate::player::{Command, Send, use_send};
 use crate::{keys, t};
 
 /// Where the kernel's source can be read.
@@ -24,6 +24,8 @@ pub struct CodePaneProps {
     pub source: Option<Rc<SourceAt>>,
     /// Where in the kernel's source it is.
     pub kernel: Option<KernelAt>,
+    /// Breakpoints, among other watches.
+    pub watches: Rc<Vec<Watch>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,7 +98,7 @@ pub fn CodePane(props: &CodePaneProps) -> Html {
             <div id="code-body" class="codebody" role="tabpanel" aria-labelledby={tab.id()} tabindex="0">
                 {
                     match *tab {
-                        Tab::Outline => html! { <Outline code={props.code.clone()} /> },
+                        Tab::Outline => html! { <Outline code={props.code.clone()} watches={props.watches.clone()} /> },
                         Tab::Engine => html! { <EngineSource at={props.source.clone()} /> },
                         Tab::Kernel => html! { <KernelSource at={props.kernel} {files} /> },
                     }
@@ -109,22 +111,36 @@ pub fn CodePane(props: &CodePaneProps) -> Html {
 #[derive(Properties, PartialEq)]
 struct OutlineProps {
     code: Rc<Code>,
+    watches: Rc<Vec<Watch>>,
 }
 
 #[component]
 fn Outline(props: &OutlineProps) -> Html {
+    let send = use_send();
     let now = props.code.lines.iter().rposition(|line| line.state == LineState::Now);
-    use_effect_with((now, props.code.function.clone()), |_| show_line(".lines .now"));
+    use_effect_with((now, props.code.function.clone()), |_| keys::into_view(".lines .now"));
     if props.code.lines.is_empty() {
         return html! { <p class="none">{ t().no_code }</p> };
     }
     // A line and a line inside it are both under way; the step is the inner one.
     let step = props.code.lines.iter().rposition(|line| line.state == LineState::Now);
-    let lines = props.code.lines.iter().enumerate().map(|(i, line)| outline_line(line, Some(i) == step));
-    html! { <ol class="lines" data-testid="outline">{ for lines }</ol> }
+    let lines = props.code.lines.iter().enumerate().map(|(i, line)| {
+        let stops = props.watches.iter().any(|watch| watch.stops && watch.text == at_probe(&line.probe));
+        outline_line(&send, line, Some(i) == step, stops)
+    });
+    html! { <ol class="lines" data-rove="" data-testid="outline">{ for lines }</ol> }
 }
 
-fn outline_line(line: &CodeLine, now: bool) -> Html {
+/// A breakpoint on a probe, as an expression.
+pub fn at_probe(probe: &str) -> String {
+    format!("probe == {probe}")
+}
+
+fn outline_line(send: &Send, line: &CodeLine, now: bool, stops: bool) -> Html {
+    let ask = |ask: fn(String) -> Ask| {
+        let (send, text) = (send.clone(), at_probe(&line.probe));
+        move |_: MouseEvent| send.emit(Command::Debug(ask(text.clone())))
+    };
     let (state, word) = match line.state {
         LineState::Done => ("done", t().line_done),
         LineState::Now if now => ("now", t().line_now),
@@ -134,9 +150,17 @@ fn outline_line(line: &CodeLine, now: bool) -> Html {
     let place = if line.file.is_empty() { String::new() } else { format!("{}:{}", base_name(&line.file), line.line) };
     html! {
         <li class={classes!("ln", "ph", phase_class(line.phase), state, line.sub.then_some("sub"))} aria-current={now.then_some("step")}>
-            <span class="gut"></span>
-            <i></i>
-            <span class="src" title={line.text.clone()}><span class="vh">{ word }</span>{ &line.text }</span>
+            if line.probe.is_empty() {
+                <span class="gut"></span>
+                <i></i>
+                <span class="src" title={line.text.clone()}><span class="vh">{ word }</span>{ &line.text }</span>
+            } else {
+                <button class="gut" type="button" tabindex="-1" aria-pressed={stops.to_string()} aria-label={format!("{} {}", t().breakpoint_on, line.text)}
+                    title={t().toggle_break} onclick={ask(Ask::Break)}></button>
+                <i></i>
+                <button class="src" type="button" tabindex="-1" data-line={line.probe.clone()} title={format!("{}: {}", t().run_to_line, line.text)}
+                    onclick={ask(|text| Ask::RunTo(text, true))}><span class="vh">{ word }</span>{ &line.text }</button>
+            }
             <span class="val" title={line.value.clone()}>{ &line.value }</span>
             if now && !line.file.is_empty() {
                 <a class="loc" target="_blank" rel="noreferrer" href={format!("{SOURCE_BROWSER}{}#L{}", line.file, line.line)}
@@ -175,7 +199,7 @@ fn EngineSource(props: &EngineSourceProps) -> Html {
         }
     });
     let at = props.at.as_ref().map(|at| at.line);
-    use_effect_with((props.at.clone(), matches!(*text, Text::Lines(_))), |_| show_line(".rust .now"));
+    use_effect_with((props.at.clone(), matches!(*text, Text::Lines(_))), |_| keys::into_view(".rust .now"));
     match (&props.at, &*text) {
         (None, _) => html! { <p class="none">{ t().no_source }</p> },
         (_, Text::Loading) => html! { <p class="none">{ t().loading }</p> },
@@ -205,14 +229,5 @@ async fn fetch(file: &str) -> Text {
     match answer.text().await {
         Ok(text) => Text::Lines(Rc::new(text.lines().map(str::to_owned).collect())),
         Err(_) => Text::Failed,
-    }
-}
-
-/// Brings a line into view without moving anything that is in view.
-pub fn show_line(selector: &str) {
-    if let Ok(Some(element)) = document().query_selector(selector) {
-        let options = ScrollIntoViewOptions::new();
-        options.set_block(ScrollLogicalPosition::Nearest);
-        element.scroll_into_view_with_scroll_into_view_options(&options);
     }
 }

@@ -13,8 +13,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{FileList, HtmlInputElement};
 use yew::prelude::*;
 
-use super::code_pane::show_line;
-use crate::{files, t};
+use crate::{files, keys, t};
 
 /// A public mirror that answers browsers.
 const MIRROR: &str = "https://raw.githubusercontent.com/gregkh/linux/v5.10.238/";
@@ -87,7 +86,7 @@ pub fn KernelSource(props: &KernelSourceProps) -> Html {
         })
     };
     let here = props.at.and_then(|at| files.known.get(at.file)).cloned();
-    use_effect_with((props.at, here.is_some()), |_| show_line(".kernel .now"));
+    use_effect_with((props.at, here.is_some()), |_| keys::into_view(".kernel .now"));
     let body = match (props.at, here) {
         (None, _) => html! { <p class="none">{ t().kernel_outside }</p> },
         (Some(at), None) => bring(at, files, &take),

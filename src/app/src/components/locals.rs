@@ -23,19 +23,29 @@ pub fn Locals(props: &LocalsProps) -> Html {
             if props.rows.is_empty() {
                 <p class="none">{ t().none }</p>
             } else {
-                <div class="kvbox" tabindex="0" role="group" aria-labelledby="h-loc"><dl class="kv" data-testid="locals">
+                <div class="kvbox" tabindex="0" data-rove="" role="group" aria-labelledby="h-loc"><dl class="kv" data-testid="locals">
                     for row in props.rows.iter() {
                         <div key={row.name.clone()}>
                             <dt title={row.unit.clone()}>{ &row.name }</dt>
                             if let Some(was) = &row.was {
-                                <dd><s><span class="vh">{ t().was }</span>{ was }</s>{ " " }<b>{ &row.value }</b><span aria-hidden="true">{ " ●" }</span></dd>
+                                <dd><s><span class="vh">{ t().was }</span>{ was }</s>{ " " }{ asked(row) }<span aria-hidden="true">{ " ●" }</span></dd>
                             } else {
-                                <dd>{ &row.value }</dd>
+                                <dd>{ asked(row) }</dd>
                             }
                         </div>
                     }
                 </dl></div>
             }
         </section>
+    }
+}
+
+/// The value; it can be asked who wrote it.
+fn asked(row: &Local) -> Html {
+    let changed = row.was.is_some();
+    html! {
+        <button class="val" type="button" tabindex="-1" data-path={row.path.clone()} title={t().who_set}>
+            if changed { <b>{ &row.value }</b> } else { { &row.value } }
+        </button>
     }
 }

@@ -4,10 +4,12 @@ use std::rc::Rc;
 
 use view::frame::{Counter, EventKind, Lane, LaneSpan, Phase, Slice, TaskRow, TaskState, Timeline as Run};
 use view::number;
+use view::watch::WatchRow;
 use wasm_bindgen::JsCast;
 use web_sys::Element;
 use yew::prelude::*;
 
+use crate::debug::Watch;
 use crate::draw::{fits, pct, phase_class, plate, share, to_f64, to_u64};
 use crate::player::{Command, use_send};
 use crate::t;
@@ -64,6 +66,12 @@ pub struct TimelineProps {
     pub text: AttrValue,
     /// What each task does at it.
     pub tasks: Vec<Rc<TaskRow>>,
+    /// What is followed,
+    pub watches: Rc<Vec<Watch>>,
+    /// and at which steps it holds.
+    pub rows: Rc<Vec<WatchRow>>,
+    /// Markers A and B.
+    pub marks: [Option<u64>; 2],
 }
 
 /// A slider over the run.
@@ -126,7 +134,7 @@ pub fn Timeline(props: &TimelineProps) -> Html {
             {onpointerdown} {onpointermove} onpointerup={onpointerup.clone()} onpointercancel={onpointerup} {onkeydown}>
             <div class="lanes" aria-hidden="true">
                 <span class="lb">{ t().step }</span>
-                { ruler(view, step) }
+                { ruler(view, step, props.marks) }
                 <span class="lb">{ call_name(run, step) }</span>
                 { rounds(run, view, step) }
                 <span class="lb">{ t().phase }</span>
@@ -139,14 +147,17 @@ pub fn Timeline(props: &TimelineProps) -> Html {
                 }
                 <span class="lb opt">{ t().events }</span>
                 { events(run, view) }
+                <span class="lb opt">{ t().hits }</span>
+                { hits(&props.watches, &props.rows, view) }
                 <span class="lb opt ctl" data-testid="counters">for counter in run.counters.iter() { <span>{ format!("{} {}", counter.name, number(value_at(counter, step))) }</span> }</span>
                 { counters(run, view) }
                 <span class="lb">{ format!("{} {}{more}", t().all_steps, number(last)) }</span>
-                <Map run={run.clone()} {step} from={view.from} to={view.to} />
+                <Map run={run.clone()} {step} from={view.from} to={view.to} rows={props.rows.clone()} />
             </div>
             <svg class="scrub only-s" height="10" width="100%" aria-hidden="true">
                 <rect class="mm" x="0" y="3" width="100%" height="4" rx="2" />
                 <rect class="nowh" x="0" y="3" width={pct(share(step, last))} height="4" rx="2" />
+                { for ticks(&props.rows, last).into_iter().map(|x| html! { <line class="hit" x1={pct(x)} x2={pct(x)} y1="0" y2="3" /> }) }
                 <circle class="nowh" cx={pct(share(step, last))} cy="5" r="5" />
             </svg>
         </div>
@@ -199,7 +210,7 @@ fn call_name(run: &Run, step: u64) -> String {
     call.map_or_else(|| t().call.to_owned(), |call| call.text.clone())
 }
 
-fn ruler(view: View, step: u64) -> Html {
+fn ruler(view: View, step: u64, marks: [Option<u64>; 2]) -> Html {
     let least = (view.len() / 12).max(1);
     let every = [1, 2, 5, 10, 20, 50].into_iter().find(|each| *each >= least).unwrap_or(100);
     let now = view.x(step);
@@ -211,6 +222,14 @@ fn ruler(view: View, step: u64) -> Html {
     html! {
         <svg width="100%" height="13">
             { for ticks.map(|tick| html! { <text x={pct(view.x(tick))} y="10" text-anchor="middle">{ tick }</text> }) }
+            for (mark, letter) in marks.into_iter().zip(["A", "B"]) {
+                if let Some(mark) = mark.filter(|mark| view.from <= *mark && *mark <= view.to) {
+                    <g transform="translate(-6 0)">
+                        <rect class="mark" x={pct(view.x(mark))} y="0.5" width="12" height="12" rx="2" />
+                        <text class="b" x={pct(view.x(mark))} dx="6" y="10" text-anchor="middle">{ letter }</text>
+                    </g>
+                }
+            }
             <g {transform}>
                 <rect class="nowh" x={pct(now)} y="-1" width="34" height="14" rx="2" />
                 <text class="nowt" x={pct(now)} dx="17" y="10" text-anchor="middle">{ step }</text>
@@ -380,6 +399,50 @@ fn counters(run: &Run, view: View) -> Html {
     }
 }
 
+/// Rows of watches that have a place of their own.
+const HIT_ROWS: usize = 3;
+
+/// Where each watch holds: a bar over its steps; a dot where a breakpoint stops a run.
+fn hits(watches: &[Watch], rows: &[WatchRow], view: View) -> Html {
+    let lines = watches.iter().zip(rows).enumerate().map(|(at, (watch, row))| {
+        let first = row.stretches.partition_point(|(_, to)| *to <= view.from + 1);
+        let shown = row.stretches[first..].iter().take_while(|(from, _)| *from <= view.to);
+        let y = [2, 6, 10][at % HIT_ROWS];
+        let marks = shown.map(|&(from, to)| {
+            let bar = view.span(from.max(1), to.max(2)).filter(|_| row.is_bool);
+            let dot = watch.stops && view.from < from && from <= view.to;
+            html! {
+                <>
+                    if let Some((x, width)) = bar { <rect class="holds" x={pct(x)} y={(y - 1).to_string()} width={pct(width)} height="2.5" /> }
+                    if dot { <circle class="hit" cx={pct(view.x(from))} cy={y.to_string()} r="2.5" /> }
+                    if !dot && bar.is_none() { <line class="hit" x1={pct(view.x(from))} x2={pct(view.x(from))} y1={(y - 2).to_string()} y2={(y + 2).to_string()} /> }
+                </>
+            }
+        });
+        html! { <g>{ for marks }</g> }
+    });
+    html! { <svg class="opt" width="100%" height="12" data-testid="hits">{ for lines }</svg> }
+}
+
+/// Places of hits on a line that shows the whole run, each place once.
+fn ticks(rows: &[WatchRow], last: u64) -> Vec<f64> {
+    let grain = (last / PIECES).max(1);
+    let mut places: Vec<u64> = Vec::new();
+    for row in rows {
+        let mut before = None;
+        for (from, _) in row.stretches.iter() {
+            let place = from / grain;
+            if before != Some(place) {
+                places.push(place);
+            }
+            before = Some(place);
+        }
+    }
+    places.sort_unstable();
+    places.dedup();
+    places.into_iter().map(|place| share((place * grain).min(last), last.max(1))).collect()
+}
+
 /// One counter's steps.
 fn curve(counter: &Counter, lane: usize, top: f64, view: View) -> Html {
     let low = 10.5 + 12.0 * to_f64(lane as u64);
@@ -409,6 +472,7 @@ struct MapProps {
     step: u64,
     from: u64,
     to: u64,
+    rows: Rc<Vec<WatchRow>>,
 }
 
 /// All steps in one line, with a window on what the lanes show.
@@ -416,12 +480,14 @@ struct MapProps {
 fn Map(props: &MapProps) -> Html {
     let run = &props.run;
     let pieces = use_memo(run.clone(), |run| pieces(run));
+    let hits = use_memo((props.rows.clone(), run.last), |(rows, last)| ticks(rows, *last));
     let place = |step: u64| share(step, run.last.max(1));
     let now = pct(place(props.step));
     html! {
         <svg class="map" width="100%" height="11">
             <rect class="mm" x="0" y="1" width="100%" height="9" rx="1" />
             { for pieces.iter().map(|(phase, x, width)| html! { <rect class={classes!("den", "ph", phase_class(*phase))} x={pct(*x)} y="3" width={pct(*width)} height="5" /> }) }
+            { for hits.iter().map(|x| html! { <line class="hit" x1={pct(*x)} x2={pct(*x)} y1="0" y2="3" /> }) }
             <rect class="win" x={pct(place(props.from))} y="0.75" width={pct(place(props.to) - place(props.from))} height="9.5" rx="2" />
             <line class="nowl" x1={now.clone()} x2={now} y1="0" y2="11" />
         </svg>

@@ -127,6 +127,7 @@ pub fn TopBar(props: &TopBarProps) -> Html {
                 <button class="btn" type="button" title={t().download_long} data-more="" onclick={command(Command::DownloadImage)}><Icon glyph={Glyph::Save} /><span>{ t().download }</span></button>
                 <button class="btn opt" type="button" title={t().block_long} data-more="" onclick={command(Command::OpenBlock(0))}>{ t().blocks }</button>
                 <button class="btn opt-l" type="button" onclick={command(Command::Open(Sheet::About))}>{ t().about_short }</button>
+                <button class="btn opt" type="button" title={t().palette_long} onclick={command(Command::Open(Sheet::Palette))}>{ t().palette }<kbd aria-hidden="true">{ "Ctrl K" }</kbd></button>
                 <button class="btn sign" type="button" aria-label={t().help} title={format!("{} (?)", t().help)} onclick={command(Command::Open(Sheet::Help))}>{ "?" }</button>
                 <button class="btn" type="button" id="lang" lang={other.key()} aria-label={long} title={long} onclick={switch}>{ sign }</button>
                 <button class="btn" type="button" aria-label={t().theme} title={t().theme} onclick={theme}><Icon glyph={Glyph::Theme} /></button>

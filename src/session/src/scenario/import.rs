@@ -162,7 +162,8 @@ impl Mkfs {
 
 /// Time stamps of a new image, seconds since 1970.
 pub const MKFS_TIME: u32 = 1_600_000_000;
-/// Features that our mkfs makes or leaves out.
+/// Features that our mkfs makes or leaves out, for the schema.
+#[cfg(feature = "schema")]
 pub(super) const FEATURES: [&str; 8] =
     ["has_journal", "extent", "extents", "64bit", "inline_data", "resize_inode", "metadata_csum", "bigalloc"];
 /// Features that our images always have.

@@ -44,19 +44,20 @@ enum Key {
     Other,
 }
 
-#[derive(Default)]
-struct Groups {
+struct Groups<'a> {
+    m: &'a Moment<'a>,
     groups: BTreeMap<Key, (Option<Sign>, String, Vec<Delta>)>,
 }
 
-impl Groups {
+impl Groups<'_> {
     fn add(&mut self, key: Key, object: impl Into<String>, delta: Delta) {
         let group = self.groups.entry(key).or_default();
         if group.1.is_empty() {
             group.1 = word(&object.into()).to_owned();
         }
         let said = |text: Option<String>| text.map(|text| word(&text).to_owned());
-        group.2.push(Delta { name: word(&delta.name).to_owned(), old: said(delta.old), new: said(delta.new) });
+        let paths = paths::of(self.m, key, &delta);
+        group.2.push(Delta { name: word(&delta.name).to_owned(), old: said(delta.old), new: said(delta.new), paths });
     }
 
     fn sign(&mut self, key: Key, sign: Sign) {
@@ -68,27 +69,29 @@ impl Groups {
 const BITMAP_WORDS_MAX: usize = 4;
 
 fn leaf(name: &str, old: impl ToString, new: impl ToString) -> Delta {
-    Delta { name: name.to_owned(), old: Some(old.to_string()), new: Some(new.to_string()) }
+    Delta { name: name.to_owned(), old: Some(old.to_string()), new: Some(new.to_string()), paths: vec![] }
 }
 
 fn added(name: &str, new: impl ToString) -> Delta {
-    Delta { name: name.to_owned(), old: None, new: Some(new.to_string()) }
+    Delta { name: name.to_owned(), old: None, new: Some(new.to_string()), paths: vec![] }
 }
 
 fn removed(name: &str, old: impl ToString) -> Delta {
-    Delta { name: name.to_owned(), old: Some(old.to_string()), new: None }
+    Delta { name: name.to_owned(), old: Some(old.to_string()), new: None, paths: vec![] }
 }
 
 /// A leaf that may be there, before and now.
 fn maybe(name: &str, old: Option<String>, new: Option<String>) -> Delta {
-    Delta { name: name.to_owned(), old, new }
+    Delta { name: name.to_owned(), old, new, paths: vec![] }
 }
 
 /// Every change of the step, grouped by object.
 #[must_use]
 pub fn changes(m: &Moment) -> Changes {
-    let Some(before) = m.step.checked_sub(1) else { return Changes::default() };
-    let mut groups = Groups::default();
+    if m.step == 0 {
+        return Changes::default();
+    }
+    let mut groups = Groups { m, groups: BTreeMap::new() };
     for change in &m.changes {
         one(m, change, &mut groups);
     }
@@ -104,7 +107,7 @@ pub fn changes(m: &Moment) -> Changes {
         });
         Rc::new(Change { sign, object, parts })
     });
-    Changes { since: tr!("since {}", before), rows: rows.collect() }
+    Changes { since: tr!("since {}", m.since), rows: rows.collect() }
 }
 
 /// Flags use only `new`: `+U −L`.
@@ -192,7 +195,7 @@ fn flag_text<F: Flags + Copy>(old: F, new: F, name: impl Fn(&str) -> String) -> 
 }
 
 fn flags(name: &str, text: String) -> Option<Delta> {
-    (!text.is_empty()).then(|| Delta { name: name.to_owned(), old: None, new: Some(text) })
+    (!text.is_empty()).then(|| Delta { name: name.to_owned(), old: None, new: Some(text), paths: vec![] })
 }
 
 fn bytes(m: &Moment, id: ContentId, off: u16, len: u16, groups: &mut Groups) {
@@ -204,7 +207,7 @@ fn bytes(m: &Moment, id: ContentId, off: u16, len: u16, groups: &mut Groups) {
     let before = m.bytes_before(id);
     let old = before.as_ref().map_or(now, |old| &old[from..to]);
     let newest = m.index.marks(id, m.step).last();
-    if old == now && newest.is_some_and(|mark| mark.step == m.step && mark.origin == Origin::Fresh) {
+    if old == now && newest.is_some_and(|mark| mark.step > m.since && mark.origin == Origin::Fresh) {
         return; // the page's own row says that it is new
     }
     let owner = m.w.pages.iter().find(|(_, page)| page.content == id);
@@ -235,7 +238,7 @@ fn bytes(m: &Moment, id: ContentId, off: u16, len: u16, groups: &mut Groups) {
             Origin::Zero | Origin::Kernel(_) => None,
         }
     };
-    let was = name(m.step.saturating_sub(1), off).unwrap_or_else(|| text(old));
+    let was = name(m.since, off).unwrap_or_else(|| text(old));
     let is = name(m.step, off).unwrap_or_else(|| text(now));
     let range = span(u64::from(off), u64::from(off) + u64::from(len)).replace('\u{202f}', "");
     groups.add(Key::Bytes(id.0), object, leaf(&range, was, is));
@@ -340,6 +343,7 @@ macro_rules! fields {
 }
 
 mod flusher;
+mod paths;
 mod reclaim;
 
 fn seconds(ns: u64) -> String {

@@ -97,6 +97,7 @@ fn line(probe: &ProbeSite, value: String, state: LineState, phase: Phase, sub: b
         phase,
         state,
         sub,
+        probe: probe.name.to_owned(),
     }
 }
 

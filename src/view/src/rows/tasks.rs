@@ -35,7 +35,8 @@ pub fn locals(m: &Moment) -> Vec<Rc<Local>> {
             Ty::Address => "address",
             Ty::Count | Ty::Flags | Ty::Bool => "",
         };
-        rows.push(Rc::new(Local { name: local.name.to_owned(), value: text, was, unit: word(unit).to_owned() }));
+        let path = format!("{}.{}", call.function.name, local.name);
+        rows.push(Rc::new(Local { name: local.name.to_owned(), value: text, was, unit: word(unit).to_owned(), path }));
     }
     rows
 }

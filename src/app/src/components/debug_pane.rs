@@ -1,0 +1,189 @@
+//! The panel under the code: changes, watches, who set a value, what two markers are apart.
+
+use std::rc::Rc;
+
+use view::frame::Changes as Rows;
+use view::number;
+use view::watch::Write;
+use yew::prelude::*;
+
+use super::changes::Changes;
+use super::watch::WatchPanel;
+use crate::debug::{Ask, Debug, Origin, Tab};
+use crate::player::{Command, use_send};
+use crate::{keys, t};
+
+/// Writes shown at once, around the step.
+const WRITES_SHOWN: usize = 200;
+
+/// Props of [`DebugPane`].
+#[derive(Properties)]
+pub struct DebugPaneProps {
+    /// What this step changed.
+    pub changes: Rc<Rows>,
+    /// The debugger.
+    pub debug: Debug,
+    /// The step on screen.
+    pub step: u64,
+}
+
+impl PartialEq for DebugPaneProps {
+    fn eq(&self, other: &Self) -> bool {
+        let (a, b) = (&self.debug, &other.debug);
+        self.step == other.step
+            && self.changes == other.changes
+            && a.tab == b.tab
+            && a.watches == b.watches
+            && Rc::ptr_eq(&a.rows, &b.rows)
+            && a.walked == b.walked
+            && a.marks == b.marks
+            && a.diff == b.diff
+            && a.origin == b.origin
+            && a.draft == b.draft
+    }
+}
+
+fn name(tab: Tab) -> &'static str {
+    match tab {
+        Tab::Changes => t().changes,
+        Tab::Watch => t().watch_tab,
+        Tab::Origin => t().origin_tab,
+        Tab::Diff => t().diff_tab,
+    }
+}
+
+/// The panel with its tabs.
+#[component]
+pub fn DebugPane(props: &DebugPaneProps) -> Html {
+    let send = use_send();
+    let (debug, now) = (&props.debug, props.debug.tab);
+    let onkeydown = {
+        let send = send.clone();
+        let at = Tab::ALL.iter().position(|each| *each == now);
+        Callback::from(move |event: KeyboardEvent| {
+            if let Some(to) = keys::roving(&event, at, Tab::ALL.len()) {
+                send.emit(Command::Debug(Ask::Show(Tab::ALL[to])));
+                keys::focus(&format!("low-{}", Tab::ALL[to].key()));
+            }
+        })
+    };
+    let show = |tab: Tab| {
+        let send = send.clone();
+        move |_: MouseEvent| send.emit(Command::Debug(Ask::Show(tab)))
+    };
+    let note = match (now, &debug.diff) {
+        (Tab::Changes, _) => props.changes.since.clone(),
+        (Tab::Diff, Some(diff)) => diff.since.clone(),
+        _ => String::new(),
+    };
+    html! {
+        <section class="panel changes" id="panel-changes" tabindex="-1" aria-label={t().debug_tabs}>
+            <div class="head lowtabs">
+                <div role="tablist" aria-label={t().debug_tabs} {onkeydown}>
+                    for tab in Tab::ALL {
+                        <button key={tab.key()} id={format!("low-{}", tab.key())} class="tab" role="tab" type="button" aria-controls="low-body"
+                            aria-selected={(tab == now).to_string()} tabindex={if tab == now { "0" } else { "-1" }} onclick={show(tab)}>
+                            { name(tab) }
+                            if tab == Tab::Watch && !debug.watches.is_empty() { <span class="n">{ debug.watches.len() }</span> }
+                        </button>
+                    }
+                </div>
+                <span class="note">{ note }</span>
+            </div>
+            <div id="low-body" class="lowbody" role="tabpanel" aria-labelledby={format!("low-{}", now.key())}>
+                { match now {
+                    Tab::Changes => html! { <Changes rows={props.changes.clone()} label="low-changes" testid="changes" /> },
+                    Tab::Watch => html! { <WatchPanel debug={debug.clone()} step={props.step} /> },
+                    Tab::Origin => html! { <Writes origin={debug.origin.clone()} step={props.step} /> },
+                    Tab::Diff => html! { <Diff marks={debug.marks} diff={debug.diff.clone()} /> },
+                } }
+            </div>
+        </section>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct WritesProps {
+    origin: Option<Rc<Origin>>,
+    step: u64,
+}
+
+/// Every step that wrote the value asked for; the last one up to this step is marked.
+#[component]
+fn Writes(props: &WritesProps) -> Html {
+    let send = use_send();
+    let Some(origin) = &props.origin else { return html! { <p class="none">{ t().origin_none }</p> } };
+    let writes = match &origin.writes {
+        Ok(writes) => writes,
+        Err(error) => return html! { <p class="none">{ error.to_string() }</p> },
+    };
+    let behind = writes.partition_point(|write| write.step <= props.step);
+    let first = behind.saturating_sub(WRITES_SHOWN / 2).min(writes.len().saturating_sub(WRITES_SHOWN));
+    let line = |(at, write): (usize, &Write)| {
+        let (send, step) = (send.clone(), write.step);
+        let onclick = move |_: MouseEvent| send.emit(Command::Seek(step));
+        let last = (at + 1 == behind).then_some("true");
+        html! {
+            <li key={write.step} class={(at + 1 == behind).then_some("last")}>
+                <span class="k" aria-hidden="true">{ if at + 1 == behind { "▶" } else { "" } }</span>
+                <button class="link" type="button" aria-current={last} aria-label={format!("{} {}", t().origin_go, write.step)} {onclick}>{ number(write.step) }</button>
+                <span class="v"><s class="was">{ or_missing(&write.was) }</s>{ " → " }<b>{ or_missing(&write.now) }</b></span>
+                <span class="f" title={format!("{}: {}", write.function, write.code)}>{ &write.function }{ ": " }{ &write.code }</span>
+            </li>
+        }
+    };
+    html! {
+        <>
+            <p class="lowline"><code>{ &origin.path }</code>{ " " }
+                if writes.is_empty() { { t().origin_never } } else { { t().origin_written }{ " " }{ number(writes.len() as u64) }{ " " }{ t().watch_at_steps } }
+            </p>
+            <ol class="writes" tabindex="0" aria-labelledby="low-origin" data-testid="writes">
+                for (at, write) in writes.iter().enumerate().skip(first).take(WRITES_SHOWN) { { line((at, write)) } }
+            </ol>
+        </>
+    }
+}
+
+/// A value, or that it is not there.
+pub fn or_missing(value: &str) -> &str {
+    if value.is_empty() { t().watch_missing } else { value }
+}
+
+#[derive(Properties, PartialEq)]
+struct DiffProps {
+    marks: [Option<u64>; 2],
+    diff: Option<Rc<Rows>>,
+}
+
+/// The markers, and what lies between.
+#[component]
+fn Diff(props: &DiffProps) -> Html {
+    let send = use_send();
+    let mark = |which: usize, letter: &'static str, label: &'static str| {
+        let put = {
+            let send = send.clone();
+            move |_: MouseEvent| send.emit(Command::Debug(Ask::Put(which)))
+        };
+        let go = props.marks[which].map(|step| {
+            let send = send.clone();
+            let onclick = move |_: MouseEvent| send.emit(Command::Seek(step));
+            html! { <button class="link" type="button" aria-label={format!("{} {letter}: {} {step}", t().marker, t().origin_go)} {onclick}>{ number(step) }</button> }
+        });
+        html! {
+            <>
+                <button class="btn edge" type="button" onclick={put}><b class="mk" aria-hidden="true">{ letter }</b>{ label }</button>
+                { go.unwrap_or_else(|| html! { <span class="q">{ t().no_marker }</span> }) }
+            </>
+        }
+    };
+    html! {
+        <>
+            <p class="lowline">{ mark(0, "A", t().marker_a) }{ mark(1, "B", t().marker_b) }</p>
+            if let Some(diff) = &props.diff {
+                <Changes rows={diff.clone()} label="low-diff" testid="diff" />
+            } else {
+                <p class="none">{ t().diff_none }</p>
+            }
+        </>
+    }
+}

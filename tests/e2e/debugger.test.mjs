@@ -1,0 +1,177 @@
+// The debugger: watches, breakpoints, who set a value, markers, the palette. Values are the engine's own (short-copy).
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { accessible, site } from "./harness.mjs";
+import { complete, goTo, moves, shows, step } from "./reader.mjs";
+
+const wp = site();
+const watches = (page) => page.getByTestId("watches").getByRole("listitem");
+
+/** Types an expression into the field, as the keyboard does it. */
+async function watch(page, text, key = "Enter") {
+  await page.keyboard.press("w");
+  await page.locator("#watch-field:focus").waitFor();
+  await page.keyboard.type(text);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press(key);
+  await watches(page).filter({ hasText: text }).waitFor();
+  await page.keyboard.press("Escape");
+}
+
+test("a watch says its value now and all steps at which it holds", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=54");
+  await complete(page);
+  await watch(page, "page[0].dirty");
+  const row = watches(page);
+  await row.filter({ hasText: /true.*holds \d+ × 53–\d+/s }).waitFor();
+  await page.evaluate(() => document.activeElement.blur());
+  await goTo(page, 52);
+  await row.filter({ hasText: "false" }).waitFor();
+  await page.waitForFunction(() => location.hash.includes(";w=page[0].dirty"));
+  await accessible(page);
+  wp.clean(page);
+});
+
+test("breakpoints stop runs in both directions, and never at the step they start from", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=0");
+  const last = await complete(page);
+  await watch(page, "probe == GPW_COPY", "Shift+Enter");
+  const there = [];
+  for (let at = -1; at !== (at = await hit(page, "r"));) there.push(at);
+  assert.ok(there.length >= 3, `${there}`);
+  assert.equal(there[0], 45);
+  await goTo(page, last);
+  const back = [];
+  for (let at = -1; at !== (at = await hit(page, "R"));) back.unshift(at);
+  assert.deepEqual(back, there);
+  await page.waitForFunction(() => location.hash.includes(";bp=probe%20==%20GPW_COPY"));
+  const hash = await page.evaluate(() => location.hash);
+  const other = await wp.open(hash);
+  await complete(other);
+  await watches(other).filter({ hasText: "probe == GPW_COPY" }).waitFor();
+  assert.equal(await other.getByRole("switch").getAttribute("aria-checked"), "true");
+  wp.clean(page);
+});
+
+/** Runs to a hit; gives the step, the same one if there is none. */
+async function hit(page, key) {
+  const before = await step(page);
+  await page.keyboard.press(key);
+  await page.waitForFunction(
+    (before) => document.querySelector('[data-testid="app"]').dataset.step !== String(before) || document.body.innerText.includes("No step in that direction hits"),
+    before,
+  );
+  return step(page);
+}
+
+test("a breakpoint on a function and on a system call stops where it is entered", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=0;bp=enter(pwritev),enter(ext4_da_write_begin)");
+  await complete(page);
+  assert.equal(await hit(page, "r"), 1);
+  assert.equal(await hit(page, "r"), 27);
+});
+
+test("the field completes from the state and says where an error is", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=54");
+  await complete(page);
+  await page.keyboard.press("w");
+  await page.locator("#watch-field:focus").waitFor();
+  await page.keyboard.type("page[");
+  const options = page.getByRole("listbox").getByRole("option");
+  await options.filter({ hasText: "0]" }).waitFor();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.keyboard.type(".dir");
+  await options.filter({ hasText: "dirty" }).filter({ hasText: "true" }).waitFor();
+  await accessible(page);
+  await page.keyboard.type("x");
+  await page.locator("#watch-said").filter({ hasText: "at character 9: expected a field of `page`, found `dirx`" }).waitFor();
+  wp.clean(page);
+});
+
+test("o goes to the step that wrote a value, and once more to the one before", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=60");
+  await complete(page);
+  await page.getByTestId("locals").locator('[data-path="generic_perform_write.copied"]').focus();
+  const wrote = await moves(page, "o");
+  assert.equal(wrote, 59);
+  const list = page.getByTestId("writes");
+  await list.locator('[aria-current="true"]').filter({ hasText: "59" }).waitFor();
+  await list.getByRole("button", { name: "Go to step 49" }).click();
+  await shows(page, 49);
+  await accessible(page);
+  // From a changed flag, with the keyboard alone.
+  await goTo(page, 53);
+  await page.getByRole("tab", { name: "Changes in this step" }).click();
+  await page.getByTestId("changes").focus();
+  await page.keyboard.press("ArrowDown");
+  assert.ok(await page.evaluate(() => document.activeElement.dataset.path));
+  wp.clean(page);
+});
+
+test("two markers are compared leaf by leaf and stand in the link", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=20");
+  await complete(page);
+  await page.keyboard.press("a");
+  await goTo(page, 54);
+  await page.keyboard.press("b");
+  await page.keyboard.press("d");
+  await page.getByTestId("diff").filter({ hasText: /NR_FILE_DIRTY\s*1 → 2/ }).waitFor();
+  await page.waitForFunction(() => location.hash.includes(";ab=20~54"));
+  await page.keyboard.press("[");
+  await shows(page, 20);
+  await page.keyboard.press("]");
+  await shows(page, 54);
+  await accessible(page);
+  const other = await wp.open(await page.evaluate(() => location.hash));
+  await complete(other);
+  await other.getByTestId("diff").filter({ hasText: /NR_FILE_DIRTY\s*1 → 2/ }).waitFor();
+  wp.clean(page);
+});
+
+test("the palette runs a command, opens a scenario and goes to a step", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=0");
+  await complete(page);
+  await page.keyboard.press("Control+k");
+  const palette = page.getByRole("dialog", { name: "Commands" });
+  await palette.waitFor();
+  await accessible(page);
+  await page.keyboard.type("next iter");
+  await moves(page, "Enter");
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("33");
+  await page.keyboard.press("Enter");
+  await shows(page, 33);
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("open full-page");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => location.hash.includes("s=lib:full-page"));
+  wp.clean(page);
+});
+
+test("a line of the outline takes a breakpoint and runs to itself", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=21");
+  await complete(page);
+  const outline = page.getByTestId("outline");
+  const line = outline.locator('[data-line="GPW_WRITE_BEGIN"]');
+  await line.click();
+  await shows(page, 26);
+  await line.focus();
+  await page.keyboard.press("B");
+  assert.equal(await outline.locator('li:has([data-line="GPW_WRITE_BEGIN"]) .gut').getAttribute("aria-pressed"), "true");
+  await accessible(page);
+  await page.evaluate(() => document.activeElement.blur());
+  assert.equal(await moves(page, "N") > 26, true);
+  wp.clean(page);
+});
+
+test("it works at 360 px", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=54;w=page[0].dirty,NR_FILE_DIRTY;bp=copied == 0", { viewport: { width: 360, height: 740 } });
+  await complete(page);
+  await page.getByRole("tab", { name: "Changes", exact: true }).click();
+  await watches(page).nth(2).waitFor();
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= 360));
+  await accessible(page);
+  wp.clean(page);
+});
