@@ -11,7 +11,7 @@ use session::scenario::{
 use session::{Session, library};
 use view::Viewer;
 use view::frame::{BlockView, Changes, Frame, Notice, Timeline};
-use view::text::{is_korean, message};
+use view::text::{is_korean, message, refusal};
 use view::watch::{WatchRow, Write};
 
 use crate::engine::{
@@ -105,13 +105,13 @@ impl Engine for Engined {
     }
 
     fn load_json(&mut self, json: &str) -> Result<(), Notice> {
-        let parsed = parse(json).map_err(|error| refused(&message(&error.to_string())))?;
+        let parsed = parse(json).map_err(|error| refused(&refusal(&error)))?;
         self.start(parsed.scenario, None)
     }
 
     fn run_own(&mut self, form: &OwnWrite) -> Result<(), Notice> {
         let scenario = own_scenario(form, self.image.as_ref().map(|taken| &taken.upload))?;
-        scenario.check().map_err(|error| refused(&message(&error.to_string())))?;
+        scenario.check().map_err(|error| refused(&refusal(&error)))?;
         self.start(scenario, None)
     }
 

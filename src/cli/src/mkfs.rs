@@ -62,7 +62,7 @@ pub fn parse(args: &[String], size_of: impl Fn(&str) -> Option<u64>) -> Result<R
         Some(size) => size_bytes(size, mkfs.block_size)?,
         None => size_of(path).filter(|size| *size > 0).ok_or_else(|| format!("{path}: say how large, such as 16M"))?,
     };
-    let mut options = mkfs.options()?;
+    let mut options = mkfs.options().map_err(|reason| reason.to_string())?;
     options.size_bytes = size_bytes;
     if let Some(seed) = hash_seed {
         let by_seed = Mkfs { uuid: seed, ..Mkfs::default() };

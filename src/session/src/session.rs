@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use kernel::iov_iter::iter_of;
 use kernel::mm::memory::buffer_of;
-use kernel::site::{GPW_AGAIN, GPW_EXIT, GPW_SPLIT, INTERVENE, OP_BEGIN, OP_END, probe};
+use kernel::site::{GPW_AGAIN, GPW_EXIT, GPW_SPLIT, INTERVENE, OP_BEGIN, OP_END, SITES, Site, probe};
 use thiserror::Error;
 use world::TaskId;
 
@@ -103,12 +103,20 @@ impl Session {
     /// outside operations.
     #[must_use]
     pub fn address_of(&self, step: u32) -> Option<ProbeAt> {
-        let headers = self
-            .run
-            .machine()
-            .with_history(|_, history| history.steps.get(..step as usize).map(<[_]>::to_vec).unwrap_or_default());
-        let last = headers.last()?;
-        let task = last.task()?;
+        let (task, site, nth) = self.run.machine().with_history(|_, history| {
+            let (last, before) = history.steps.get(..step as usize)?.split_last()?;
+            let task = last.task()?;
+            let mut nth = 1;
+            if !begins(last.site) {
+                for header in before.iter().rev().filter(|header| header.task() == Some(task)) {
+                    nth += u16::from(header.site == last.site);
+                    if begins(header.site) {
+                        break;
+                    }
+                }
+            }
+            Some((task, last.site, nth))
+        })?;
         self.run.seek(step);
         let (run, name) = self.run.machine().with(|w| {
             let run = w.runs.get(task).copied();
@@ -118,39 +126,49 @@ impl Session {
         if run.syscall == 0 {
             return None;
         }
-        let mut nth = 0;
-        for header in headers.iter().rev().filter(|header| header.task() == last.task()) {
-            nth += u16::from(header.site == last.site);
-            let begins = [OP_BEGIN.id, OP_END.id, GPW_SPLIT.id, GPW_AGAIN.id, GPW_EXIT.id];
-            if begins.contains(&header.site) {
-                break;
-            }
-        }
         Some(ProbeAt {
             task: name,
             op: u32::from(run.syscall) - 1,
             iteration: run.iteration,
             retry: run.retry,
-            site: probe(last.site)?.name.to_owned(),
+            site: probe(site)?.name.to_owned(),
             nth,
         })
     }
 
     /// The first step with an address, recording as far as needed.
     pub fn step_at(&mut self, address: &ProbeAt) -> Option<u32> {
+        self.steps_at(&[address]).pop().flatten()
+    }
+
+    /// The first steps with these addresses, in one pass over the steps, recording as far as
+    /// needed.
+    pub fn steps_at(&mut self, addresses: &[&ProbeAt]) -> Vec<Option<u32>> {
+        let mut searches: Vec<Search> = addresses.iter().map(|address| Search::new(address, &self.scenario)).collect();
         let mut from = 0;
         loop {
-            let headers = self.run.machine().with_history(|_, history| history.steps[from..].to_vec());
-            for (n, header) in headers.iter().enumerate() {
-                let step = (from + n) as u32 + 1;
-                let alike = probe(header.site).is_some_and(|probe| probe.name == address.site);
-                if alike && self.address_of(step).as_ref() == Some(address) {
-                    return Some(step);
+            let end = self.run.len();
+            let candidates = self.run.machine().with_history(|_, history| {
+                let mut candidates = Vec::new();
+                for (step, header) in (from + 1..=end).zip(history.steps.get(from as usize..).unwrap_or_default()) {
+                    for (n, search) in searches.iter_mut().enumerate() {
+                        if search.meets(header.task(), header.site) {
+                            candidates.push((n, step));
+                        }
+                    }
+                }
+                candidates
+            });
+            for (n, step) in candidates {
+                // The World has the last word.
+                if searches[n].found.is_none() && self.address_of(step).as_ref() == Some(addresses[n]) {
+                    searches[n].found = Some(step);
                 }
             }
-            from += headers.len();
-            if self.run.progress() != Progress::Running {
-                return None;
+            from = end;
+            let done = searches.iter().all(|search| search.found.is_some());
+            if done || self.run.progress() != Progress::Running {
+                return searches.into_iter().map(|search| search.found).collect();
             }
             self.extend(1 << 14);
         }
@@ -234,4 +252,76 @@ impl Session {
 fn start(scenario: &Scenario, image: Option<&Vec<u8>>) -> Result<Run, RunError> {
     let options = RunOptions { recording: true, image: image.cloned(), ..RunOptions::default() };
     Run::new(scenario, options)
+}
+
+/// Sites from which hits are counted anew.
+fn begins(site: u16) -> bool {
+    [OP_BEGIN.id, OP_END.id, GPW_SPLIT.id, GPW_AGAIN.id, GPW_EXIT.id].contains(&site)
+}
+
+/// An address being looked for: where its task is, as far as the headers of steps tell.
+struct Search {
+    wanted: ProbeAt,
+    site: Option<u16>,
+    task: Option<TaskId>,
+    /// Operations of the task, set-up included.
+    ops: u32,
+    /// Number of the operation under way, from 1, as the World counts.
+    syscall: u32,
+    ended: bool,
+    iteration: u32,
+    retry: u16,
+    hits: u16,
+    found: Option<u32>,
+}
+
+impl Search {
+    fn new(wanted: &ProbeAt, scenario: &Scenario) -> Self {
+        let place = scenario.tasks.iter().position(|task| task.name == wanted.task);
+        let (setup, ops) = place.map_or((0, 0), |n| (scenario.tasks[n].setup.len(), scenario.tasks[n].ops.len()));
+        let site = SITES.iter().find_map(|site| match site {
+            Site::Probe(probe) if probe.name == wanted.site => Some(probe.id),
+            _ => None,
+        });
+        Search {
+            wanted: wanted.clone(),
+            site,
+            task: place.and_then(|n| u32::try_from(n).ok()).map(TaskId),
+            ops: (setup + ops) as u32,
+            syscall: setup as u32,
+            ended: false,
+            iteration: 0,
+            retry: 0,
+            hits: 0,
+            found: None,
+        }
+    }
+
+    /// Goes one step on; true where the wanted step may be.
+    fn meets(&mut self, task: Option<TaskId>, site: u16) -> bool {
+        if task.is_none() || task != self.task || self.found.is_some() {
+            return false;
+        }
+        match site {
+            _ if site == OP_BEGIN.id => {
+                (self.syscall, self.iteration, self.retry, self.ended) = (self.syscall + 1, 0, 0, false);
+            }
+            _ if site == OP_END.id => self.ended = true,
+            _ if site == GPW_SPLIT.id => (self.iteration, self.retry) = (self.iteration + 1, 1),
+            _ if site == GPW_AGAIN.id => self.retry += 1,
+            _ if site == GPW_EXIT.id => (self.iteration, self.retry) = (0, 0),
+            _ => {}
+        }
+        if begins(site) {
+            self.hits = 0;
+        }
+        if Some(site) != self.site {
+            return false;
+        }
+        self.hits += 1;
+        let wanted = &self.wanted;
+        // Behind the end of an operation the task may be on its way out, which no step begins.
+        let op = wanted.op + 1 == self.syscall || self.ended && wanted.op == self.ops;
+        op && (wanted.iteration, wanted.retry, wanted.nth) == (self.iteration, self.retry, self.hits)
+    }
 }

@@ -1,13 +1,13 @@
 //! The image a run begins with, and the bytes it leaves.
 
 use ondisk::Pblk;
-use ondisk::mkfs::{BlockWrite, MkfsOptions, mkfs};
+use ondisk::mkfs::{BlockWrite, mkfs};
 use world::{PAGE_SIZE, UnitId, World};
 
 use kernel::block::ramdisk::unit_bytes;
 
 use super::{BOOT_SECONDS, RunError};
-use crate::scenario::{Image, Mkfs, Scenario};
+use crate::scenario::{Image, Scenario};
 
 /// Puts the scenario's image on the device; gives its size in bytes.
 pub(super) fn load(w: &mut World, scenario: &Scenario, upload: Option<&[u8]>) -> Result<u64, RunError> {
@@ -20,7 +20,8 @@ pub(super) fn load(w: &mut World, scenario: &Scenario, upload: Option<&[u8]>) ->
             Ok(bytes.len() as u64)
         }
         Image::Mkfs(wanted) => {
-            let options = mkfs_options(wanted)?;
+            let mut options = wanted.options().map_err(|reason| RunError::Mkfs(reason.to_string()))?;
+            options.time = BOOT_SECONDS;
             w.device.reserve_slots((options.size_bytes / PAGE_SIZE) as usize);
             let block_size = u64::from(options.block_size);
             mkfs(&options, &mut Device { world: w, block_size }).map_err(|error| RunError::Mkfs(error.to_string()))?;
@@ -57,50 +58,6 @@ fn store(w: &mut World, offset: u64, bytes: &[u8]) {
         at += piece.len() as u64;
         rest = left;
     }
-}
-
-/// What mkfs is told for an image of a scenario.
-///
-/// # Errors
-/// An identity that is none, or a feature that our mkfs cannot switch.
-pub fn mkfs_options(wanted: &Mkfs) -> Result<MkfsOptions, RunError> {
-    let mut options = MkfsOptions::new(u64::from(wanted.size_mib) << 20, wanted.block_size);
-    let uuid = parse_uuid(&wanted.uuid).ok_or_else(|| RunError::Mkfs(format!("`{}` is no UUID", wanted.uuid)))?;
-    options.uuid = uuid;
-    options.hash_seed = uuid;
-    options.time = BOOT_SECONDS;
-    options.cluster_size = wanted.cluster_size;
-    options.reserved_percent = wanted.reserved_percent;
-    options.inodes_count = wanted.inodes;
-    options.journal_size_mib = wanted.journal_mib;
-    if let Some(ratio) = wanted.inode_ratio {
-        options.inode_ratio = ratio;
-    }
-    for (to, from) in options.label.iter_mut().zip(wanted.label.bytes()) {
-        *to = from;
-    }
-    for feature in &wanted.features {
-        let (name, on) = feature.strip_prefix('^').map_or((feature.as_str(), true), |name| (name, false));
-        let switch = match name {
-            "has_journal" => &mut options.has_journal,
-            "extent" | "extents" => &mut options.extents,
-            "64bit" => &mut options.bits64,
-            "inline_data" => &mut options.inline_data,
-            "resize_inode" => &mut options.resize_inode,
-            "metadata_csum" => &mut options.metadata_csum,
-            "bigalloc" => continue, // the cluster size says it
-            _ => return Err(RunError::Mkfs(format!("the feature {name} cannot be switched"))),
-        };
-        *switch = on;
-    }
-    Ok(options)
-}
-
-/// 16 bytes of `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`.
-fn parse_uuid(text: &str) -> Option<[u8; 16]> {
-    let digits: Vec<u32> = text.chars().filter(|&c| c != '-').map(|c| c.to_digit(16)).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect();
-    (digits.len() == 32).then(|| bytes.try_into().ok())?
 }
 
 /// The device's bytes.

@@ -16,6 +16,7 @@ mod inspect;
 mod program;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use kernel::block::ramdisk::{add_fault, clear_faults, irq};
@@ -31,10 +32,10 @@ use sched::{Address, Machine, Pause, Place};
 use thiserror::Error;
 use world::{Counter, PAGE_SIZE, TaskId, TraceRecord, World};
 
-pub use image::{image_bytes, mkfs_options};
+pub use image::image_bytes;
 pub use inspect::{Inspection, inspect};
 
-use crate::scenario::{Act, At, DeviceKind, FailWhat, Op, Scenario};
+use crate::scenario::{Act, At, DeviceKind, FailWhat, Op, ProbeAt, Scenario};
 use program::{Program, Shared};
 
 /// Second at which every modelled machine boots, and at which its image was made.
@@ -130,10 +131,10 @@ pub struct Run {
     shared: Rc<RefCell<Shared>>,
     /// By step number, ascending.
     due: Vec<(u32, Act)>,
-    /// By index of the armed address.
-    armed: Vec<Act>,
-    /// Its address was just hit: it acts as the next step.
-    pending: Option<Act>,
+    /// By index of the armed address; each is a step.
+    armed: Vec<Vec<Act>>,
+    /// Their address was just hit: they act as the next steps.
+    pending: VecDeque<Act>,
     /// Steps of mount and set-up, which count for nobody.
     set_up_steps: u64,
     buffers: Vec<String>,
@@ -163,7 +164,7 @@ impl Run {
             shared,
             due: Vec::new(),
             armed: Vec::new(),
-            pending: None,
+            pending: VecDeque::new(),
             set_up_steps: 0,
             buffers,
             size_bytes,
@@ -175,10 +176,15 @@ impl Run {
     }
 
     fn arm(&mut self, scenario: &Scenario) {
+        let mut places: Vec<&ProbeAt> = Vec::new();
         for intervention in &scenario.interventions {
             match &intervention.at {
                 At::Step(step) => self.due.push((*step, intervention.act.clone())),
                 At::Probe(at) => {
+                    if let Some(n) = places.iter().position(|place| *place == at) {
+                        self.armed[n].push(intervention.act.clone());
+                        continue;
+                    }
                     let task = scenario.tasks.iter().position(|task| task.name == at.task);
                     let site = site::SITES.iter().find_map(|row| match row {
                         site::Site::Probe(probe) if probe.name == at.site => Some(probe.id),
@@ -195,7 +201,8 @@ impl Run {
                         site,
                         nth: at.nth,
                     });
-                    self.armed.push(intervention.act.clone());
+                    self.armed.push(vec![intervention.act.clone()]);
+                    places.push(at);
                 }
             }
         }
@@ -235,13 +242,13 @@ impl Run {
     /// What acts right after step `now`, if anything does.
     fn take_act(&mut self, now: u32) -> Option<Act> {
         let is_due = self.due.first().is_some_and(|&(step, _)| step <= now);
-        self.pending.take().or_else(|| is_due.then(|| self.due.remove(0).1))
+        self.pending.pop_front().or_else(|| is_due.then(|| self.due.remove(0).1))
     }
 
     fn slice(&mut self, budget: u32) {
         match self.machine.run(budget, irq) {
             Pause::Budget => {}
-            Pause::Hit(index) => self.pending = Some(self.armed[index].clone()),
+            Pause::Hit(index) => self.pending.extend(self.armed[index].iter().cloned()),
             Pause::Finished => self.progress = Progress::Finished,
             Pause::Deadlock => self.progress = Progress::Deadlock,
         }

@@ -538,7 +538,11 @@ impl Program {
                 Ok(0)
             }
             Op::Remount {} => {
-                self.unmount(kt).await?;
+                match self.unmount(kt).await {
+                    // After an umount there is nothing to unmount.
+                    Ok(()) | Err(Errno::EINVAL) => {}
+                    Err(errno) => return Err(errno),
+                }
                 kt.with(drop_caches);
                 self.mount(kt).await.map_err(|_| Errno::EINVAL)?;
                 Ok(0)
@@ -658,18 +662,9 @@ impl Program {
 
     /// From here on the helper runs whenever this thread sleeps.
     fn arm_race(&self, kt: &Kthread, op: &Op) {
-        let waited_for = matches!(
-            op,
-            Op::Write { .. }
-                | Op::Writev { .. }
-                | Op::Pwrite { .. }
-                | Op::Pwritev { .. }
-                | Op::Pwritev2 { .. }
-                | Op::Fsync { .. }
-                | Op::Ftruncate { .. }
-                | Op::Fill { .. }
-        );
-        if waited_for && let Some(race) = &mut self.shared.borrow_mut().race {
+        if op.lets_a_helper_act()
+            && let Some(race) = &mut self.shared.borrow_mut().race
+        {
             race.armed = true;
             kt.with(|w| sched::wake_all(w, RACE));
         }
@@ -755,7 +750,8 @@ fn open_flags(text: &str) -> Result<OpenFlags, Errno> {
     let mut flags = OpenFlags::LARGEFILE;
     for word in text.split(',').filter(|word| !word.is_empty()) {
         flags |= match word {
-            "RDONLY" => OpenFlags::empty(),
+            // There are no symbolic links, and no exec.
+            "RDONLY" | "NOFOLLOW" | "CLOEXEC" => OpenFlags::empty(),
             "WRONLY" => OpenFlags::WRONLY,
             "RDWR" => OpenFlags::RDWR,
             "CREAT" => OpenFlags::CREAT,

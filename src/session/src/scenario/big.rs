@@ -8,6 +8,9 @@ use serde::ser::Serializer;
 /// The largest integer up to which every integer is a double.
 const EXACT_MAX: u64 = 1 << 53;
 
+/// What it has to be.
+pub(super) const BIG: &str = "a number from 0 to 2^64-1, over 2^53 as a decimal string";
+
 /// For `serde(with)`.
 pub(super) struct Big;
 
@@ -22,7 +25,7 @@ impl Big {
             type Value = u64;
 
             fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a number from 0 to 2^64-1, over 2^53 as a decimal string")
+                out.write_str(BIG)
             }
             fn visit_u64<E: Error>(self, value: u64) -> Result<u64, E> {
                 Ok(value)

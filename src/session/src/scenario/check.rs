@@ -1,40 +1,28 @@
 //! What the types of a scenario cannot say: ranges, names, contradictions.
 
-use std::collections::BTreeMap;
-
+use kernel::fs::ext4::super_::{DataMode, MountOptions, MountOpts};
 use kernel::site::{SITES, Site};
+use ondisk::mkfs::Geometry;
 
-use super::ops::{Buffer, Op, Segment};
+use super::names::Names;
+use super::ops::Op;
+use super::reason::reason;
 use super::{
-    Act, At, BUFFER_LEN_MAX, DeviceKind, Fill, IMAGE_MIB_MAX, Image, Mkfs, SEGMENTS_MAX, Scenario, ScenarioError, Task,
-    Upload, VERSION,
+    Act, At, Device, DeviceKind, IMAGE_MIB_MAX, Image, Mkfs, Reason, Scenario, ScenarioError, Task, Upload, VERSION, Vm,
 };
 
-type Checked = Result<(), ScenarioError>;
+pub(super) type Checked = Result<(), ScenarioError>;
 
-fn fail(path: impl Into<String>, reason: impl Into<String>) -> Checked {
+pub(super) fn fail(path: impl Into<String>, reason: impl Into<Reason>) -> Checked {
     Err(ScenarioError::new(path, reason))
 }
 
-pub(super) const OPEN_FLAGS: [&str; 16] = [
-    "RDONLY",
-    "WRONLY",
-    "RDWR",
-    "CREAT",
-    "EXCL",
-    "TRUNC",
-    "APPEND",
-    "DIRECT",
-    "SYNC",
-    "DSYNC",
-    "NOATIME",
-    "NOFOLLOW",
-    "DIRECTORY",
-    "TMPFILE",
-    "NONBLOCK",
-    "CLOEXEC",
-];
-pub(super) const RWF_FLAGS: [&str; 5] = ["HIPRI", "DSYNC", "SYNC", "NOWAIT", "APPEND"];
+/// The smallest `vm.dirty_bytes`: two pages.
+pub(super) const DIRTY_BYTES_MIN: u32 = 8192;
+/// The largest number of a sysctl that the kernel keeps in an `int`.
+pub(super) const INT_MAX: u32 = i32::MAX.unsigned_abs();
+/// Numbers of operations have 16 bits.
+pub(super) const OPS_MAX: usize = 65_000;
 
 /// With fewer pages than this there would be nothing to choose from.
 pub(super) const PAGE_LIMIT_MIN: u32 = 16;
@@ -46,116 +34,130 @@ impl Scenario {
     /// The first fault, with its path.
     pub fn check(&self) -> Checked {
         if self.version != VERSION {
-            return fail("version", format!("must be {VERSION}"));
+            return fail("version", reason!("must be {}", VERSION));
         }
         if self.title.en.is_empty() {
             return fail("title.en", "a scenario needs a title");
+        }
+        if !(16..=65_536).contains(&self.memory_mib) {
+            return fail("memory_mib", reason!("{} MiB: must be 16 to 65536", self.memory_mib));
         }
         match &self.image {
             Image::Mkfs(mkfs) => mkfs.check()?,
             Image::Upload(upload) => upload.check()?,
         }
-        for (name, value) in
-            [("bandwidth_kib_s", self.device.bandwidth_kib_s), ("queue_depth", self.device.queue_depth)]
-        {
-            if value == Some(0) || value.is_some() && self.device.kind != DeviceKind::Slow {
-                return fail(format!("device.{name}"), "at least 1, and only of a slow device");
-            }
-        }
-        match (self.device.kind, self.device.latency_ms) {
-            (DeviceKind::Slow, 0) => return fail("device.latency_ms", "a slow device needs a latency"),
-            (DeviceKind::Slow, 1..=60_000) | (_, 0) => {}
-            (DeviceKind::Slow, _) => return fail("device.latency_ms", "at most 60000"),
-            (_, _) => return fail("device.latency_ms", "only a slow device has a latency"),
-        }
-        for (n, fault) in self.device.faults.iter().enumerate() {
-            fault.check(&format!("device.faults[{n}]"))?;
-        }
-        if !(16..=65_536).contains(&self.memory_mib) {
-            return fail("memory_mib", format!("{} MiB: must be 16 to 65536", self.memory_mib));
-        }
-        for (name, percent) in
-            [("dirty_ratio", self.vm.dirty_ratio), ("dirty_background_ratio", self.vm.dirty_background_ratio)]
-        {
-            if percent.is_some_and(|percent| percent > 100) {
-                return fail(format!("vm.{name}"), "a percentage is at most 100");
-            }
-        }
-        if self.vm.dirty_ratio.is_some() && self.vm.dirty_bytes.is_some() {
-            return fail("vm.dirty_bytes", "the kernel keeps either dirty_bytes or dirty_ratio, not both");
-        }
-        if self.vm.dirty_background_ratio.is_some() && self.vm.dirty_background_bytes.is_some() {
-            return fail("vm.dirty_background_bytes", "the kernel keeps either the bytes or the ratio, not both");
-        }
-        if self.vm.page_limit.is_some_and(|pages| pages < PAGE_LIMIT_MIN) {
-            return fail("vm.page_limit", format!("at least {PAGE_LIMIT_MIN} pages"));
-        }
+        self.device.check()?;
+        self.check_fault_sectors()?;
+        self.check_mount()?;
+        self.vm.check(self.memory_mib)?;
         if self.op_gap_ms > 60_000 {
-            return fail("op_gap_ms", "at most 60000");
+            return fail("op_gap_ms", reason!("at most {}", 60_000_u32));
         }
         self.check_tasks()?;
         for (n, intervention) in self.interventions.iter().enumerate() {
             self.check_at(&intervention.at, &format!("interventions[{n}].at"))?;
-            let path = format!("interventions[{n}].do");
-            match &intervention.act {
-                Act::Evict { buf, off, len } => self.check_evict(buf, *off, *len, &format!("{path}.evict"))?,
-                Act::Fault(fault) => fault.check(&format!("{path}.fault"))?,
-                Act::Mend {} | Act::Shutdown {} | Act::AbortJournal {} | Act::EndSlice {} => {}
-                Act::Fail { times, .. } if *times == 0 => {
-                    return fail(format!("{path}.fail.times"), "must not be 0");
-                }
-                Act::Fail { .. } => {}
-                Act::MemoryFailure { fd, .. } => self.check_opened(fd, &format!("{path}.memory_failure.fd"))?,
-                Act::Sigkill { task } => {
-                    self.task_named(task, &format!("{path}.sigkill.task"))?;
-                }
-            }
+            self.check_act(&intervention.act, &format!("interventions[{n}].do"))?;
         }
         for (n, marker) in self.markers.iter().enumerate() {
             self.check_at(&marker.at, &format!("markers[{n}].at"))?;
+            if self.markers[..n].iter().any(|other| other.at == marker.at) {
+                return fail(format!("markers[{n}].at"), "another marker stands at this step");
+            }
+        }
+        Ok(())
+    }
+
+    fn check_act(&self, act: &Act, path: &str) -> Checked {
+        match act {
+            Act::Evict { buf, off, len } => self.check_evict(buf, *off, *len, &format!("{path}.evict")),
+            Act::Fault(fault) => fault.check(&format!("{path}.fault")),
+            Act::Mend {} | Act::Shutdown {} | Act::AbortJournal {} | Act::EndSlice {} => Ok(()),
+            Act::Fail { times: 0, .. } => fail(format!("{path}.fail.times"), "must not be 0"),
+            Act::Fail { .. } => Ok(()),
+            Act::MemoryFailure { fd, off } => {
+                self.check_opened(fd, &format!("{path}.memory_failure.fd"))?;
+                within_file(*off, 1, &format!("{path}.memory_failure.off"))
+            }
+            Act::Sigkill { task } => self.task_named(task, &format!("{path}.sigkill.task")).map(|_| ()),
+        }
+    }
+
+    /// A rule behind the end of the device would never fail anything.
+    fn check_fault_sectors(&self) -> Checked {
+        let Image::Mkfs(mkfs) = &self.image else { return Ok(()) };
+        let sectors = u64::from(mkfs.size_mib) << 11;
+        for (n, fault) in self.device.faults.iter().enumerate() {
+            if fault.sector >= sectors {
+                return fail(format!("device.faults[{n}].sector"), reason!("the device has {} sectors", sectors));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_mount(&self) -> Checked {
+        let options = match MountOptions::parse(&self.mount) {
+            Ok(options) => options,
+            Err(_) => {
+                let known = |option: &&str| MountOptions::parse(option).is_ok();
+                let bad = self.mount.split(',').find(|option| !known(option)).unwrap_or_default();
+                return fail("mount", reason!("the option `{}` is not known here", bad.to_owned()));
+            }
+        };
+        let journals_data = options.data == Some(DataMode::Journal);
+        let dax = options.flags.contains(MountOpts::DAX_ALWAYS);
+        if journals_data && options.delalloc == Some(true) {
+            return fail("mount", "data=journal does not allocate late: not with delalloc");
+        }
+        if journals_data && dax {
+            return fail("mount", "data=journal and dax exclude each other");
+        }
+        if dax && self.device.kind != DeviceKind::Pmem {
+            return fail("mount", "dax needs a device of the kind pmem");
+        }
+        let Image::Mkfs(mkfs) = &self.image else { return Ok(()) };
+        if dax && mkfs.block_size != 4096 {
+            return fail("mount", "dax needs blocks of 4096 bytes, as large as a page");
+        }
+        if options.data.is_some() && !mkfs.has("has_journal", true) {
+            return fail("mount", "data= needs a journal, and the image has none");
         }
         Ok(())
     }
 
     fn check_tasks(&self) -> Checked {
-        let mut shared = Names::default();
+        let mut names = Names::new(self.memory_mib);
         for (n, buffer) in self.buffers.iter().enumerate() {
-            shared.add_buffer(buffer, &format!("buffers[{n}]"))?;
+            names.add_buffer(buffer, &format!("buffers[{n}]"))?;
         }
-        if self.tasks.is_empty() {
-            return fail("tasks", "a scenario needs a task");
+        let [task] = self.tasks.as_slice() else {
+            return fail("tasks", "there is one program; `race` and the like give it a second thread");
+        };
+        check_name(&task.name, "tasks[0].name")?;
+        let count = task.setup.len() + task.ops.len();
+        if count > OPS_MAX {
+            return fail("tasks[0].ops", reason!("{} operations: at most {}", count, OPS_MAX));
         }
-        for (n, task) in self.tasks.iter().enumerate() {
-            let path = format!("tasks[{n}]");
-            check_name(&task.name, &format!("{path}.name"))?;
-            if self.tasks[..n].iter().any(|other| other.name == task.name) {
-                return fail(format!("{path}.name"), format!("a second task `{}`", task.name));
-            }
-            let mut names = shared.clone();
-            let setup = task.setup.iter().enumerate().map(|(i, op)| (format!("{path}.setup[{i}]"), op));
-            let ops = task.ops.iter().enumerate().map(|(i, op)| (format!("{path}.ops[{i}]"), op));
-            for (path, op) in setup.chain(ops) {
-                names.check(op, &format!("{path}.{}", op.name()))?;
-            }
+        let setup = task.setup.iter().enumerate().map(|(i, op)| (format!("tasks[0].setup[{i}]"), op));
+        let ops = task.ops.iter().enumerate().map(|(i, op)| (format!("tasks[0].ops[{i}]"), op));
+        for (path, op) in setup.chain(ops) {
+            names.check(op, &format!("{path}.{}", op.name()))?;
         }
-        Ok(())
+        names.check_end()
     }
 
     fn task_named(&self, name: &str, path: &str) -> Result<&Task, ScenarioError> {
         let found = self.tasks.iter().find(|task| task.name == name);
-        found.ok_or_else(|| ScenarioError::new(path, format!("no task is called `{name}`")))
+        found.ok_or_else(|| ScenarioError::new(path, reason!("no task is called `{}`", name.to_owned())))
     }
 
     fn check_at(&self, at: &At, path: &str) -> Checked {
         let At::Probe(probe) = at else { return Ok(()) };
         let path = format!("{path}.probe");
         let task = self.task_named(&probe.task, &format!("{path}.task"))?;
-        let count = task.setup.len() + task.ops.len();
-        if usize::try_from(probe.op).map_or(true, |op| op >= count) {
-            return fail(
-                format!("{path}.op"),
-                format!("task `{}` has operations 0 to {}", task.name, count.max(1) - 1),
-            );
+        let (first, end) = (task.setup.len(), task.setup.len() + task.ops.len());
+        if usize::try_from(probe.op).map_or(true, |op| !(first..end).contains(&op)) {
+            let reason = reason!("the recorded operations are {} to {}", first, end.max(first + 1) - 1);
+            return fail(format!("{path}.op"), reason);
         }
         if (probe.iteration == 0) != (probe.retry == 0) {
             return fail(format!("{path}.retry"), "round and try are both 0 outside of the loop, both from 1 inside");
@@ -165,7 +167,7 @@ impl Scenario {
         }
         let known = SITES.iter().any(|site| matches!(site, Site::Probe(known) if known.name == probe.site));
         if !known {
-            return fail(format!("{path}.site"), format!("no probe is called `{}`", probe.site));
+            return fail(format!("{path}.site"), reason!("no probe is called `{}`", &probe.site));
         }
         Ok(())
     }
@@ -176,7 +178,7 @@ impl Scenario {
         if ops.any(|(op, _)| matches!(op, Op::Open { fd, .. } if fd == name)) {
             return Ok(());
         }
-        fail(path, format!("no descriptor is called `{name}`"))
+        fail(path, reason!("no descriptor is called `{}`", name.to_owned()))
     }
 
     /// The buffer may be one of the scenario, or one that a task makes.
@@ -189,37 +191,146 @@ impl Scenario {
         let all = self.buffers.iter().map(|buffer| (&buffer.name, buffer.len)).chain(made);
         let whole = all.filter(|(name, _)| *name == buf).map(|(_, len)| len).max();
         let Some(whole) = whole else {
-            return fail(format!("{path}.buf"), format!("no buffer is called `{buf}`"));
+            return fail(format!("{path}.buf"), reason!("no buffer is called `{}`", buf.to_owned()));
         };
-        inside(off, len, whole, buf, path)
+        inside(off, len, whole, buf, path)?;
+        if len == 0 {
+            return fail(format!("{path}.len"), "must not be 0");
+        }
+        page_begin(off, path)
+    }
+}
+
+impl Device {
+    fn check(&self) -> Checked {
+        let slow = self.kind == DeviceKind::Slow;
+        for (name, value) in [("bandwidth_kib_s", self.bandwidth_kib_s), ("queue_depth", self.queue_depth)] {
+            if value == Some(0) {
+                return fail(format!("device.{name}"), "must not be 0");
+            }
+            if value.is_some() && !slow {
+                return fail(format!("device.{name}"), "only of a slow device");
+            }
+        }
+        match self.latency_ms {
+            0 if slow => return fail("device.latency_ms", "a slow device needs a latency"),
+            1.. if !slow => return fail("device.latency_ms", "only of a slow device"),
+            60_001.. => return fail("device.latency_ms", reason!("at most {}", 60_000_u32)),
+            _ => {}
+        }
+        for (n, fault) in self.faults.iter().enumerate() {
+            fault.check(&format!("device.faults[{n}]"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Vm {
+    fn check(&self, memory_mib: u32) -> Checked {
+        let memory = u64::from(memory_mib) << 20;
+        for (name, percent) in
+            [("dirty_ratio", self.dirty_ratio), ("dirty_background_ratio", self.dirty_background_ratio)]
+        {
+            if percent.is_some_and(|percent| percent > 100) {
+                return fail(format!("vm.{name}"), "a percentage is at most 100");
+            }
+        }
+        for (name, ratio, bytes, least) in [
+            ("dirty_bytes", self.dirty_ratio, self.dirty_bytes, DIRTY_BYTES_MIN),
+            ("dirty_background_bytes", self.dirty_background_ratio, self.dirty_background_bytes, 1),
+        ] {
+            let Some(bytes) = bytes else { continue };
+            let path = format!("vm.{name}");
+            if ratio.is_some() {
+                return fail(path, "the kernel keeps either the bytes or the ratio, not both");
+            }
+            if bytes < least {
+                return fail(path, reason!("at least {}", least));
+            }
+            if u64::from(bytes) > memory {
+                return fail(path, reason!("more than the memory of {} MiB", memory_mib));
+            }
+        }
+        for (name, value) in [
+            ("dirty_expire_centisecs", self.dirty_expire_centisecs),
+            ("dirty_writeback_centisecs", self.dirty_writeback_centisecs),
+        ] {
+            if value.is_some_and(|value| value > INT_MAX) {
+                return fail(format!("vm.{name}"), reason!("at most {}", INT_MAX));
+            }
+        }
+        if self.page_limit.is_some_and(|pages| pages < PAGE_LIMIT_MIN) {
+            return fail("vm.page_limit", reason!("at least {}", PAGE_LIMIT_MIN));
+        }
+        Ok(())
     }
 }
 
 impl Mkfs {
     fn check(&self) -> Checked {
+        let at = |key: &str| format!("image.mkfs.{key}");
         if !(2..=IMAGE_MIB_MAX).contains(&self.size_mib) {
-            let reason = format!("{} MiB: an image has 2 to {IMAGE_MIB_MAX}", self.size_mib);
-            return fail("image.mkfs.size_mib", reason);
+            let reason = reason!("{} MiB: an image has 2 to {}", self.size_mib, IMAGE_MIB_MAX);
+            return fail(at("size_mib"), reason);
         }
         if ![1024, 2048, 4096].contains(&self.block_size) {
-            return fail("image.mkfs.block_size", format!("{}: must be 1024, 2048 or 4096", self.block_size));
+            return fail(at("block_size"), reason!("{}: must be 1024, 2048 or 4096", self.block_size));
         }
         if self.reserved_percent > 50 {
-            return fail("image.mkfs.reserved_percent", "at most 50");
+            return fail(at("reserved_percent"), reason!("at most {}", 50_u32));
         }
         if self.label.len() > 16 {
-            return fail("image.mkfs.label", format!("{} bytes: at most 16", self.label.len()));
+            return fail(at("label"), reason!("{} bytes: at most 16", self.label.len()));
         }
         if uuid_bytes(&self.uuid).is_none() {
-            return fail("image.mkfs.uuid", "32 hexadecimal digits, with dashes or without");
+            return fail(at("uuid"), "32 hexadecimal digits, with dashes or without");
         }
-        if self.inode_ratio == Some(0) {
-            return fail("image.mkfs.inode_ratio", "must not be 0");
+        for (key, value) in [("inode_ratio", self.inode_ratio), ("inodes", self.inodes)] {
+            if value == Some(0) {
+                return fail(at(key), "must not be 0");
+            }
         }
-        if self.cluster_size.is_some() && !self.features.iter().any(|name| name == "bigalloc") {
-            return fail("image.mkfs.cluster_size", "only with the feature bigalloc");
+        if self.inodes.is_some() && self.inode_ratio.is_some() {
+            return fail(at("inodes"), "either a number of inodes or a ratio, not both");
         }
-        Ok(())
+        for (n, feature) in self.features.iter().enumerate() {
+            let bare = |feature: &str| feature.trim_start_matches('^').to_owned();
+            if self.features[..n].iter().any(|other| bare(other) == bare(feature)) {
+                return fail(at(&format!("features[{n}]")), reason!("`{}` is named twice", bare(feature)));
+            }
+        }
+        let options = self.options().map_err(|reason| ScenarioError::new(at("features"), reason))?;
+        let bigalloc = self.has("bigalloc", false);
+        if bigalloc && !options.extents {
+            return fail(at("features"), "bigalloc needs extents");
+        }
+        if let Some(bytes) = self.cluster_size {
+            if !bigalloc {
+                return fail(at("cluster_size"), "only with the feature bigalloc");
+            }
+            if !bytes.is_power_of_two() || !(self.block_size..=self.block_size << 15).contains(&bytes) {
+                let reason = reason!("{}: must be a power of two, 1 to 32768 times the block size", bytes);
+                return fail(at("cluster_size"), reason);
+            }
+        }
+        if let Some(mib) = self.journal_mib {
+            if !options.has_journal {
+                return fail(at("journal_mib"), "the image has no journal");
+            }
+            let least = self.block_size >> 10;
+            if mib < least || mib > self.size_mib / 2 {
+                let reason = reason!("{} MiB: at least 1024 blocks, at most half of the device", mib);
+                return fail(at("journal_mib"), reason);
+            }
+        }
+        let made = Geometry::new(&options).map(|_| ());
+        made.map_err(|error| ScenarioError::new("image.mkfs", reason!("cannot be made: {}", error.to_string())))
+    }
+
+    /// Whether a feature is on; `default` if it is not named.
+    fn has(&self, feature: &str, default: bool) -> bool {
+        let named = self.features.iter().rev().find(|named| named.trim_start_matches('^') == feature);
+        named.map_or(default, |named| !named.starts_with('^'))
     }
 }
 
@@ -243,14 +354,14 @@ impl Upload {
 }
 
 /// Names end up in one-line texts, where `:`, `,` and blanks mean something.
-fn check_name(name: &str, path: &str) -> Checked {
+pub(super) fn check_name(name: &str, path: &str) -> Checked {
     let fits = !name.is_empty()
         && name.len() <= 32
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
     if fits { Ok(()) } else { fail(path, "a name has 1 to 32 letters, digits, `_` or `-`") }
 }
 
-fn check_path(name: &str, path: &str) -> Checked {
+pub(super) fn check_path(name: &str, path: &str) -> Checked {
     if name.is_empty() || name.len() > 4095 || name.contains('\0') || name.contains(char::is_whitespace) {
         return fail(path, "a path has 1 to 4095 bytes and no blanks");
     }
@@ -260,273 +371,39 @@ fn check_path(name: &str, path: &str) -> Checked {
     }
 }
 
-fn check_octal(mode: &str, path: &str) -> Checked {
+pub(super) fn check_octal(mode: &str, path: &str) -> Checked {
     match u32::from_str_radix(mode, 8) {
         Ok(0..=0o7777) => Ok(()),
-        _ => fail(path, format!("`{mode}`: an octal mode, at most 7777")),
+        _ => fail(path, reason!("`{}`: an octal mode, at most 7777", mode.to_owned())),
     }
 }
 
-fn check_words(text: &str, known: &[&str], path: &str) -> Checked {
+pub(super) fn check_words(text: &str, known: &[&str], path: &str) -> Checked {
     match text.split(',').find(|word| !known.contains(word)) {
-        Some(word) => fail(path, format!("`{word}` is none of {}", known.join(", "))),
+        Some(word) => fail(path, reason!("`{}` is none of {}", word.to_owned(), known.join(", "))),
         None => Ok(()),
     }
 }
 
-fn inside(off: u64, len: u64, whole: u64, name: &str, path: &str) -> Checked {
+pub(super) fn inside(off: u64, len: u64, whole: u64, name: &str, path: &str) -> Checked {
     match off.checked_add(len) {
         Some(end) if end <= whole => Ok(()),
-        _ => fail(path, format!("{len} bytes at {off} do not lie in `{name}`, which has {whole}")),
+        _ => fail(path, reason!("{} bytes at {} do not lie in `{}`, which has {}", len, off, name.to_owned(), whole)),
     }
 }
 
-/// Buffers and descriptors known so far.
-#[derive(Clone, Default)]
-struct Names {
-    buffers: BTreeMap<String, u64>,
-    fds: Vec<String>,
-    racing: bool,
-    unmounted: bool,
+/// Offsets in a file have 63 bits.
+pub(super) fn within_file(off: u64, len: u64, path: &str) -> Checked {
+    match off.checked_add(len) {
+        Some(end) if i64::try_from(end).is_ok() => Ok(()),
+        _ => fail(path, reason!("{} bytes at {} go past 2^63, where no file reaches", len, off)),
+    }
 }
 
-impl Names {
-    fn add_buffer(&mut self, buffer: &Buffer, path: &str) -> Checked {
-        check_name(&buffer.name, &format!("{path}.name"))?;
-        if !(1..=BUFFER_LEN_MAX).contains(&buffer.len) {
-            return fail(format!("{path}.len"), format!("{} bytes: must be 1 to {BUFFER_LEN_MAX}", buffer.len));
-        }
-        if !matches!(buffer.fill, Fill::Seed(_)) {
-            let bytes =
-                buffer.fill.bytes(buffer.len).map_err(|reason| ScenarioError::new(format!("{path}.fill"), reason))?;
-            if u64::try_from(bytes.len()).map_or(true, |len| len > buffer.len) {
-                let reason = format!("{} bytes do not fit into {}", bytes.len(), buffer.len);
-                return fail(format!("{path}.fill"), reason);
-            }
-        }
-        self.name_buffer(&buffer.name, buffer.len, path)
+/// What drops or maps memory does so by pages.
+pub(super) fn page_begin(off: u64, path: &str) -> Checked {
+    if off.is_multiple_of(4096) {
+        return Ok(());
     }
-
-    fn name_buffer(&mut self, name: &str, len: u64, path: &str) -> Checked {
-        match self.buffers.insert(name.to_owned(), len) {
-            None => Ok(()),
-            Some(_) => fail(format!("{path}.name"), format!("a second buffer `{name}`")),
-        }
-    }
-
-    fn buffer(&self, name: &str, off: u64, len: u64, path: &str) -> Checked {
-        match self.buffers.get(name) {
-            Some(whole) => inside(off, len, *whole, name, path),
-            None => fail(format!("{path}.buf"), format!("no buffer is called `{name}`")),
-        }
-    }
-
-    fn iov(&self, iov: &[Segment], path: &str) -> Checked {
-        if iov.len() > SEGMENTS_MAX {
-            return fail(format!("{path}.iov"), format!("{} segments: at most {SEGMENTS_MAX}", iov.len()));
-        }
-        iov.iter().enumerate().try_for_each(|(n, s)| self.buffer(&s.buf, s.off, s.len, &format!("{path}.iov[{n}]")))
-    }
-
-    fn single(&self, iov: &[Segment], path: &str) -> Checked {
-        if iov.len() != 1 {
-            return fail(format!("{path}.iov"), "this call takes one segment; the calls with a v take several");
-        }
-        self.iov(iov, path)
-    }
-
-    fn fd(&self, fd: &str, path: &str) -> Checked {
-        self.fd_at(fd, &format!("{path}.fd"))
-    }
-
-    fn fd_at(&self, fd: &str, path: &str) -> Checked {
-        if self.fds.iter().any(|known| known == fd) {
-            return Ok(());
-        }
-        fail(path, format!("no descriptor is called `{fd}` here"))
-    }
-
-    fn open(&mut self, fd: &str, path: &str) -> Checked {
-        check_name(fd, path)?;
-        if self.fds.iter().any(|known| known == fd) {
-            return fail(path, format!("the descriptor `{fd}` is open already"));
-        }
-        self.fds.push(fd.to_owned());
-        Ok(())
-    }
-
-    fn race(&mut self, path: &str) -> Checked {
-        if std::mem::replace(&mut self.racing, true) {
-            return fail(path, "a helper is ready already; wait for it with race_wait");
-        }
-        Ok(())
-    }
-
-    fn check(&mut self, op: &Op, path: &str) -> Checked {
-        if self.unmounted && !matches!(op, Op::Remount {} | Op::Msleep { .. }) {
-            return fail(path, "nothing is mounted here; only remount can follow umount");
-        }
-        match op {
-            Op::Buf(buffer) => self.add_buffer(buffer, path),
-            Op::Bufmap { name, fd, len, .. } => {
-                self.fd(fd, path)?;
-                check_name(name, &format!("{path}.name"))?;
-                if !(1..=BUFFER_LEN_MAX).contains(len) {
-                    return fail(format!("{path}.len"), format!("must be 1 to {BUFFER_LEN_MAX}"));
-                }
-                self.name_buffer(name, *len, path)
-            }
-            Op::Unmap { buf, off, len }
-            | Op::Protect { buf, off, len, .. }
-            | Op::Dontneed { buf, off, len }
-            | Op::Msync { buf, off, len } => {
-                self.buffer(buf, *off, *len, path)?;
-                if off.is_multiple_of(4096) {
-                    return Ok(());
-                }
-                fail(format!("{path}.off"), format!("{off} is not the begin of a page"))
-            }
-            Op::Fill { buf, off, len, .. } | Op::Load { buf, off, len } => self.buffer(buf, *off, *len, path),
-            Op::Open { fd, path: name, flags, mode } => {
-                check_path(name, &format!("{path}.path"))?;
-                check_words(flags, &OPEN_FLAGS, &format!("{path}.flags"))?;
-                let access = flags.split(',').filter(|flag| ["RDONLY", "WRONLY", "RDWR"].contains(flag)).count();
-                if access > 1 {
-                    return fail(format!("{path}.flags"), "only one of RDONLY, WRONLY and RDWR");
-                }
-                if let Some(mode) = mode {
-                    check_octal(mode, &format!("{path}.mode"))?;
-                }
-                self.open(fd, &format!("{path}.fd"))
-            }
-            Op::Close { fd } => {
-                self.fd(fd, path)?;
-                self.fds.retain(|known| known != fd);
-                Ok(())
-            }
-            Op::Write { fd, iov } | Op::Pwrite { fd, iov, .. } | Op::KernelWrite { fd, iov, .. } => {
-                self.fd(fd, path)?;
-                self.single(iov, path)
-            }
-            Op::Writev { fd, iov } | Op::Pwritev { fd, iov, .. } => {
-                self.fd(fd, path)?;
-                self.iov(iov, path)
-            }
-            Op::Pwritev2 { fd, rwf, iov, .. } => {
-                self.fd(fd, path)?;
-                check_words(rwf, &RWF_FLAGS, &format!("{path}.rwf"))?;
-                self.iov(iov, path)
-            }
-            Op::Pread { fd, .. }
-            | Op::Lseek { fd, .. }
-            | Op::Fsync { fd }
-            | Op::Fdatasync { fd }
-            | Op::Ftruncate { fd, .. }
-            | Op::Fallocate { fd, .. }
-            | Op::Fadvise { fd, .. }
-            | Op::Setflags { fd, .. }
-            | Op::Fiemap { fd, .. } => self.fd(fd, path),
-            Op::Fchmod { fd, mode } => {
-                self.fd(fd, path)?;
-                check_octal(mode, &format!("{path}.mode"))
-            }
-            Op::Shutdown { fd, how } => {
-                self.fd(fd, path)?;
-                if *how <= 2 { Ok(()) } else { fail(format!("{path}.how"), "0, 1 or 2") }
-            }
-            Op::Linkfd { fd, path: name } => {
-                self.fd(fd, path)?;
-                check_path(name, &format!("{path}.path"))
-            }
-            Op::Unlink { path: name } | Op::Rmdir { path: name } => check_path(name, &format!("{path}.path")),
-            Op::Mkdir { path: name, mode } => {
-                if let Some(mode) = mode {
-                    check_octal(mode, &format!("{path}.mode"))?;
-                }
-                check_path(name, &format!("{path}.path"))
-            }
-            Op::Rename { from, to } | Op::Link { from, to } => {
-                check_path(from, &format!("{path}.from"))?;
-                check_path(to, &format!("{path}.to"))
-            }
-            Op::Pipe { rfd, wfd } => {
-                self.open(rfd, &format!("{path}.rfd"))?;
-                self.open(wfd, &format!("{path}.wfd"))
-            }
-            Op::Splice { from, to, .. } => {
-                self.fd_at(from, &format!("{path}.in"))?;
-                self.fd_at(to, &format!("{path}.out"))
-            }
-            Op::Sigign { signal } => {
-                if (1..=64).contains(signal) {
-                    Ok(())
-                } else {
-                    fail(format!("{path}.signal"), "1 to 64")
-                }
-            }
-            Op::Sysctl { path: name, value } => {
-                if !name.starts_with("/proc/sys/") {
-                    return fail(format!("{path}.path"), "a file under /proc/sys/");
-                }
-                if value.parse::<u64>().is_err() {
-                    return fail(format!("{path}.value"), format!("`{value}` is not a number"));
-                }
-                Ok(())
-            }
-            Op::Msleep { ms } => {
-                if *ms <= 600_000 {
-                    Ok(())
-                } else {
-                    fail(format!("{path}.ms"), "at most 600000")
-                }
-            }
-            Op::Remount {} => {
-                self.fds.clear();
-                self.unmounted = false;
-                Ok(())
-            }
-            Op::Umount {} => {
-                self.fds.clear();
-                self.unmounted = true;
-                Ok(())
-            }
-            Op::RaceDontneed { buf, off, len } => {
-                self.buffer(buf, *off, *len, path)?;
-                self.race(path)
-            }
-            Op::RaceWrite { fd, iov, .. } => {
-                self.fd(fd, path)?;
-                self.single(iov, path)?;
-                self.race(path)
-            }
-            Op::RaceTruncate { fd, .. } => {
-                self.fd(fd, path)?;
-                self.race(path)
-            }
-            Op::RaceKill {} => self.race(path),
-            Op::RaceWait {} => {
-                if std::mem::take(&mut self.racing) {
-                    Ok(())
-                } else {
-                    fail(path, "no helper is ready")
-                }
-            }
-            Op::Fault(fault) => fault.check(path),
-            Op::Swapon { path: name } | Op::Swapoff { path: name } => check_path(name, &format!("{path}.path")),
-            Op::Race(op) => {
-                if matches!(**op, Op::Race(_) | Op::RaceWait {} | Op::Remount {} | Op::Umount {} | Op::Buf(_)) {
-                    return fail(path, "the second thread does one plain call");
-                }
-                self.check(op, &format!("{path}.{}", op.name()))?;
-                self.race(path)
-            }
-            Op::Mend {}
-            | Op::Freeze {}
-            | Op::Thaw {}
-            | Op::Abort {}
-            | Op::Sync {}
-            | Op::RlimitFsize { .. }
-            | Op::Seteuid { .. } => Ok(()),
-        }
-    }
+    fail(format!("{path}.off"), reason!("{} is not the begin of a page", off))
 }

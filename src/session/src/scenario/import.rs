@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::ops::Op;
-use super::{Device, DeviceKind, Image, Mkfs, Scenario, ScenarioError, Task, Text, tracked};
+use super::reason::reason;
+use super::{Device, DeviceKind, Image, Mkfs, Reason, Scenario, ScenarioError, Task, Text, tracked};
 
 /// The part of a case's `scenario.json` that is input.
 #[derive(Deserialize)]
@@ -34,15 +35,20 @@ pub fn from_golden(json: &str) -> Result<Scenario, ScenarioError> {
     let (case, _): (Case, _) = tracked::from_str(json)?;
     let mut scenario = Scenario::new(&case.name, case.image.size_mib);
     scenario.text = Text { en: case.about, ko: None };
-    let mut mkfs =
-        Mkfs::from_letters(&case.image.mke2fs).map_err(|reason| ScenarioError::new("image.mke2fs", reason))?;
+    let mut mkfs = Mkfs::from_letters(&case.image.mke2fs)
+        .map_err(|text| ScenarioError::new("image.mke2fs", reason!("{}", text)))?;
     mkfs.size_mib = case.image.size_mib;
     scenario.image = Image::Mkfs(mkfs);
     scenario.device = match case.device.as_str() {
         "ram" => Device { kind: DeviceKind::Ram, latency_ms: 0, ..Device::default() },
         "slow" => Device { kind: DeviceKind::Slow, latency_ms: 20, ..Device::default() },
         "pmem" => Device { kind: DeviceKind::Pmem, latency_ms: 0, ..Device::default() },
-        other => return Err(ScenarioError::new("device", format!("`{other}` is none of ram, slow, pmem"))),
+        other => {
+            return Err(ScenarioError::new(
+                "device",
+                reason!("`{}` is none of {}", other.to_owned(), "ram, slow, pmem".to_owned()),
+            ));
+        }
     };
     scenario.mount = case.mount;
     scenario.vm.dirty_writeback_centisecs = Some(0);
@@ -127,9 +133,9 @@ impl Mkfs {
     ///
     /// # Errors
     /// A feature that our mkfs does not switch, as a sentence.
-    pub fn options(&self) -> Result<ondisk::mkfs::MkfsOptions, String> {
+    pub fn options(&self) -> Result<ondisk::mkfs::MkfsOptions, Reason> {
         let mut options = ondisk::mkfs::MkfsOptions::new(u64::from(self.size_mib) << 20, self.block_size);
-        let uuid = super::check::uuid_bytes(&self.uuid).ok_or_else(|| format!("`{}` is no UUID", self.uuid))?;
+        let uuid = super::check::uuid_bytes(&self.uuid).ok_or("32 hexadecimal digits, with dashes or without")?;
         (options.uuid, options.hash_seed, options.time) = (uuid, uuid, MKFS_TIME);
         options.reserved_percent = self.reserved_percent;
         options.inodes_count = self.inodes;
@@ -149,7 +155,7 @@ impl Mkfs {
                 "metadata_csum" => options.metadata_csum = on,
                 "bigalloc" => bigalloc = on,
                 _ if KEPT_FEATURES.contains(&name) == on => {}
-                _ => return Err(format!("our mkfs cannot make an image with `{feature}`")),
+                _ => return Err(reason!("our mkfs cannot make an image with `{}`", feature)),
             }
         }
         if bigalloc {
@@ -162,12 +168,12 @@ impl Mkfs {
 
 /// Time stamps of a new image, seconds since 1970.
 pub const MKFS_TIME: u32 = 1_600_000_000;
-/// Features that our mkfs makes or leaves out, for the schema.
+/// Features that our mkfs makes or leaves out.
 #[cfg(feature = "schema")]
 pub(super) const FEATURES: [&str; 8] =
     ["has_journal", "extent", "extents", "64bit", "inline_data", "resize_inode", "metadata_csum", "bigalloc"];
 /// Features that our images always have.
-pub(super) const KEPT_FEATURES: [&str; 9] = [
+pub const KEPT_FEATURES: [&str; 9] = [
     "huge_file",
     "flex_bg",
     "dir_nlink",

@@ -12,7 +12,8 @@
 //! | module | what |
 //! |---|---|
 //! | [`ops`] | the operations and their one-line text |
-//! | `check` | what a type cannot say: ranges, names, contradictions |
+//! | `check`, `names` | what a type cannot say: ranges, names, contradictions |
+//! | `reason` | why a scenario is refused, in words that can be translated |
 //! | `import` | the `scenario.json` of a recorded case |
 //!
 //! Sizes and offsets are bytes. Integers over 2^53 are written as decimal
@@ -25,7 +26,11 @@ mod big;
 mod check;
 mod fault;
 mod import;
+mod names;
 pub mod ops;
+mod reason;
+#[cfg(test)]
+mod refusals;
 #[cfg(feature = "schema")]
 pub mod schema;
 #[cfg(test)]
@@ -34,8 +39,10 @@ pub(crate) mod tracked;
 
 use big::Big;
 pub use fault::{Fault, FaultIo, FaultOf};
-pub use import::from_golden;
+pub use import::{KEPT_FEATURES, from_golden};
 pub use ops::{Buffer, BufferKind, FallocateMode, Fill, Op, Segment};
+use reason::reason;
+pub use reason::{Reason, Said};
 
 /// The version of the format that this program writes and reads.
 pub const VERSION: u32 = 1;
@@ -443,11 +450,11 @@ pub struct ScenarioError {
     /// Path of the value, such as `tasks[0].ops[2].pwrite.iov[1]`; `.` for the whole.
     pub path: String,
     /// What is wrong with it.
-    pub reason: String,
+    pub reason: Reason,
 }
 
 impl ScenarioError {
-    pub(crate) fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(path: impl Into<String>, reason: impl Into<Reason>) -> Self {
         ScenarioError { path: path.into(), reason: reason.into() }
     }
 }
@@ -467,8 +474,7 @@ pub struct Parsed {
 /// # Errors
 /// Not JSON, of another version, of the wrong shape, or contradicting itself.
 pub fn parse(json: &str) -> Result<Parsed, ScenarioError> {
-    let value: serde_json::Value =
-        serde_json::from_str(json).map_err(|error| ScenarioError::new(".", error.to_string()))?;
+    let value: serde_json::Value = serde_json::from_str(json).map_err(|error| tracked::not_json(&error))?;
     check_version(&value)?;
     let (scenario, warnings): (Scenario, _) = tracked::from_value(&value)?;
     scenario.check()?;
@@ -505,9 +511,10 @@ fn check_version(value: &serde_json::Value) -> Result<(), ScenarioError> {
     match value.get("version") {
         Some(found) if found == VERSION => Ok(()),
         Some(found) => {
-            Err(ScenarioError::new("version", format!("this program reads version {VERSION}, the file has {found}")))
+            let reason = reason!("this program reads version {}, the file has {}", VERSION, found.to_string());
+            Err(ScenarioError::new("version", reason))
         }
-        None => Err(ScenarioError::new("version", format!("missing; this program reads version {VERSION}"))),
+        None => Err(ScenarioError::new("version", reason!("missing; this program reads version {}", VERSION))),
     }
 }
 

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Big, Fault, is_default};
+use super::reason::reason;
+use super::{Big, Fault, Reason, is_default};
 
 /// Memory of the program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,7 +87,7 @@ impl Fill {
     ///
     /// # Errors
     /// Digits that are none.
-    pub fn bytes(&self, len: u64) -> Result<Vec<u8>, String> {
+    pub fn bytes(&self, len: u64) -> Result<Vec<u8>, Reason> {
         match self {
             Fill::Seed(seed) => Ok((0..len).map(|i| seed_byte(*seed, i)).collect()),
             Fill::Text(text) => Ok(text.as_bytes().to_vec()),
@@ -96,35 +97,35 @@ impl Fill {
     }
 }
 
-fn from_hex(text: &str) -> Result<Vec<u8>, String> {
+fn from_hex(text: &str) -> Result<Vec<u8>, Reason> {
     let mut digits = Vec::new();
     for c in text.chars().filter(|c| !c.is_ascii_whitespace()) {
-        digits.push(c.to_digit(16).ok_or_else(|| format!("`{c}` is no hexadecimal digit"))?);
+        digits.push(c.to_digit(16).ok_or_else(|| reason!("`{}` is no hexadecimal digit", c.to_string()))?);
     }
     if !digits.len().is_multiple_of(2) {
-        return Err("an odd number of hexadecimal digits".to_owned());
+        return Err("an odd number of hexadecimal digits".into());
     }
     Ok(digits.chunks_exact(2).filter_map(|two| u8::try_from(two[0] * 16 + two[1]).ok()).collect())
 }
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-fn from_base64(text: &str) -> Result<Vec<u8>, String> {
+fn from_base64(text: &str) -> Result<Vec<u8>, Reason> {
     let text: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     if !text.len().is_multiple_of(4) {
-        return Err("base64 comes in fours; `=` pads the last".to_owned());
+        return Err("base64 comes in fours; `=` pads the last".into());
     }
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     for (n, four) in text.chunks_exact(4).enumerate() {
         let last = (n + 1) * 4 == text.len();
         let pads = four.iter().rev().take_while(|byte| **byte == b'=').count();
         if pads > 2 || (pads > 0 && !last) {
-            return Err("`=` stands only at the end of base64".to_owned());
+            return Err("`=` stands only at the end of base64".into());
         }
         let mut bits = 0usize;
         for byte in &four[..4 - pads] {
             let value = BASE64.iter().position(|known| known == byte);
-            bits = bits << 6 | value.ok_or_else(|| format!("`{}` is no base64", char::from(*byte)))?;
+            bits = bits << 6 | value.ok_or_else(|| reason!("`{}` is no base64", char::from(*byte).to_string()))?;
         }
         bits <<= 6 * pads;
         let three = bits.to_le_bytes();
@@ -578,6 +579,22 @@ impl Op {
             Op::Race(_) => "race",
             Op::RaceWait {} => "race_wait",
         }
+    }
+
+    /// True of the calls that a helper waits for.
+    #[must_use]
+    pub fn lets_a_helper_act(&self) -> bool {
+        matches!(
+            self,
+            Op::Write { .. }
+                | Op::Writev { .. }
+                | Op::Pwrite { .. }
+                | Op::Pwritev { .. }
+                | Op::Pwritev2 { .. }
+                | Op::Fsync { .. }
+                | Op::Ftruncate { .. }
+                | Op::Fill { .. }
+        )
     }
 
     /// The operation on one line, as traces print it: `pwrite f 4096 b0:0:100`.

@@ -10,8 +10,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::check::{OPEN_FLAGS, PAGE_LIMIT_MIN, RWF_FLAGS};
+use super::check::{DIRTY_BYTES_MIN, INT_MAX, OPS_MAX, PAGE_LIMIT_MIN};
 use super::import::{FEATURES, KEPT_FEATURES};
+use super::names::{OPEN_FLAGS, RWF_FLAGS};
 use super::{BUFFER_LEN_MAX, Big, IMAGE_MIB_MAX, Mkfs, SEGMENTS_MAX, Scenario, VERSION, memory_default};
 
 impl JsonSchema for Big {
@@ -193,19 +194,24 @@ fn limits() -> Vec<(&'static str, Value)> {
         ("Scenario.memory_mib", json!({"minimum": 16, "maximum": 65_536, "default": memory_default()})),
         ("Vm.page_limit", json!({"minimum": PAGE_LIMIT_MIN})),
         ("Scenario.op_gap_ms", json!({"maximum": 60_000, "default": super::gap_default()})),
-        ("Scenario.tasks", json!({"minItems": 1})),
+        ("Scenario.tasks", json!({"minItems": 1, "maxItems": 1})),
+        ("Task.ops", json!({"maxItems": OPS_MAX})),
         ("Mkfs.size_mib", json!({"minimum": 2, "maximum": IMAGE_MIB_MAX})),
         ("Mkfs.block_size", json!({"enum": [1024, 2048, 4096], "default": mkfs.block_size})),
         ("Mkfs.features", json!({"items": {"enum": feature}})),
         ("Mkfs.reserved_percent", json!({"maximum": 50, "default": mkfs.reserved_percent})),
         ("Mkfs.inode_ratio", json!({"minimum": 1})),
+        ("Mkfs.inodes", json!({"minimum": 1})),
         ("Mkfs.label", json!({"maxLength": 16})),
         ("Mkfs.uuid", json!({"pattern": "^(?:-*[0-9A-Fa-f]){32}-*$", "default": mkfs.uuid})),
         (
             "Mkfs",
-            json!({"dependentSchemas": {"cluster_size": {
-                "required": ["features"], "properties": {"features": {"contains": {"const": "bigalloc"}}}
-            }}}),
+            json!({
+                "dependentSchemas": {"cluster_size": {
+                    "required": ["features"], "properties": {"features": {"contains": {"const": "bigalloc"}}}
+                }},
+                "not": {"required": ["inodes", "inode_ratio"]}
+            }),
         ),
         ("Upload.name", json!({"minLength": 1})),
         ("Upload.sha256", json!({"pattern": "^[0-9A-Fa-f]{64}$"})),
@@ -226,6 +232,10 @@ fn limits() -> Vec<(&'static str, Value)> {
         ),
         ("Vm.dirty_ratio", json!({"maximum": 100})),
         ("Vm.dirty_background_ratio", json!({"maximum": 100})),
+        ("Vm.dirty_bytes", json!({"minimum": DIRTY_BYTES_MIN})),
+        ("Vm.dirty_background_bytes", json!({"minimum": 1})),
+        ("Vm.dirty_expire_centisecs", json!({"maximum": INT_MAX})),
+        ("Vm.dirty_writeback_centisecs", json!({"maximum": INT_MAX})),
         (
             "Vm",
             json!({"not": {"anyOf": [

@@ -17,11 +17,13 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
-use super::ScenarioError;
+use super::big::BIG;
+use super::reason::reason;
+use super::{Reason, Said, ScenarioError};
 
 /// Reads a `T`; also gives the paths of the keys that it does not have.
 pub(crate) fn from_str<T: DeserializeOwned>(json: &str) -> Result<(T, Vec<String>), ScenarioError> {
-    let value: Value = serde_json::from_str(json).map_err(|error| ScenarioError::new(".", error.to_string()))?;
+    let value: Value = serde_json::from_str(json).map_err(|error| not_json(&error))?;
     from_value(&value)
 }
 
@@ -67,20 +69,89 @@ impl Place<'_> {
     }
 }
 
+/// A text that the JSON parser does not take.
+pub(crate) fn not_json(error: &serde_json::Error) -> ScenarioError {
+    let (line, column) = (error.line(), error.column());
+    if error.is_eof() {
+        return ScenarioError::new(
+            ".",
+            reason!("not JSON: the text ends too early, at line {}, column {}", line, column),
+        );
+    }
+    let said = error.to_string();
+    let what = said.split(" at line ").next().unwrap_or_default().to_owned();
+    ScenarioError::new(".", reason!("not JSON at line {}, column {}: {}", line, column, what))
+}
+
 #[derive(Debug)]
-struct Fault(String);
+struct Fault(Reason);
 
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
+        self.0.fmt(out)
     }
 }
 impl std::error::Error for Fault {}
 impl de::Error for Fault {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Fault(message.to_string())
+        Fault(reason!("{}", message.to_string()))
+    }
+
+    fn invalid_type(found: Unexpected<'_>, wanted: &dyn de::Expected) -> Self {
+        Fault(reason!("{} stands here, and it has to be {}", kind(&found), wanted_kind(&wanted.to_string())))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, wanted: &dyn de::Expected) -> Self {
+        let value = match found {
+            Unexpected::Unsigned(value) => value.to_string(),
+            Unexpected::Signed(value) => value.to_string(),
+            Unexpected::Str(value) => value.to_owned(),
+            other => other.to_string(),
+        };
+        Fault(reason!("`{}` cannot stand here: it has to be {}", value, wanted_kind(&wanted.to_string())))
+    }
+
+    fn unknown_variant(found: &str, known: &'static [&'static str]) -> Self {
+        Fault(reason!("`{}` is none of {}", found.to_owned(), known.join(", ")))
+    }
+
+    fn missing_field(key: &'static str) -> Self {
+        Fault(reason!("the key `{}` is missing", key.to_owned()))
     }
 }
+
+/// What a value is, in JSON's words.
+fn kind(found: &Unexpected<'_>) -> &'static str {
+    match found {
+        Unexpected::Unit => "null",
+        Unexpected::Bool(_) => "true or false",
+        Unexpected::Unsigned(_) => "a number",
+        Unexpected::Signed(_) => "a negative number",
+        Unexpected::Float(_) => "a number with a fraction",
+        Unexpected::Str(_) => "a text",
+        Unexpected::Seq => "a list",
+        _ => "an object",
+    }
+}
+
+/// What serde's words for a type mean in JSON.
+fn wanted_kind(wanted: &str) -> Said {
+    Said::Word(match wanted {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" => "a whole number from 0 to 2^64-1",
+        "i64" => "a whole number from -2^63 to 2^63-1",
+        BIG => BIG,
+        "a string" | "variant identifier" => "a text",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        ONE_KEY => ONE_KEY,
+        _ => "an object",
+    })
+}
+
+const ONE_KEY: &str = "a name, or an object with one key";
 
 #[derive(Clone, Copy)]
 struct Node<'de, 'p> {
@@ -163,11 +234,11 @@ impl<'de> Deserializer<'de> for Node<'de, '_> {
         if let Value::String(name) = self.value {
             return visitor.visit_enum(Variant { node: self, name, value: None });
         }
-        let object = self.object("a name, or an object with one key")?;
+        let object = self.object(ONE_KEY)?;
         let mut fields = object.iter();
         match (fields.next(), fields.next()) {
             (Some((name, value)), None) => visitor.visit_enum(Variant { node: self, name, value: Some(value) }),
-            _ => Err(Fault(format!("an object with one key was expected, this has {}", object.len()))),
+            _ => Err(Fault(reason!("this has {} keys, and it has to have one", object.len()))),
         }
     }
 
@@ -234,7 +305,9 @@ struct Variant<'de, 'p> {
 
 impl<'de> Variant<'de, '_> {
     fn content(&self) -> Result<&'de Value, Fault> {
-        self.value.ok_or_else(|| Fault(format!("`{}` needs its fields: {{\"{0}\": {{...}}}}", self.name)))
+        self.value.ok_or_else(|| {
+            Fault(reason!("`{}` is an object with one key, and its fields behind it", self.name.to_owned()))
+        })
     }
 }
 
@@ -251,7 +324,11 @@ impl<'de> VariantAccess<'de> for Variant<'de, '_> {
     type Error = Fault;
 
     fn unit_variant(self) -> Result<(), Fault> {
-        if self.value.is_none() { Ok(()) } else { Err(Fault(format!("`{}` is a plain name", self.name))) }
+        if self.value.is_none() {
+            Ok(())
+        } else {
+            Err(Fault(reason!("`{}` is a plain text, not an object", self.name.to_owned())))
+        }
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {

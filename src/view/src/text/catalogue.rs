@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
+use session::scenario::{Reason, Said, ScenarioError};
+
 use super::josa::josa;
 use super::labels::{ENGLISH, Labels};
 
@@ -146,6 +148,28 @@ impl Part for String {
     fn said(&self) -> Cow<'_, str> {
         Cow::Borrowed(self)
     }
+}
+
+impl Part for Said {
+    fn said(&self) -> Cow<'_, str> {
+        match self {
+            Said::Word(word) => word.said(),
+            Said::Value(value) => Cow::Borrowed(value),
+        }
+    }
+}
+
+/// Why a scenario is refused, with the path of what is at fault.
+#[must_use]
+pub fn refusal(error: &ScenarioError) -> String {
+    format!("{}: {}", error.path, reason(&error.reason))
+}
+
+/// The same without the path.
+#[must_use]
+pub fn reason(reason: &Reason) -> String {
+    let parts: Vec<&dyn Part> = reason.values.iter().map(|value| value as &dyn Part).collect();
+    fill(reason.english, &parts)
 }
 
 macro_rules! numbers {

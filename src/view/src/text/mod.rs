@@ -7,7 +7,9 @@ mod labels;
 mod message;
 pub mod narration;
 
-pub use catalogue::{BadCatalogue, Catalogue, Part, count_holes, fill, holes, is_korean, labels, speak, word};
+pub use catalogue::{
+    BadCatalogue, Catalogue, Part, count_holes, fill, holes, is_korean, labels, reason, refusal, speak, word,
+};
 pub use josa::josa;
 pub use labels::Labels;
 pub use message::message;
