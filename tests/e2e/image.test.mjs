@@ -3,7 +3,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { accessible, site } from "./harness.mjs";
-import { complete, download, dropImage, goTo, holds, mke2fs, openImage, screen, shows, tool, withFile, write } from "./reader.mjs";
+import { complete, download, dropImage, editor, goTo, holds, mke2fs, openImage, screen, shows, tool, withFile, write } from "./reader.mjs";
 
 const wp = site();
 
@@ -16,7 +16,7 @@ for (const [name, kib, args, blockSize] of [
     const page = await wp.open("");
     await complete(page);
     await openImage(page, "disk.img", image);
-    const form = page.getByRole("dialog", { name: "Write your own" });
+    const form = editor(page);
     await form.getByText(`disk.img: ${kib} KiB, blocks of ${blockSize} B`).waitFor();
     assert.match(await form.innerText(), /has_journal.*metadata_csum/s);
     await accessible(page);
@@ -39,7 +39,7 @@ test("a file that is in the image is offered, and overwritten in its middle", as
   const page = await wp.open("");
   await complete(page);
   await dropImage(page, "disk.img", image);
-  const form = page.getByRole("dialog", { name: "Write your own" });
+  const form = editor(page);
   await form.getByText("disk.img:").waitFor();
   assert.ok(await form.locator('#files option[value$="old.txt"]').count(), "old.txt is not offered");
   const last = await write(page, { text: "new", path: "old.txt", offset: 5000 });

@@ -37,7 +37,7 @@ for (const [look, options] of Object.entries(looks)) {
     await page.keyboard.press("Escape");
     await about.waitFor({ state: "detached" });
     await page.keyboard.press("e");
-    const own = page.getByRole("dialog", { name: "Write your own" });
+    const own = page.getByRole("dialog", { name: "Edit the scenario" });
     await own.waitFor();
     assert.equal(await page.evaluate(() => document.activeElement.localName), "textarea");
     await accessible(page);

@@ -84,20 +84,42 @@ export async function download(page) {
   return readFile(await file.path());
 }
 
-/** Writes one's own bytes: fills the form that is open, and runs it. */
+/** The editor. */
+export const editor = (page) => page.getByRole("dialog", { name: "Edit the scenario" });
+
+/** The field of the form at a path. */
+export const at = (page, path) => page.locator(`[id="at:${path}"]`);
+
+/** Waits until the editor has looked at what is written: "good" or "bad". */
+export async function judged(page, state = "good") {
+  await page.locator(`#ed-problem[data-state="${state}"]`).waitFor();
+  return page.locator("#ed-problem").innerText();
+}
+
+/** Writes one's own bytes in the editor, beginning with its scenario of one small write, and runs it. */
 export async function write(page, { text, file, call = "pwrite", path, offset, segments, blockSize }) {
-  const form = page.getByRole("dialog", { name: "Write your own" });
+  const form = editor(page);
   if (file) {
-    await form.getByLabel("or a file’s bytes").setInputFiles({ name: "bytes", mimeType: "", buffer: file });
-    await form.getByRole("status").filter({ hasText: "· bytes" }).waitFor();
+    await form.getByLabel("or a file’s bytes").first().setInputFiles({ name: "bytes", mimeType: "", buffer: file });
+    await page.waitForFunction((len) => document.querySelector('[id="at:buffers[0].len"]').value === String(len), file.length);
   } else {
-    await form.getByLabel("Text", { exact: true }).fill(text);
+    await at(page, "buffers[0].fill.text").fill(text);
   }
-  await form.getByLabel("System call").selectOption(call);
-  await form.getByLabel("File", { exact: true }).fill(path);
-  if (offset !== undefined) await form.getByLabel("Offset, bytes").fill(String(offset));
-  if (segments !== undefined) await form.getByLabel(/^Segment lengths/).fill(segments);
-  if (blockSize !== undefined) await form.getByLabel("Block size, bytes").selectOption(String(blockSize));
+  await at(page, "tasks[0].setup[0].open.path").fill(path);
+  const op = "tasks[0].ops[0]";
+  await at(page, op).selectOption(call);
+  if (offset !== undefined) await at(page, `${op}.${call}.off`).fill(String(offset));
+  const total = Buffer.byteLength(file ?? text);
+  let begin = 0;
+  for (const [n, len] of [...(segments ?? []), total - (segments ?? []).reduce((sum, len) => sum + len, 0)].entries()) {
+    const piece = `${op}.${call}.iov[${n}]`;
+    if (n > 0) await form.getByRole("button", { name: "+ segment" }).click();
+    await at(page, `${piece}.len`).fill(String(len));
+    if (begin > 0) await at(page, `${piece}.off`).fill(String(begin));
+    begin += len;
+  }
+  if (blockSize !== undefined) await at(page, "image.mkfs.block_size").selectOption(String(blockSize));
+  await judged(page);
   await form.getByRole("button", { name: "Run" }).click();
   await form.waitFor({ state: "detached" });
   return complete(page);

@@ -20,12 +20,12 @@ use crate::components::call_stack::CallStack;
 use crate::components::code_pane::{CodePane, at_probe};
 use crate::components::debug_pane::DebugPane;
 use crate::components::dirty_balance::DirtyBalance;
+use crate::components::editor::{Editor, Kept};
 use crate::components::help::Help;
 use crate::components::kernel_said::KernelSaid;
 use crate::components::library::Library;
 use crate::components::locals::Locals;
 use crate::components::narration::Narration;
-use crate::components::own_write::OwnWriteForm;
 use crate::components::palette::Palette;
 use crate::components::panel_tabs::PanelTabs;
 use crate::components::path::Path;
@@ -81,6 +81,8 @@ impl PartialEq for AppProps {
 pub fn App(props: &AppProps) -> Html {
     let player = use_reducer(|| props.player.clone());
     let send = (*use_memo((), |()| rest::before(Send::from(player.dispatcher())))).clone();
+
+    let kept = use_memo((), |()| Kept::default());
 
     use_effect_with(player.theme, |theme| show_theme(*theme));
     use_effect_with(player.download.clone(), |download| {
@@ -153,7 +155,9 @@ pub fn App(props: &AppProps) -> Html {
             if player.sheet == Some(Sheet::Help) { <Help /> }
             if player.sheet == Some(Sheet::About) { <About /> }
             if player.sheet == Some(Sheet::Library) { <Library scenarios={player.scenarios.clone()} {current} /> }
-            if player.sheet == Some(Sheet::Own) { <OwnWriteForm image={player.image.clone()} {notice} /> }
+            if player.sheet == Some(Sheet::Edit) {
+                <Editor open={player.scenario_json()} image={player.image.clone()} {notice} looker={player.looker()} kept={(*kept).clone()} />
+            }
         </ContextProvider<Send>>
     }
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use session::expr::{Completion, ExprError};
 use session::scenario::ProbeAt;
-use view::frame::{BlockView, Changes, Frame, Notice, Timeline};
+use view::frame::{BlockView, Changes, FirstRound, Frame, Notice, Timeline};
 use view::watch::{WatchRow, Write};
 
 /// A run that can be looked at from every side. One object for the life of the page; loading replaces the
@@ -25,13 +25,7 @@ pub trait Engine {
     /// It is not a scenario; the notice has the path of what is wrong.
     fn load_json(&mut self, json: &str) -> Result<(), Notice>;
 
-    /// Starts the reader's own write.
-    ///
-    /// # Errors
-    /// The form does not make a scenario.
-    fn run_own(&mut self, form: &OwnWrite) -> Result<(), Notice>;
-
-    /// Checks and takes an image for the next [`Engine::run_own`].
+    /// Checks and takes an image for scenarios that name it by its digest.
     ///
     /// # Errors
     /// The image cannot be mounted: the feature, the checksum, or that it is not ext4.
@@ -42,6 +36,21 @@ pub trait Engine {
 
     /// How the run goes into a link.
     fn scenario_ref(&self) -> ScenarioRef;
+
+    /// The scenario that runs, interventions included, as JSON.
+    fn scenario_json(&self) -> String;
+
+    /// Begins a look at the first round of a scenario given as JSON, beside the run.
+    ///
+    /// # Errors
+    /// Why there is nothing to look at.
+    fn preview(&mut self, json: &str) -> Result<(), String>;
+
+    /// Goes on with that look, for about `budget_ms`. `None` if there is more to come.
+    ///
+    /// # Errors
+    /// Why there is nothing to look at.
+    fn preview_slice(&mut self, budget_ms: f64) -> Result<Option<FirstRound>, String>;
 
     /// Computes more steps, for about `budget_ms`.
     fn run_slice(&mut self, budget_ms: f64);
@@ -79,11 +88,12 @@ pub trait Engine {
     /// The step with an address, computed as far as needed.
     fn step_at(&mut self, address: &ProbeAt) -> Option<u64>;
 
-    /// Acts at `step`: the run beyond it is dropped and computed anew.
+    /// Acts at `step`, or before it where it would be too late: the run beyond is dropped and computed anew. Gives the
+    /// step at which it acts.
     ///
     /// # Errors
     /// It makes no sense at this step.
-    fn intervene(&mut self, step: u64, what: Intervention) -> Result<(), Notice>;
+    fn intervene(&mut self, step: u64, what: Intervention) -> Result<u64, Notice>;
 
     /// The device's bytes at `step`, as a file to save.
     ///
@@ -121,6 +131,8 @@ pub enum ScenarioRef {
 pub struct ImageInfo {
     /// Its file name.
     pub name: String,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
     /// In words: size, block size, features.
     pub text: String,
     /// Paths of files that can be written, for the form's suggestions.
@@ -141,109 +153,10 @@ pub struct Download {
 pub enum Intervention {
     /// Drop the source page the call is about to read.
     EvictSource,
+    /// Drop the source page at this byte of what is left of the call, as the picture counts.
+    EvictPage(u64),
+    /// The next request to these blocks fails: first block, blocks, whether it writes.
+    FailRequest(u64, u64, bool),
     /// Deliver SIGKILL to the task.
     Sigkill,
-}
-
-/// The form "write your own".
-#[derive(Clone, Debug, PartialEq)]
-pub struct OwnWrite {
-    /// The image to write to.
-    pub image: OwnImage,
-    /// Path from the image's root.
-    pub file: String,
-    /// Flags of `open`.
-    pub flags: OpenFlags,
-    /// Which system call.
-    pub call: WriteCall,
-    /// Offset for `pwrite` and `pwritev`, bytes.
-    pub offset: u64,
-    /// What to write.
-    pub bytes: Rc<Vec<u8>>,
-    /// Lengths of the segments for `writev` and `pwritev`; they add up to the bytes.
-    pub segments: Vec<u64>,
-}
-
-impl Default for OwnWrite {
-    fn default() -> Self {
-        Self {
-            image: OwnImage::default(),
-            file: "hello.txt".to_owned(),
-            flags: OpenFlags { create: true, append: false, truncate: false },
-            call: WriteCall::Pwrite,
-            offset: 0,
-            bytes: Rc::new(b"Hello, page cache!\n".to_vec()),
-            segments: Vec::new(),
-        }
-    }
-}
-
-/// Where the own write goes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum OwnImage {
-    /// A fresh file system.
-    Fresh {
-        /// Size in KiB.
-        size_kib: u64,
-        /// Block size: 1024, 2048 or 4096.
-        block_size: u32,
-    },
-    /// The image taken last.
-    Uploaded,
-}
-
-impl Default for OwnImage {
-    fn default() -> Self {
-        Self::Fresh { size_kib: 16 * 1024, block_size: 4096 }
-    }
-}
-
-/// Flags of `open`, besides `O_WRONLY`.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct OpenFlags {
-    /// `O_CREAT`.
-    pub create: bool,
-    /// `O_APPEND`.
-    pub append: bool,
-    /// `O_TRUNC`.
-    pub truncate: bool,
-}
-
-/// The system call of the own write.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum WriteCall {
-    /// `write`.
-    Write,
-    /// `pwrite`.
-    #[default]
-    Pwrite,
-    /// `writev`.
-    Writev,
-    /// `pwritev`.
-    Pwritev,
-}
-
-impl WriteCall {
-    /// All, in the form's order.
-    pub const ALL: [Self; 4] = [Self::Write, Self::Pwrite, Self::Writev, Self::Pwritev];
-
-    /// The call's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Write => "write",
-            Self::Pwrite => "pwrite",
-            Self::Writev => "writev",
-            Self::Pwritev => "pwritev",
-        }
-    }
-
-    /// Takes an offset.
-    pub const fn has_offset(self) -> bool {
-        matches!(self, Self::Pwrite | Self::Pwritev)
-    }
-
-    /// Takes segments.
-    pub const fn has_segments(self) -> bool {
-        matches!(self, Self::Writev | Self::Pwritev)
-    }
 }

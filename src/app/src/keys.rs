@@ -60,7 +60,7 @@ pub fn action(key: &str, shift: bool) -> Option<Action> {
         (" ", false) => Send(Command::TogglePlay),
         ("Home", false) => Send(Command::First),
         ("End", false) => Send(Command::Last),
-        ("e", _) => Send(Command::Open(Sheet::Own)),
+        ("e", _) => Send(Command::Open(Sheet::Edit)),
         ("?", _) => Send(Command::Open(Sheet::Help)),
         ("g", _) => GoTo,
         ("f", _) => FullScreen,

@@ -4,34 +4,37 @@ use std::rc::Rc;
 
 use js_sys::Date;
 use session::expr::{Completion, ExprError};
+use session::preview::Preview;
 use session::run::{Inspection, Progress, RunError, inspect};
-use session::scenario::{
-    Act, Buffer, BufferKind, Fill, Image, Mkfs, Op, ProbeAt, Scenario, Segment, Upload, emit, parse,
-};
+use session::scenario::{Act, Fault, FaultIo, FaultOf, Image, ProbeAt, Scenario, Upload, emit, parse, parse_strict};
 use session::{Session, library};
 use view::Viewer;
-use view::frame::{BlockView, Changes, Frame, Notice, Timeline};
+use view::frame::{BlockView, Changes, FirstRound, Frame, Notice, Timeline};
 use view::text::{is_korean, message, refusal};
 use view::watch::{WatchRow, Write};
 
-use crate::engine::{
-    Download, Engine, ImageInfo, Intervention, OwnImage, OwnWrite, ScenarioInfo, ScenarioRef, WriteCall,
-};
+use crate::editor::draft::Problem;
+use crate::editor::json;
+use crate::engine::{Download, Engine, ImageInfo, Intervention, ScenarioInfo, ScenarioRef};
 use crate::t;
 
 /// Steps recorded between two looks at the clock.
 const BATCH: u32 = 2000;
+/// The same of a look ahead, which reads its trace each time.
+const PREVIEW_BATCH: u32 = 400;
 
 /// The engine, with nothing loaded yet.
 #[must_use]
 pub fn engine() -> Box<dyn Engine> {
-    Box::new(Engined { loaded: None, image: None })
+    Box::new(Engined { loaded: None, image: None, preview: None })
 }
 
 struct Engined {
     loaded: Option<Loaded>,
     /// The image taken last.
     image: Option<Taken>,
+    /// A look at a scenario that does not run yet.
+    preview: Option<Preview>,
 }
 
 struct Loaded {
@@ -45,6 +48,34 @@ struct Loaded {
 struct Taken {
     upload: Upload,
     bytes: Rc<Vec<u8>>,
+}
+
+/// What is wrong with a scenario being written, as an editor is told: unknown keys too.
+#[must_use]
+pub fn check(text: &str) -> Option<Problem> {
+    let error = parse_strict(text).err()?;
+    let line = json::parse(text).map_or_else(
+        |line| line,
+        |doc| {
+            // A name that nobody knows is a key of the object, maybe in the line below.
+            let inner = doc.at(&error.path).and_then(|found| found.fields().first());
+            let key = inner.filter(|_| error.reason.starts_with("unknown variant"));
+            key.map_or_else(|| doc.line_of(&error.path), |(_, value)| value.line)
+        },
+    );
+    Some(Problem { path: error.path, reason: error.reason, line })
+}
+
+/// A scenario as [`Engine::scenario_json`] writes it; none of what is no scenario.
+#[must_use]
+pub fn normal(text: &str) -> Option<String> {
+    parse_strict(text).ok().map(|scenario| emit(&scenario))
+}
+
+/// The names of all probes, for the fields that take one.
+#[must_use]
+pub fn sites() -> Vec<&'static str> {
+    session::scenario::probe_names().collect()
 }
 
 fn refused(reason: &str) -> Notice {
@@ -109,17 +140,12 @@ impl Engine for Engined {
         self.start(parsed.scenario, None)
     }
 
-    fn run_own(&mut self, form: &OwnWrite) -> Result<(), Notice> {
-        let scenario = own_scenario(form, self.image.as_ref().map(|taken| &taken.upload))?;
-        scenario.check().map_err(|error| refused(&refusal(&error)))?;
-        self.start(scenario, None)
-    }
-
     fn open_image(&mut self, name: &str, bytes: Vec<u8>) -> Result<ImageInfo, Notice> {
         let inspection = inspect(&bytes).map_err(|error| refused(&sentence(&error)))?;
         let upload = Upload { name: name.to_owned(), sha256: session::digest::sha256_hex(&bytes) };
+        let sha256 = upload.sha256.clone();
         self.image = Some(Taken { upload, bytes: Rc::new(bytes) });
-        Ok(ImageInfo { name: name.to_owned(), text: image_text(&inspection), files: inspection.files })
+        Ok(ImageInfo { name: name.to_owned(), sha256, text: image_text(&inspection), files: inspection.files })
     }
 
     fn reword(&mut self) {
@@ -135,6 +161,34 @@ impl Engine for Engined {
             Some(loaded) => ScenarioRef::Json(emit(loaded.session.scenario())),
             None => ScenarioRef::Library(String::new()),
         }
+    }
+
+    fn scenario_json(&self) -> String {
+        self.loaded.as_ref().map(|loaded| emit(loaded.session.scenario())).unwrap_or_default()
+    }
+
+    fn preview(&mut self, json: &str) -> Result<(), String> {
+        self.preview = None;
+        let scenario = parse_strict(json).map_err(|error| error.to_string())?;
+        let image = match &scenario.image {
+            Image::Upload(wanted) => Some(self.uploaded(wanted).map_err(|notice| notice.title)?.to_vec()),
+            Image::Mkfs(_) => None,
+        };
+        self.preview = Some(Preview::open(&scenario, image).map_err(|error| sentence(&error))?);
+        Ok(())
+    }
+
+    fn preview_slice(&mut self, budget_ms: f64) -> Result<Option<FirstRound>, String> {
+        let Some(preview) = &mut self.preview else { return Ok(Some(FirstRound::default())) };
+        let end = Date::now() + budget_ms;
+        while Date::now() < end {
+            if preview.advance(PREVIEW_BATCH).map_err(|error| sentence(&error))? {
+                let found = view::first_round(&preview.first());
+                self.preview = None;
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     fn run_slice(&mut self, budget_ms: f64) {
@@ -213,17 +267,34 @@ impl Engine for Engined {
         self.loaded.as_mut()?.session.step_at(address).map(u64::from)
     }
 
-    fn intervene(&mut self, step: u64, what: Intervention) -> Result<(), Notice> {
+    fn intervene(&mut self, step: u64, what: Intervention) -> Result<u64, Notice> {
         let loaded = self.loaded()?;
-        let step = u32::try_from(step).map_err(|_| refused(t().no_step))?;
+        let mut step = u32::try_from(step).map_err(|_| refused(t().no_step))?;
         let act = match what {
-            Intervention::EvictSource => evict(&loaded.session, step)?,
+            Intervention::EvictSource => {
+                let (buf, off) = loaded.session.source_at(step).ok_or_else(|| refused(t().no_call_source))?;
+                evict(buf, off)
+            }
+            Intervention::EvictPage(byte) => {
+                let frame = loaded.viewer.frame(loaded.session.run(), step.into(), None);
+                let (buf, off) = source_of(&frame, byte).ok_or_else(|| refused(t().no_call_source))?;
+                evict(buf, off)
+            }
+            Intervention::FailRequest(block, blocks, write) => {
+                let sectors = loaded.session.block_sectors();
+                let sector = block * sectors;
+                // Whether a request fails is decided when it is made.
+                step = loaded.session.before_request(step, sector, write);
+                let sectors = u32::try_from(blocks * sectors).ok();
+                let io = if write { FaultIo::Write } else { FaultIo::Read };
+                Act::Fault(Fault { io, of: FaultOf::Any, sector, sectors, skip: 0, times: Some(1) })
+            }
             Intervention::Sigkill => Act::Sigkill { task: loaded.session.scenario().tasks[0].name.clone() },
         };
         loaded.session.intervene(step, act).map_err(|error| refused(&message(&error.to_string())))?;
         loaded.name = None;
         loaded.viewer = Viewer::new(t().own_scenario, loaded.session.scenario(), loaded.session.run());
-        Ok(())
+        Ok(step.into())
     }
 
     fn download(&mut self, step: u64) -> Result<Download, Notice> {
@@ -234,58 +305,24 @@ impl Engine for Engined {
     }
 }
 
-/// Drops the source page that the iterator stands at.
-fn evict(session: &Session, step: u32) -> Result<Act, Notice> {
-    let (buf, off) = session.source_at(step).ok_or_else(|| refused(t().no_call_source))?;
-    let page = off / 4096 * 4096;
-    Ok(Act::Evict { buf, off: page, len: 4096 })
+/// Drops the page of a buffer.
+fn evict(buf: String, off: u64) -> Act {
+    Act::Evict { buf, off: off / 4096 * 4096, len: 4096 }
+}
+
+/// Buffer and offset of a byte of the picture's user memory.
+fn source_of(frame: &Frame, byte: u64) -> Option<(String, u64)> {
+    let mut from = 0;
+    for segment in &frame.user.segments {
+        if byte < from + segment.len {
+            let (buf, off) = segment.base.rsplit_once('+')?;
+            return Some((buf.to_owned(), off.parse::<u64>().ok()? + byte - from));
+        }
+        from += segment.len;
+    }
+    None
 }
 
 fn image_text(found: &Inspection) -> String {
     format!("{} KiB, {} {} B, {}", found.size_bytes / 1024, t().blocks_of, found.block_size, found.features.join(" "))
-}
-
-/// The form as a scenario: open, write, and, if wanted, close; exit, sync and
-/// unmount follow every program.
-fn own_scenario(form: &OwnWrite, taken: Option<&Upload>) -> Result<Scenario, Notice> {
-    let mut scenario = Scenario::new(t().own_scenario, 16);
-    scenario.image = match &form.image {
-        OwnImage::Fresh { size_kib, block_size } => {
-            let size_mib = u32::try_from(size_kib.div_ceil(1024)).unwrap_or(u32::MAX);
-            Image::Mkfs(Mkfs { size_mib, block_size: *block_size, ..Mkfs::default() })
-        }
-        OwnImage::Uploaded => Image::Upload(taken.cloned().ok_or_else(|| refused(t().no_image))?),
-    };
-    let len = form.bytes.len() as u64;
-    let fill = match std::str::from_utf8(&form.bytes) {
-        Ok(text) => Fill::Text(text.to_owned()),
-        Err(_) => Fill::Hex(form.bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
-    };
-    scenario.buffers = vec![Buffer { name: "b".to_owned(), kind: BufferKind::Anon, len: len.max(1), fill }];
-    let mut flags = vec!["RDWR"];
-    let wanted = [(form.flags.create, "CREAT"), (form.flags.append, "APPEND"), (form.flags.truncate, "TRUNC")];
-    flags.extend(wanted.iter().filter(|(set, _)| *set).map(|(_, name)| *name));
-    let whole = || vec![Segment { buf: "b".to_owned(), off: 0, len }];
-    let mut at = 0;
-    let mut split = || {
-        form.segments
-            .iter()
-            .map(|&len| {
-                at += len;
-                Segment { buf: "b".to_owned(), off: at - len, len }
-            })
-            .collect::<Vec<_>>()
-    };
-    let fd = || "f".to_owned();
-    let call = match form.call {
-        WriteCall::Write => Op::Write { fd: fd(), iov: whole() },
-        WriteCall::Pwrite => Op::Pwrite { fd: fd(), off: form.offset, iov: whole() },
-        WriteCall::Writev => Op::Writev { fd: fd(), iov: if form.segments.is_empty() { whole() } else { split() } },
-        WriteCall::Pwritev => {
-            Op::Pwritev { fd: fd(), off: form.offset, iov: if form.segments.is_empty() { whole() } else { split() } }
-        }
-    };
-    let open = Op::Open { fd: fd(), path: form.file.clone(), flags: flags.join(","), mode: None };
-    scenario.tasks[0].ops = vec![open, call, Op::Close { fd: fd() }];
-    Ok(scenario)
 }

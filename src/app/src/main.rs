@@ -6,6 +6,7 @@ mod debug;
 #[cfg(all(test, target_arch = "wasm32"))]
 mod dom_tests;
 mod draw;
+mod editor;
 mod engine;
 mod files;
 mod jump;

@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use session::link::{self, Link, StepRef};
 use session::scenario::ProbeAt;
-use view::frame::{BlockView, Frame, Notice, Timeline};
+use view::frame::{BlockView, FirstRound, Frame, Notice, Timeline};
 use yew::prelude::*;
 
 use crate::debug::{Ask, Debug};
-use crate::engine::{Download, Engine, ImageInfo, Intervention, OwnWrite, ScenarioInfo, ScenarioRef};
+use crate::engine::{Download, Engine, ImageInfo, Intervention, ScenarioInfo, ScenarioRef};
 use crate::jump::{self, Jump};
 use crate::lang::Lang;
 use crate::t;
@@ -84,10 +84,10 @@ pub enum Sheet {
     Help,
     /// What the model leaves out.
     About,
-    /// Write your own.
-    Own,
     /// All commands.
     Palette,
+    /// The scenario, to be written anew.
+    Edit,
     /// The scenarios that come with the page.
     Library,
 }
@@ -174,8 +174,8 @@ pub enum Command {
     LoadScenario(String),
     /// A scenario as JSON (or why there is none), and the step to open.
     LoadJson(Result<String, Notice>, StepRef),
-    /// The reader's own write.
-    RunOwn(Rc<OwnWrite>),
+    /// The scenario of the editor, as JSON.
+    RunEdited(Rc<str>),
     /// An image file's name and bytes.
     OpenImage(String, Rc<Vec<u8>>),
     /// Save the device.
@@ -293,6 +293,18 @@ impl Player {
         };
         player.open(link, true);
         player
+    }
+
+    /// The scenario that runs, as JSON.
+    #[must_use]
+    pub fn scenario_json(&self) -> String {
+        self.engine.borrow().scenario_json()
+    }
+
+    /// What the editor's look ahead goes through.
+    #[must_use]
+    pub fn looker(&self) -> Looker {
+        Looker(Rc::clone(&self.engine))
     }
 
     /// The link to what is on screen.
@@ -586,8 +598,8 @@ impl Player {
                     self.notice = notice;
                 }
             }
-            Command::RunOwn(form) => {
-                let result = self.engine.borrow_mut().run_own(&form);
+            Command::RunEdited(json) => {
+                let result = self.engine.borrow_mut().load_json(&json);
                 if self.started(result, 0) {
                     self.jumps += 1;
                     self.sheet = None;
@@ -599,7 +611,7 @@ impl Player {
                 if let Some(info) = self.tell(result) {
                     self.image = Some(Rc::new(info));
                     self.notice = None;
-                    self.sheet = Some(Sheet::Own);
+                    self.sheet = Some(Sheet::Edit);
                 }
             }
             Command::DownloadImage => {
@@ -621,7 +633,8 @@ impl Player {
             Command::Intervene(what) => {
                 let (step, page) = (self.frame.step, self.page);
                 let result = self.engine.borrow_mut().intervene(step, what);
-                if self.started(result, step) {
+                let step = result.as_ref().map_or(step, |at| *at);
+                if self.started(result.map(|_| ()), step) {
                     self.page = page;
                     self.jumps += 1;
                 }
@@ -645,6 +658,34 @@ impl Player {
             Command::DismissNotice => self.notice = None,
             Command::Debug(ask) => self.ask(ask),
         }
+    }
+}
+
+/// Looks at a scenario that does not run.
+#[derive(Clone)]
+pub struct Looker(Rc<RefCell<Box<dyn Engine>>>);
+
+impl PartialEq for Looker {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Looker {
+    /// Begins with a scenario, as JSON.
+    ///
+    /// # Errors
+    /// Why there is nothing to look at.
+    pub fn begin(&self, json: &str) -> Result<(), String> {
+        self.0.borrow_mut().preview(json)
+    }
+
+    /// Goes on for a slice; `None` if there is more to come.
+    ///
+    /// # Errors
+    /// As [`Looker::begin`].
+    pub fn go_on(&self) -> Result<Option<FirstRound>, String> {
+        self.0.borrow_mut().preview_slice(8.0)
     }
 }
 

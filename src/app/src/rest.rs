@@ -46,12 +46,12 @@ fn is_wanted_by(command: &Command) -> bool {
     match command {
         Command::LoadScenario(_)
         | Command::LoadJson(..)
-        | Command::RunOwn(_)
+        | Command::RunEdited(_)
         | Command::OpenImage(..)
         | Command::DownloadImage
         | Command::OpenBlock(_)
         | Command::Intervene(_)
-        | Command::Open(Sheet::Own) => true,
+        | Command::Open(Sheet::Edit) => true,
         Command::OpenLink(link) => link.scenario.is_some(),
         _ => false,
     }

@@ -195,6 +195,25 @@ impl Session {
         Some((self.run.buffers().get(usize::from(buf))?.clone(), off))
     }
 
+    /// Sectors of 512 bytes in a block of the file system.
+    #[must_use]
+    pub fn block_sectors(&self) -> u64 {
+        self.run.machine().with(|w| (1 << w.sb().block_bits) / 512)
+    }
+
+    /// The last step up to `step` after which no request to `sector` was in flight: what acts there comes before the
+    /// request that is in flight at `step`.
+    #[must_use]
+    pub fn before_request(&self, step: u32, sector: u64, write: bool) -> u32 {
+        let in_flight = |step: u32| {
+            self.run.seek(step);
+            self.run
+                .machine()
+                .with(|w| w.bios.iter().any(|(_, bio)| bio.used && bio.write == write && bio.sector == sector))
+        };
+        (0..=step.min(self.run.len())).rev().find(|step| !in_flight(*step)).unwrap_or(0)
+    }
+
     /// Acts right after `step`: the run up to there stays, beyond it is a new one.
     ///
     /// # Errors

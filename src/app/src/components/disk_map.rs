@@ -10,7 +10,8 @@ use yew::prelude::*;
 
 use super::timeline::pointer_share;
 use crate::draw::{PATH_PX, fits, pct, share, to_f64, to_u64};
-use crate::player::{Command, use_send};
+use crate::engine::Intervention;
+use crate::player::{Command, Send, use_send};
 use crate::t;
 
 /// Props of [`DiskMap`].
@@ -29,6 +30,7 @@ pub struct DiskMapProps {
 /// The lower half of the path.
 #[component]
 pub fn DiskMap(props: &DiskMapProps) -> Html {
+    let send = use_send();
     html! {
         <>
             { zoom(&props.cache) }
@@ -37,7 +39,7 @@ pub fn DiskMap(props: &DiskMapProps) -> Html {
             <Extents ext4={props.ext4.clone()} />
             { wires(&props.cache, &props.ext4, &props.disk) }
             <Device disk={props.disk.clone()} />
-            { journal(&props.journal, &props.disk.bios) }
+            { journal(&props.journal, &props.disk.bios, &send) }
         </>
     }
 }
@@ -353,7 +355,11 @@ fn names(disk: &Disk) -> (Vec<Html>, f64) {
     (out, below.iter().map(|name| name.1).fold(0.0, f64::max))
 }
 
-fn journal(journal: &Journal, bios: &[Rc<BioRow>]) -> Html {
+fn journal(journal: &Journal, bios: &[Rc<BioRow>], send: &Send) -> Html {
+    let fail = |bio: &BioRow| {
+        let (send, what) = (send.clone(), Intervention::FailRequest(bio.from, bio.len, bio.write));
+        move |_: MouseEvent| send.emit(Command::Intervene(what))
+    };
     html! {
         <div class="jr" data-testid="journal">
             <div>
@@ -368,7 +374,7 @@ fn journal(journal: &Journal, bios: &[Rc<BioRow>]) -> Html {
                 <span>{ if journal.handle.is_empty() { t().no_handle } else { journal.handle.as_str() } }{ if journal.handle_changed { " ●" } else { "" } }</span>
                 <ul class="bios" aria-label={t().in_flight} data-testid="bios">
                     for bio in bios.iter().take(BIOS) {
-                        <li class="bioname">{ &bio.text }{ if bio.changed { " ●" } else { "" } }</li>
+                        <li><button class="bioname" type="button" title={t().fail_request_long} aria-label={format!("{}. {}", bio.text, t().fail_request)} onclick={fail(bio)}>{ &bio.text }{ if bio.changed { " ●" } else { "" } }</button></li>
                     }
                     if bios.len() > BIOS { <li>{ format!("+{}", bios.len() - BIOS) }</li> }
                 </ul>

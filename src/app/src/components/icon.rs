@@ -39,6 +39,16 @@ pub enum Glyph {
     Over,
     /// An arrow up from a dot.
     Out,
+    /// A chevron up.
+    Up,
+    /// A chevron down.
+    Down,
+    /// Two sheets.
+    Copy,
+    /// An arrow back to the left.
+    Undo,
+    /// An arrow on to the right.
+    Redo,
 }
 
 /// Props of [`Icon`].
@@ -68,6 +78,11 @@ pub fn Icon(props: &IconProps) -> Html {
         Glyph::Last => ("M11 2.5v9", "M2.5 2.5v9L9 7z"),
         Glyph::Close => ("M3 3l8 8M11 3l-8 8", ""),
         Glyph::Over => ("M1.5 7.5a5.3 5 0 0 1 10.4-1M12.3 3v4h-4", "M6.8 8.6a1.6 1.6 0 1 0 .01 0z"),
+        Glyph::Up => ("M3 8.8 7 4.8l4 4", ""),
+        Glyph::Down => ("M3 5.2l4 4 4-4", ""),
+        Glyph::Copy => ("M5 5h6.5v7H5zM9 5V2H2.5v7H5", ""),
+        Glyph::Undo => ("M5 2 2 5l3 3M2 5h6a3.5 3.5 0 0 1 0 7H5", ""),
+        Glyph::Redo => ("M9 2l3 3-3 3M12 5H6a3.5 3.5 0 0 0 0 7h3", ""),
         Glyph::Out => ("M7 8V1.8M4.2 4.6 7 1.8l2.8 2.8", "M7 9.6a1.6 1.6 0 1 0 .01 0z"),
     };
     html! {

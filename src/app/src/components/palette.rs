@@ -71,7 +71,7 @@ fn lines(scenarios: &[ScenarioInfo]) -> Vec<Line> {
         panel(t().dirty_balance, "5", Panel::Dirty, "panel-dirty"),
         send(t().evict_source_long, "", Command::Intervene(Intervention::EvictSource)),
         send(t().sigkill_long, "", Command::Intervene(Intervention::Sigkill)),
-        send(t().own_long, "e", Command::Open(Sheet::Own)),
+        send(t().edit_long, "e", Command::Open(Sheet::Edit)),
         send(t().library_long, "", Command::Open(Sheet::Library)),
         send(t().block_long, "", Command::OpenBlock(0)),
         send(t().download_long, "", Command::DownloadImage),

@@ -121,7 +121,7 @@ pub fn TopBar(props: &TopBarProps) -> Html {
             </div>
             <div class="tools">
                 <button class="btn" type="button" title={t().share_long} onclick={share}><Icon glyph={Glyph::Share} /><span>{ t().share }</span></button>
-                <button class="btn" type="button" title={t().own_long} data-more="" onclick={command(Command::Open(Sheet::Own))}><Icon glyph={Glyph::Edit} /><span>{ t().own }</span></button>
+                <button class="btn" type="button" title={t().edit_long} data-more="" onclick={command(Command::Open(Sheet::Edit))}><Icon glyph={Glyph::Edit} /><span>{ t().edit }</span></button>
                 <label class="btn filepick opt" title={t().open_image_long}><Icon glyph={Glyph::Open} /><span aria-hidden="true">{ t().open_image }</span>
                     <input type="file" aria-label={t().open_image_long} onchange={open_image} /></label>
                 <button class="btn" type="button" title={t().download_long} data-more="" onclick={command(Command::DownloadImage)}><Icon glyph={Glyph::Save} /><span>{ t().download }</span></button>

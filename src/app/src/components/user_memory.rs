@@ -6,8 +6,13 @@ use view::frame::{Bracket, Probe, Residency, Resident, Segment, UserMemory as Ro
 use view::number;
 use yew::prelude::*;
 
-use crate::draw::{PATH_PX, fits, pct, plate, to_f64};
+use crate::draw::{PATH_PX, fits, pct, plate, to_f64, to_u64};
+use crate::engine::Intervention;
+use crate::player::{Command, Send, use_send};
 use crate::t;
+
+/// Cells that are tab stops; a mouse reaches all.
+const STOPS: usize = 16;
 
 /// Bytes of the iovec to positions in per cent: widths in proportion, but none below a floor.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +71,7 @@ pub struct UserMemoryProps {
 /// Segments, residency cells, caret and bracket.
 #[component]
 pub fn UserMemory(props: &UserMemoryProps) -> Html {
+    let send = use_send();
     let (row, axis) = (&props.row, &*props.axis);
     if row.segments.is_empty() {
         return html! { <div class="mem empty"><p class="none">{ t().no_call }</p></div> };
@@ -87,9 +93,9 @@ pub fn UserMemory(props: &UserMemoryProps) -> Html {
         next(i).min(end)
     };
     html! {
-        <svg class="mem" width="100%" height="70" role="img" aria-label={row.label.clone()} data-testid="user-memory">
+        <svg class="mem" width="100%" height="70" role="group" aria-label={row.label.clone()} data-testid="user-memory">
             { for segments }
-            { for row.residency.iter().map(|cell| residency(cell, axis, row.probes.iter().any(|probe| probe.at == cell.from))) }
+            { for row.residency.iter().enumerate().map(|(n, cell)| residency(cell, axis, row.probes.iter().any(|probe| probe.at == cell.from), n < STOPS, &send)) }
             { for row.probes.iter().enumerate().map(|(i, each)| probe(each, axis, room(i, each.at))) }
             if let Some(byte) = row.caret { { caret(axis.at(byte)) } }
             if let Some(each) = &row.bracket { { bracket(each, axis) } }
@@ -118,7 +124,8 @@ fn segment(segment: &Segment, axis: &Axis, from: u64) -> Html {
     }
 }
 
-fn residency(cell: &Residency, axis: &Axis, probed: bool) -> Html {
+/// A cell; whoever presses it drops the source page under the pointer, or with a key the cell's first one.
+fn residency(cell: &Residency, axis: &Axis, probed: bool, stop: bool, send: &Send) -> Html {
     let (x, end) = (axis.at(cell.from), axis.at(cell.to));
     let class = match cell.state {
         Resident::Resident => "res",
@@ -130,9 +137,31 @@ fn residency(cell: &Residency, axis: &Axis, probed: bool) -> Html {
     let letter = if narrow { x + 0.72 * (end - x) } else { f64::midpoint(x, end) };
     // Beside the letter in the middle.
     let note = fits(&format!("{}     ", cell.note), (end - x) / 2.0, PATH_PX).filter(|_| !cell.note.is_empty());
+    let (from, to) = (cell.from, cell.to);
+    let press = {
+        let send = send.clone();
+        Callback::from(move |event: MouseEvent| {
+            let shape = event.target_dyn_into::<web_sys::Element>().map(|target| target.get_bounding_client_rect());
+            let share =
+                shape.map_or(0.0, |shape| (f64::from(event.client_x()) - shape.left()) / shape.width().max(1.0));
+            let byte = from + to_u64(share.clamp(0.0, 1.0) * to_f64(to - from), (to - from).saturating_sub(1));
+            send.emit(Command::Intervene(Intervention::EvictPage(byte)));
+        })
+    };
+    let key = {
+        let send = send.clone();
+        Callback::from(move |event: KeyboardEvent| {
+            if event.key() == "Enter" {
+                event.prevent_default();
+                send.emit(Command::Intervene(Intervention::EvictPage(from)));
+            }
+        })
+    };
+    let label = format!("{}: {from}–{}, {}", t().evict_here, to.saturating_sub(1), cell.state.letter());
     html! {
         <g>
-            <rect {class} x={pct(x)} y="29" width={pct(end - x)} height="16" rx="1" />
+            <rect class={classes!(class, "act")} x={pct(x)} y="29" width={pct(end - x)} height="16" rx="1"
+                role="button" tabindex={if stop { "0" } else { "-1" }} aria-label={label} onclick={press} onkeydown={key}><title>{ t().evict_here_long }</title></rect>
             if cell.changed {
                 <rect class="chg" x={pct(x)} y="29" width={pct(end - x)} height="16" rx="1" />
                 <circle class="chgdot" cx={pct(end)} cy="29" r="4" transform="translate(-3 0)" />

@@ -468,6 +468,14 @@ pub struct Parsed {
     pub warnings: Vec<String>,
 }
 
+/// The names of all probes, as [`ProbeAt::site`] takes them.
+pub fn probe_names() -> impl Iterator<Item = &'static str> {
+    kernel::site::SITES.iter().filter_map(|site| match site {
+        kernel::site::Site::Probe(probe) => Some(probe.name),
+        kernel::site::Site::Function(_) => None,
+    })
+}
+
 /// Reads a scenario. Unknown keys are listed, not refused: a link made by a
 /// later version still opens.
 ///
