@@ -21,6 +21,7 @@ pub mod graph_text;
 pub mod library;
 pub mod link;
 pub mod loop_text;
+pub mod preview;
 pub mod run;
 pub mod scenario;
 mod session;

@@ -1124,3 +1124,31 @@ pub struct BlockField {
     /// Changed in this step.
     pub changed: bool,
 }
+
+/// The first round of a scenario's first write, as the editor shows it ahead of the run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FirstRound {
+    /// The call.
+    pub call: String,
+    /// What it returned; empty while it runs.
+    pub result: String,
+    /// The calls of the round.
+    pub rows: Vec<RoundRow>,
+}
+
+/// One call of a round.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RoundRow {
+    /// Its phase.
+    pub phase: Phase,
+    /// The kernel's function.
+    pub function: &'static str,
+    /// Bytes asked for; empty if it is not asked for bytes.
+    pub asked: String,
+    /// The page of the file.
+    pub page: String,
+    /// Page faults on user memory in it; empty for none.
+    pub faults: String,
+    /// What it returned.
+    pub result: String,
+}

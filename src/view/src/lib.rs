@@ -27,4 +27,5 @@ mod viewer;
 pub mod watch;
 
 pub use moment::number;
+pub use rows::preview::first_round;
 pub use viewer::Viewer;

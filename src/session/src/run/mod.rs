@@ -149,6 +149,16 @@ impl Run {
     /// # Errors
     /// See [`RunError`]. Nothing is left behind.
     pub fn new(scenario: &Scenario, options: RunOptions) -> Result<Self, RunError> {
+        let mut run = Self::begin(scenario, options)?;
+        while !run.set_up(u32::MAX)? {}
+        Ok(run)
+    }
+
+    /// Sets the machine up; [`Run::set_up`] has to come before anything else.
+    ///
+    /// # Errors
+    /// See [`RunError`], but for the mount.
+    pub fn begin(scenario: &Scenario, options: RunOptions) -> Result<Self, RunError> {
         let (mut world, size_bytes) = booted_world(scenario, options.image.as_deref())?;
         world.trace.all_calls = options.all_calls;
         let machine = Machine::new(world, false);
@@ -171,7 +181,6 @@ impl Run {
             progress: Progress::Running,
         };
         run.arm(scenario);
-        run.run_set_up()?;
         Ok(run)
     }
 
@@ -209,16 +218,27 @@ impl Run {
         self.due.sort_by_key(|(step, _)| *step);
     }
 
-    /// Runs mount and set-up, whose steps are not kept.
-    fn run_set_up(&mut self) -> Result<(), RunError> {
+    /// Runs up to `budget` steps of mount and set-up, which are not kept. True once both are done.
+    ///
+    /// # Errors
+    /// [`RunError::Mount`].
+    pub fn set_up(&mut self, budget: u32) -> Result<bool, RunError> {
+        if self.set_up_steps > 0 {
+            return Ok(true);
+        }
+        let mut left = budget;
         while !self.shared.borrow().set_up_done && self.progress == Progress::Running {
+            if left == 0 {
+                return Ok(false);
+            }
+            left -= 1;
             self.slice(1);
         }
         self.set_up_steps = self.machine.steps_run();
-        if let Some(reason) = self.shared.borrow_mut().mount_error.take() {
-            return Err(RunError::Mount(reason));
+        match self.shared.borrow_mut().mount_error.take() {
+            Some(reason) => Err(RunError::Mount(reason)),
+            None => Ok(true),
         }
-        Ok(())
     }
 
     /// Runs up to `budget` more steps.

@@ -7,5 +7,6 @@ pub mod device;
 pub mod dirty;
 pub mod ext4;
 pub mod journal;
+pub mod preview;
 pub mod tasks;
 pub mod user;
