@@ -10,7 +10,7 @@ use session::scenario::{Act, Fault, FaultIo, FaultOf, Image, ProbeAt, Scenario, 
 use session::{Session, library};
 use view::Viewer;
 use view::frame::{BlockView, Changes, FirstRound, Frame, Notice, Timeline};
-use view::text::{is_korean, message, refusal};
+use view::text::{is_korean, message, reason, refusal};
 use view::watch::{WatchRow, Write};
 
 use crate::editor::draft::Problem;
@@ -59,11 +59,11 @@ pub fn check(text: &str) -> Option<Problem> {
         |doc| {
             // A name that nobody knows is a key of the object, maybe in the line below.
             let inner = doc.at(&error.path).and_then(|found| found.fields().first());
-            let key = inner.filter(|_| error.reason.starts_with("unknown variant"));
+            let key = inner.filter(|_| error.reason.english.starts_with("unknown variant"));
             key.map_or_else(|| doc.line_of(&error.path), |(_, value)| value.line)
         },
     );
-    Some(Problem { path: error.path, reason: error.reason, line })
+    Some(Problem { path: error.path, reason: reason(&error.reason), line })
 }
 
 /// A scenario as [`Engine::scenario_json`] writes it; none of what is no scenario.
