@@ -9,11 +9,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use kernel::block::ramdisk::irq;
+use kernel::fs::ext4::file::ext4_file_read_iter;
 use kernel::fs::ext4::super_::{MountOptions, drop_caches, ext4_mount, ext4_umount};
 use kernel::fs::open::{OpenFlags, do_sys_open, filp_close};
 use kernel::fs::read_write::{fdget, ksys_pwrite64, ksys_write};
 use kernel::fs::sync::ksys_sync;
-use kernel::mm::filemap_read::ext4_file_read_iter;
 use kernel::mm::memory::{buffer_address, fill_byte, map_buffer};
 use kernel::start_kernel_threads;
 use sched::{Kthread, Machine, Pause};

@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use gloo::events::{EventListener, EventListenerOptions};
 use gloo::render::{AnimationFrame, request_animation_frame};
-use gloo::storage::{LocalStorage, Storage};
 use gloo::timers::callback::Timeout;
 use gloo::utils::{document, window};
 use session::link::{self, Link, ScenarioRef as Linked, StepRef};
@@ -36,7 +35,7 @@ use crate::debug::{Ask, Tab};
 use crate::engine::ScenarioRef;
 use crate::lang::{self, Lang};
 use crate::player::{Command, Panel, Player, Send, Sheet, Theme};
-use crate::{files, keys, machine, rest, t};
+use crate::{files, keys, machine, rest, store, t};
 
 /// Browsers throttle the address bar: at most three times a second.
 const LINK_EVERY_MS: f64 = 340.0;
@@ -57,7 +56,7 @@ pub async fn player(link: Link, lang: (Lang, bool)) -> Player {
 pub fn link() -> Link {
     let mut link = link::parse(&window().location().hash().unwrap_or_default());
     if link.theme.is_none() {
-        link.theme = LocalStorage::get::<String>(THEME_KEY).ok();
+        link.theme = store::get(THEME_KEY);
     }
     link
 }
@@ -191,11 +190,10 @@ fn Patterns() -> Html {
 
 fn show_theme(theme: Theme) {
     let Some(root) = document().document_element() else { return };
-    // Private windows have no store, and nothing is lost without one.
     match theme.key() {
         Some(key) => {
             let _ = root.set_attribute("data-theme", key);
-            let _ = LocalStorage::set(THEME_KEY, key);
+            store::set(THEME_KEY, key);
         }
         None => {
             let _ = root.remove_attribute("data-theme");

@@ -3,14 +3,13 @@
 use std::cell::Cell;
 
 use gloo::net::http::Request;
-use gloo::storage::{LocalStorage, Storage};
 use gloo::utils::{document, window};
 use view::frame::Notice;
 use view::text::{Catalogue, speak};
 use wasm_bindgen_futures::spawn_local;
 
 use crate::player::{Command, Send};
-use crate::t;
+use crate::{store, t};
 use session::link::Link;
 
 /// Where the choice is kept.
@@ -61,8 +60,7 @@ thread_local! {
 /// Speaks the language of the link, else the one chosen last, else the browser's. Gives it, and whether it was chosen.
 pub async fn start(link: &Link) -> (Lang, bool) {
     let chosen = link.language.as_deref().and_then(Lang::from_key);
-    // Private windows have no store, and nothing is lost without one.
-    let chosen = chosen.or_else(|| Lang::from_key(&LocalStorage::get::<String>(LANG_KEY).ok()?));
+    let chosen = chosen.or_else(|| Lang::from_key(&store::get(LANG_KEY)?));
     let browsers = window().navigator().languages();
     let browsers = || browsers.iter().find_map(|tag| Lang::from_key(&tag.as_string()?));
     let wanted = chosen.or_else(browsers).unwrap_or_default();
@@ -78,7 +76,7 @@ pub async fn start(link: &Link) -> (Lang, bool) {
 pub async fn choose(lang: Lang, send: &Send) {
     if say(lang).await {
         mark(lang);
-        let _ = LocalStorage::set(LANG_KEY, lang.key());
+        store::set(LANG_KEY, lang.key());
         send.emit(Command::Speak(lang));
     } else {
         let notice = Notice { title: t().no_korean.to_owned(), text: String::new(), error: true };

@@ -15,6 +15,7 @@ mod lang;
 mod machine;
 mod player;
 mod rest;
+mod store;
 
 use heap as _;
 

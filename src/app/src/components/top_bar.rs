@@ -91,7 +91,7 @@ pub fn TopBar(props: &TopBarProps) -> Html {
     };
     // Each in its own language: it is for those who read that one.
     let (sign, long) = match other {
-        Lang::En => ("EN", "Switch to English"),
+        Lang::En => ("EN", "EN: switch to English"),
         Lang::Ko => ("한", "한국어로 바꾸기"),
     };
     let own = props.current.is_empty();
