@@ -27,7 +27,8 @@ struct CaseImage {
 }
 
 /// Reads the `scenario.json` of a recorded case. A slow device takes 20 ms,
-/// every operation begins 12 ms after the last, periodic writeback is off.
+/// every operation begins 12 ms after the last, periodic writeback is off. What a real kernel was asked is replayed
+/// as it was, sensible or not: it is not checked further.
 ///
 /// # Errors
 /// Not JSON, or something that this format cannot say.
@@ -53,7 +54,6 @@ pub fn from_golden(json: &str) -> Result<Scenario, ScenarioError> {
     scenario.mount = case.mount;
     scenario.vm.dirty_writeback_centisecs = Some(0);
     scenario.tasks = vec![Task { name: "A".to_owned(), setup: ops(case.setup, "setup")?, ops: ops(case.ops, "ops")? }];
-    scenario.check()?;
     Ok(scenario)
 }
 
