@@ -104,8 +104,8 @@ test("what is wrong has its path, its line and its reason, and what was open sta
     [good.replace('"version": 1', '"version": 1, "shape": 2'), "shape", /unknown key/],
     [good.replace('"len": 3096', '"len": 9999'), "tasks[0].ops[0].pwritev.iov[1]", /do not lie in `lost`/],
     [good.replace('"size_mib": 16', '"size_mib": 5000'), "image.mkfs.size_mib", /an image has 2 to/],
-    [good.replace('"size_mib": 16', '"size_mib": "many"'), "image.mkfs.size_mib", /invalid type/],
-    [good.replace('"pwritev"', '"pwritw"'), "tasks[0].ops[0]", /unknown variant/],
+    [good.replace('"size_mib": 16', '"size_mib": "many"'), "image.mkfs.size_mib", /has to be a whole number/],
+    [good.replace('"pwritev"', '"pwritw"'), "tasks[0].ops[0]", /`pwritw` is none of/],
     [good.replace('"pwritev": ', '"pwritev" '), "JSON", /expected `:`/],
   ]) {
     assert.notEqual(wrong, good, path);

@@ -115,7 +115,7 @@ test("if the rest does not come, the run goes on, and it may be tried again", as
   await shows(page, last);
   away = false;
   await page.keyboard.press("e");
-  await page.getByRole("dialog", { name: "Write your own" }).waitFor();
+  await page.getByRole("dialog", { name: "Edit the scenario" }).waitFor();
 });
 
 test("if it does not come in the middle of a call, the page says so", async () => {

@@ -59,7 +59,7 @@ pub fn check(text: &str) -> Option<Problem> {
         |doc| {
             // A name that nobody knows is a key of the object, maybe in the line below.
             let inner = doc.at(&error.path).and_then(|found| found.fields().first());
-            let key = inner.filter(|_| error.reason.english.starts_with("unknown variant"));
+            let key = inner.filter(|_| error.reason.english.starts_with("`{}` is none of"));
             key.map_or_else(|| doc.line_of(&error.path), |(_, value)| value.line)
         },
     );
