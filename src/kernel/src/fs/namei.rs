@@ -6,7 +6,7 @@ use world::{Errno, InodeId};
 
 use crate::fs::ext4::inline::dir::ext4_inline_parent;
 use crate::fs::ext4::inline::ext4_has_inline_data;
-use crate::fs::ext4::inode::disk::{ext4_iget, iput, is_dir};
+use crate::fs::ext4::inode::disk::{Iget, ext4_iget, iput, is_dir};
 use crate::fs::ext4::namei::{Renamed, ext4_find_entry, ext4_rename};
 use crate::fs::open::{MAY_EXEC, MAY_WRITE, Parent, inode_permission, link_path_walk, may_delete, walk_component};
 use crate::fs::super_::{Freeze, sb_end_write, sb_start_write};
@@ -102,7 +102,7 @@ async fn checked_rename(
 async fn lies_in(kt: &Kthread, dir: InodeId, above: InodeId) -> Result<bool, Errno> {
     let (mut at, wanted) = kt.with(|w| (w.inodes.at(dir).ino, w.inodes.at(above).ino));
     while at != wanted && at != ondisk::Ino::ROOT.0 {
-        let inode = ext4_iget(kt, at).await?;
+        let inode = ext4_iget(kt, at, Iget::Normal).await?;
         let parent = if kt.with(|w| ext4_has_inline_data(w, inode)) {
             ext4_inline_parent(kt, inode).await
         } else {

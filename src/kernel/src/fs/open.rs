@@ -13,7 +13,7 @@ use world::{Errno, File, FileId, InodeBits, InodeId, TaskId, World};
 
 use crate::fs::ext4::dir::{DirEntry, ext4_readdir};
 use crate::fs::ext4::ext4_jbd2::{HandleType, ext4_journal_start, ext4_journal_stop};
-use crate::fs::ext4::inode::disk::{I_LINKABLE, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, ext4_iget, iput, is_dir};
+use crate::fs::ext4::inode::disk::{I_LINKABLE, Iget, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, ext4_iget, iput, is_dir};
 use crate::fs::ext4::inode::truncate::ext4_setattr_size;
 use crate::fs::ext4::mballoc::ext4_discard_preallocations;
 use crate::fs::ext4::namei::{
@@ -143,7 +143,11 @@ pub(super) async fn link_path_walk<'a>(kt: &Kthread, path: &'a str) -> Result<Pa
     if names.iter().any(|name| name.len() > EXT4_NAME_LEN) {
         return Err(Errno::ENAMETOOLONG);
     }
-    let mut dir = ext4_iget(kt, ondisk::Ino::ROOT.0).await?;
+    // After an unmount, or a mount that failed, the name would be looked up below the mount point, which is empty.
+    if !kt.with(|w| w.sb().mounted) {
+        return Err(Errno::ENOENT);
+    }
+    let mut dir = ext4_iget(kt, ondisk::Ino::ROOT.0, Iget::Normal).await?;
     let Some((last, before)) = names.split_last() else { return Ok(Parent { dir, name: b"" }) };
     for name in before {
         let step = match kt.with(|w| inode_permission(w, kt.task, dir, MAY_EXEC)) {

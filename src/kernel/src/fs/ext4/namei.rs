@@ -37,7 +37,7 @@ use crate::fs::ext4::inline::dir::{
 };
 use crate::fs::ext4::inline::{ext4_has_inline_data, may_inline_data};
 use crate::fs::ext4::inode::disk::{
-    S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, edit_raw_inode, ext4_do_update_inode, ext4_get_inode_loc, ext4_iget,
+    Iget, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, edit_raw_inode, ext4_do_update_inode, ext4_get_inode_loc, ext4_iget,
     ext4_mark_inode_dirty, ext4_reserve_inode_write, iput, is_dir, raw_inode,
 };
 use crate::fs::ext4::inode::map::{GetBlocks, MapBlocks, ext4_map_blocks};
@@ -83,7 +83,7 @@ async fn lookup(kt: &Kthread, dir: InodeId, name: &[u8]) -> Result<Option<InodeI
     if found.ino < Ino::ROOT.0 || found.ino > kt.with(|w| super_::inodes_count(w)) {
         return Err(Errno::EUCLEAN);
     }
-    ext4_iget(kt, found.ino).await.map(Some)
+    ext4_iget(kt, found.ino, Iget::Normal).await.map(Some)
 }
 
 /// Where a name stands.

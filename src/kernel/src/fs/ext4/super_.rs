@@ -29,7 +29,7 @@ use crate::fs::buffer::bread;
 use crate::fs::ext4::balloc::{ext4_count_free_clusters, ext4_get_group_desc, is_regular};
 use crate::fs::ext4::ext4_jbd2::{ext4_journal_get_write_access, handle_dirty_metadata};
 use crate::fs::ext4::extents_status::ES_WRITTEN;
-use crate::fs::ext4::inode::disk::{S_IFDIR, S_IFMT, ext4_evict_inode, ext4_iget};
+use crate::fs::ext4::inode::disk::{Iget, S_IFDIR, S_IFMT, ext4_evict_inode, ext4_iget};
 use crate::fs::ext4::mballoc;
 use crate::fs::ext4::super_::error::{At, ext4_abort, ext4_commit_super};
 use crate::fs::fs_writeback::{inode_io_list_del, inode_wait_for_writeback, mark_inode_dirty};
@@ -565,7 +565,7 @@ async fn fill_super(kt: &Kthread, options: MountOptions) -> Result<(), MountErro
         ext4_load_journal(kt, &es).await?;
         probe!(kt, FS_JOURNAL).await;
     }
-    let root = ext4_iget(kt, Ino::ROOT.0).await.map_err(|errno| MountError::Root { errno })?;
+    let root = ext4_iget(kt, Ino::ROOT.0, Iget::Special).await.map_err(|errno| MountError::Root { errno })?;
     kt.with(|w| {
         let usable = w.inodes.at(root).mode & S_IFMT == S_IFDIR && w.sizes.at(root).i_size > 0;
         if usable { Ok(()) } else { Err(MountError::Root { errno: Errno::EUCLEAN }) }
@@ -636,7 +636,7 @@ async fn ext4_load_journal(kt: &Kthread, es: &Superblock) -> Result<(), MountErr
         return Err(MountError::NotModelled { what: "a journal that is not inode 8" });
     }
     let unreadable = |errno| MountError::Unreadable { what: "journal (inode 8)", errno };
-    ext4_iget(kt, Ino::JOURNAL.0).await.map_err(unreadable)?;
+    ext4_iget(kt, Ino::JOURNAL.0, Iget::Special).await.map_err(unreadable)?;
     let bh = journal_superblock(kt).await.map_err(unreadable)?;
     let journal = kt.with(|w| JournalSuperblock::parse(w.bh_bytes(bh))).map_err(MountError::Journal)?;
     journal.verify().map_err(MountError::Journal)?;

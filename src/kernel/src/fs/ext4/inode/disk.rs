@@ -65,23 +65,32 @@ pub const I_LINKABLE: InodeState = InodeState::from_bits_retain(1 << 10);
 /// Blocks of the inode table read ahead (`s_inode_readahead_blks`).
 const INODE_READAHEAD_BLKS: u64 = 32;
 
+/// `ext4_iget_flags`, fs/ext4/ext4.h: which inodes may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Iget {
+    /// Those that a directory may name: the root and users' files.
+    Normal,
+    /// The file system's own too, as the journal's.
+    Special,
+}
+
 /// `ext4_iget()`: the in-core inode of `ino`, with one more user.
 ///
 /// # Errors
-/// `EIO`, `EFSBADCRC`, `EUCLEAN` for an unreadable or damaged inode.
-pub async fn ext4_iget(kt: &Kthread, ino: u32) -> Result<InodeId, Errno> {
+/// `EIO`, `EFSBADCRC`, `EUCLEAN` for an unreadable or damaged inode, or one of the file system's own.
+pub async fn ext4_iget(kt: &Kthread, ino: u32, flags: Iget) -> Result<InodeId, Errno> {
     call!(kt, &site::EXT4_IGET, &[u64::from(ino)], async {
         let (special, known) = kt.with(|w| {
             let special = ino < super_::first_ino(w) && ino != Ino::ROOT.0;
             (special, w.inode_hash.get(ino))
         });
+        if special && flags == Iget::Normal {
+            return Err(Errno::EUCLEAN);
+        }
         if let Some(inode) = known {
             kt.with(|w| w.inode_mut(inode).count += 1);
             probe!(kt, IGET_CACHED).await;
             return Ok(inode);
-        }
-        if special && ino != Ino::JOURNAL.0 {
-            return Err(Errno::EUCLEAN);
         }
         let (bh, offset) = ext4_get_inode_loc(kt, ino, false).await?;
         // Another task may have read it meanwhile.
