@@ -4,24 +4,41 @@
 
 use std::time::Instant;
 
-use benches::{Positions, advance, start};
+use benches::{Positions, advance, long_write, shared_write, slow_write, start};
 use session::expr::{Calls, Expr, Track};
+use session::run::{Progress, Run};
+use session::scenario::Scenario;
 
 const STEPS: u32 = 1_000_000;
 
 fn main() {
-    let mib = 128;
-    let mut plain = start(mib, false);
+    println!("one writer");
+    let run = million(&long_write(128));
+    expressions(&run);
+    drop(run);
+    println!("two writers, the flusher and a slow device");
+    drop(million(&shared_write(128)));
+    println!("64 MiB to a slow device");
+    let begin = Instant::now();
+    let mut run = start(&slow_write(), true);
+    while run.step(STEPS) == Progress::Running {}
+    println!("{} steps recorded to the end   {:.2} s", run.len(), begin.elapsed().as_secs_f64());
+}
+
+/// Records a million steps, and seeks in them.
+fn million(scenario: &Scenario) -> Run {
+    let mut plain = start(scenario, false);
     let begin = Instant::now();
     let done = advance(&mut plain, STEPS);
     let off = begin.elapsed().as_secs_f64();
+    drop(plain);
 
-    let mut run = start(mib, true);
+    let mut run = start(scenario, true);
     let begin = Instant::now();
     let recorded = advance(&mut run, STEPS);
     let cold = begin.elapsed().as_secs_f64();
 
-    let mut again = start(mib, true);
+    let mut again = start(scenario, true);
     let begin = Instant::now();
     advance(&mut again, STEPS);
     let warm = begin.elapsed().as_secs_f64();
@@ -63,7 +80,12 @@ fn main() {
     back.sort_by(f64::total_cmp);
     println!("one step back, median          {:.2} us", back[back.len() / 2]);
     println!("one step back, worst           {:.2} us", back[back.len() - 1]);
+    run
+}
 
+/// How long a watch of a million steps takes.
+fn expressions(run: &Run) {
+    let len = run.len();
     let file = run.machine().with_history(|w, _| w.inode_hash.entries().values().last().copied());
     for text in ["page[1].dirty", "copied == 0", "enter(ext4_da_write_begin)", "inode.i_size > inode.i_disksize"] {
         let mut track = Track::new(Expr::parse(text, &Calls::default()).expect("it is an expression"));

@@ -12,10 +12,11 @@ pub struct Recorder(Run);
 
 #[wasm_bindgen]
 impl Recorder {
-    /// Starts a run that writes `mib` MiB.
+    /// Starts a run in which one or two writers write `mib` MiB each; two have a slow device.
     #[wasm_bindgen(constructor)]
-    pub fn new(mib: u32, recording: bool) -> Recorder {
-        Recorder(crate::start(u64::from(mib), recording))
+    pub fn new(mib: u32, two: bool, recording: bool) -> Recorder {
+        let scenario = if two { crate::shared_write } else { crate::long_write };
+        Recorder(crate::start(&scenario(u64::from(mib)), recording))
     }
 
     /// Runs `steps` more steps; gives those done.

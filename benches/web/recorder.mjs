@@ -26,50 +26,53 @@ const browser = await launch();
 try {
   const page = await browser.newPage();
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
-  const figures = await page.evaluate(async () => {
-    const engine = await import("/benches.js");
-    await engine.default({ module_or_path: "/benches_bg.wasm" });
-    const steps = 1_000_000;
-    const timed = (work) => {
-      const begin = performance.now();
-      const result = work();
-      return [performance.now() - begin, result];
-    };
-    const rate = (recording) => {
-      const run = new engine.Recorder(128, recording);
-      const [ms, done] = timed(() => run.advance(steps));
-      return { run, perSecond: (done / ms) * 1000 };
-    };
-    const off = rate(false);
-    off.run.free();
-    const cold = rate(true);
-    cold.run.free();
-    const { run, perSecond } = rate(true);
-    const len = run.len();
-    const [record, content] = run.recordBytes();
-    let state = 7;
-    const below = (end) => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % end;
-    const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
-    const seeks = Array.from({ length: 2000 }, () => timed(() => run.seek(below(len)))[0]);
-    let at = len >> 1;
-    run.seek(at);
-    const back = Array.from({ length: 1000 }, () => timed(() => run.seek(--at))[0]);
-    return {
-      "recorded steps": len,
-      "steps/s, recording off, M": off.perSecond / 1e6,
-      "steps/s, recording, cold, M": cold.perSecond / 1e6,
-      "steps/s, recording, warm, M": perSecond / 1e6,
-      "recording slows the engine, x": off.perSecond / perSecond,
-      "bytes a step": record / len,
-      "bytes a step, page contents": content / len,
-      "seek, median, us": median(seeks) * 1000,
-      "seek, worst, us": Math.max(...seeks) * 1000,
-      "one step back, median, us": median(back) * 1000,
-      "one step back, worst, us": Math.max(...back) * 1000,
-    };
-  });
-  for (const [name, value] of Object.entries(figures)) {
-    console.log(`${name.padEnd(32)} ${Number.isInteger(value) ? value : value.toFixed(2)}`);
+  for (const two of [false, true]) {
+    console.log(two ? "two writers, the flusher and a slow device" : "one writer");
+    const figures = await page.evaluate(async (two) => {
+      const engine = await import("/benches.js");
+      await engine.default({ module_or_path: "/benches_bg.wasm" });
+      const steps = 1_000_000;
+      const timed = (work) => {
+        const begin = performance.now();
+        const result = work();
+        return [performance.now() - begin, result];
+      };
+      const rate = (recording) => {
+        const run = new engine.Recorder(128, two, recording);
+        const [ms, done] = timed(() => run.advance(steps));
+        return { run, perSecond: (done / ms) * 1000 };
+      };
+      const off = rate(false);
+      off.run.free();
+      const cold = rate(true);
+      cold.run.free();
+      const { run, perSecond } = rate(true);
+      const len = run.len();
+      const [record, content] = run.recordBytes();
+      let state = 7;
+      const below = (end) => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % end;
+      const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
+      const seeks = Array.from({ length: 2000 }, () => timed(() => run.seek(below(len)))[0]);
+      let at = len >> 1;
+      run.seek(at);
+      const back = Array.from({ length: 1000 }, () => timed(() => run.seek(--at))[0]);
+      return {
+        "recorded steps": len,
+        "steps/s, recording off, M": off.perSecond / 1e6,
+        "steps/s, recording, cold, M": cold.perSecond / 1e6,
+        "steps/s, recording, warm, M": perSecond / 1e6,
+        "recording slows the engine, x": off.perSecond / perSecond,
+        "bytes a step": record / len,
+        "bytes a step, page contents": content / len,
+        "seek, median, us": median(seeks) * 1000,
+        "seek, worst, us": Math.max(...seeks) * 1000,
+        "one step back, median, us": median(back) * 1000,
+        "one step back, worst, us": Math.max(...back) * 1000,
+      };
+    }, two);
+    for (const [name, value] of Object.entries(figures)) {
+      console.log(`${name.padEnd(32)} ${Number.isInteger(value) ? value : value.toFixed(2)}`);
+    }
   }
 } finally {
   await browser.close();

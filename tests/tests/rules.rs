@@ -137,3 +137,15 @@ fn a_user_who_cuts_a_setuid_file_strips_the_bit() {
     // Another's file is not hers to change the mode of.
     assert_eq!(mode("seteuid uid=1000\nfchmod fd=f mode=600"), Some("4777".to_owned()));
 }
+
+#[test]
+fn a_second_thread_whose_moment_never_came_acts_when_it_is_waited_for() {
+    // The delayed write takes all from memory and never sleeps.
+    let done = run(
+        "-b 4096",
+        "",
+        "open fd=f path=f flags=CREAT,RDWR",
+        "race_truncate fd=f len=10\npwrite fd=f w=0:100\nrace_wait",
+    );
+    assert_eq!(file(&done, "f").map(|f| f.size), Some(10));
+}

@@ -662,9 +662,13 @@ impl Program {
 
     /// From here on the helper runs whenever this thread sleeps.
     fn arm_race(&self, kt: &Kthread, op: &Op) {
-        if op.lets_a_helper_act()
-            && let Some(race) = &mut self.shared.borrow_mut().race
-        {
+        if op.lets_a_helper_act() {
+            self.let_the_helper_act(kt);
+        }
+    }
+
+    fn let_the_helper_act(&self, kt: &Kthread) {
+        if let Some(race) = &mut self.shared.borrow_mut().race {
             race.armed = true;
             kt.with(|w| sched::wake_all(w, RACE));
         }
@@ -676,7 +680,9 @@ impl Program {
         }
     }
 
+    /// Waits until the helper has acted; one that had no moment yet has it now.
     async fn race_wait(&self, kt: &Kthread) -> Ret {
+        self.let_the_helper_act(kt);
         loop {
             let (task, result) = match &self.shared.borrow().race {
                 Some(race) => (race.task, race.result),

@@ -513,7 +513,7 @@ pub enum Op {
     RaceKill {},
     /// The same, with any call that names no other operation.
     Race(Box<Op>),
-    /// Waits for that thread; the result is its call's.
+    /// Waits for that thread, which acts now if no call has slept; the result is its call's.
     RaceWait {},
 }
 
