@@ -52,7 +52,10 @@ fn million(scenario: &Scenario) -> Run {
     println!("steps/s, recording, warm       {:.2} M", recorded as f64 / warm / 1e6);
     println!("recording slows the engine     {:.2} x", (warm / recorded as f64) / (off / done as f64));
     println!("bytes a step                   {:.1}", record as f64 / f64::from(len));
+    let kept = run.machine().with_history(|_, history| history.snapshot_bytes());
+    println!("bytes a step, kept states      {:.1}", kept as f64 / f64::from(len));
     println!("bytes a step, page contents    {:.1}", content as f64 / f64::from(len));
+    println!("  of the last chunk: {}", most(&run));
 
     let mut positions = Positions(7);
     let mut times: Vec<f64> = (0..2000)
@@ -81,6 +84,15 @@ fn million(scenario: &Scenario) -> Run {
     println!("one step back, median          {:.2} us", back[back.len() / 2]);
     println!("one step back, worst           {:.2} us", back[back.len() - 1]);
     run
+}
+
+/// The logs of the last chunk that take most, in per cent of all of them.
+fn most(run: &Run) -> String {
+    let mut sizes = run.machine().with_history(|w, _| w.log_sizes());
+    sizes.sort_by_key(|&(_, bytes)| std::cmp::Reverse(bytes));
+    let all: usize = sizes.iter().map(|&(_, bytes)| bytes).sum();
+    let share = |&(name, bytes): &(_, usize)| format!("{name} {:.0} %", bytes as f64 * 100.0 / all as f64);
+    sizes.iter().take(8).map(share).collect::<Vec<_>>().join(", ")
 }
 
 /// How long a watch of a million steps takes.

@@ -74,10 +74,8 @@ pub fn slow_write() -> Scenario {
     let len = 64 << 20;
     let task = &mut scenario.tasks[0];
     task.setup[0] = Op::Buf(Buffer { name: "b".into(), kind: BufferKind::Anon, len, fill: Fill::Seed(1) });
-    task.ops = vec![
-        Op::Pwrite { fd: "f".into(), off: 0, iov: vec![Segment { buf: "b".into(), off: 0, len }] },
-        Op::Sync {},
-    ];
+    task.ops =
+        vec![Op::Pwrite { fd: "f".into(), off: 0, iov: vec![Segment { buf: "b".into(), off: 0, len }] }, Op::Sync {}];
     scenario
 }
 

@@ -35,11 +35,13 @@ impl Recorder {
         self.0.is_empty()
     }
 
-    /// Bytes of the record: without page contents, and those.
+    /// Bytes of the record: headers and logs, kept states, page contents.
     #[wasm_bindgen(js_name = recordBytes)]
     pub fn record_bytes(&self) -> Vec<f64> {
-        let (record, content) = self.0.machine().with_history(|w, history| history.log_bytes(w));
-        vec![record as f64, content as f64]
+        self.0.machine().with_history(|w, history| {
+            let (record, content) = history.log_bytes(w);
+            vec![record as f64, history.snapshot_bytes() as f64, content as f64]
+        })
     }
 
     /// Puts the state after `step` steps.

@@ -48,7 +48,7 @@ try {
       cold.run.free();
       const { run, perSecond } = rate(true);
       const len = run.len();
-      const [record, content] = run.recordBytes();
+      const [record, kept, content] = run.recordBytes();
       let state = 7;
       const below = (end) => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % end;
       const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
@@ -63,6 +63,7 @@ try {
         "steps/s, recording, warm, M": perSecond / 1e6,
         "recording slows the engine, x": off.perSecond / perSecond,
         "bytes a step": record / len,
+        "bytes a step, kept states": kept / len,
         "bytes a step, page contents": content / len,
         "seek, median, us": median(seeks) * 1000,
         "seek, worst, us": Math.max(...seeks) * 1000,

@@ -3,6 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::mem;
+use std::sync::Arc;
 
 use crate::sorted::SortedMap;
 
@@ -27,15 +28,149 @@ pub struct Rec {
     pub on: bool,
 }
 
-/// One logged change: after the step it holds the old value, undone the new one.
+/// Slots in a block of an arena's copy.
+const BLOCK: usize = 256;
+
+/// A copy of an arena's slots. Copies share the blocks in which they are equal; a slot behind
+/// a block's end is empty.
 #[derive(Clone, Debug)]
-pub struct Entry<T> {
-    /// The step that made the change.
-    pub step: u32,
-    /// The slot.
-    pub id: u32,
-    /// The value on the other side of the change.
-    pub other: T,
+pub struct Slots<T>(Vec<Arc<[T]>>);
+
+impl<T> Slots<T> {
+    /// The value of a slot that is not behind the end of its block.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&T> {
+        self.0.get(index / BLOCK)?.get(index % BLOCK)
+    }
+
+    /// Slots up to the last block's end.
+    fn len(&self) -> usize {
+        self.0.len() * BLOCK
+    }
+}
+
+/// The blocks of the copy last made or put back, and which of them have not changed since.
+#[derive(Debug)]
+pub(crate) struct Kept<T> {
+    blocks: Vec<Arc<[T]>>,
+    same: Vec<bool>,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Kept { blocks: Vec::new(), same: Vec::new() }
+    }
+}
+
+impl<T: Clone> Kept<T> {
+    /// There are `len` slots now.
+    pub(crate) fn grow(&mut self, len: usize) {
+        self.same.resize(len.div_ceil(BLOCK), false);
+    }
+
+    /// A slot is about to change.
+    #[inline(always)]
+    pub(crate) fn changes(&mut self, index: usize) {
+        self.same[index / BLOCK] = false;
+    }
+
+    /// Nothing is kept.
+    pub(crate) fn forget(&mut self) {
+        self.same.fill(false);
+    }
+
+    /// A copy of all slots.
+    pub(crate) fn copy(&self, items: &[T]) -> Slots<T> {
+        let blocks = items.chunks(BLOCK).zip(&self.same).enumerate();
+        Slots(
+            blocks.map(|(at, (items, same))| if *same { Arc::clone(&self.blocks[at]) } else { items.into() }).collect(),
+        )
+    }
+
+    /// The copy is of the state as it is.
+    pub(crate) fn keep(&mut self, copy: &Slots<T>) {
+        self.blocks.clone_from(&copy.0);
+        self.same.fill(true);
+    }
+
+    /// Bytes that a copy would take now, beside the blocks that it would share.
+    pub(crate) fn bytes(&self, items: &[T]) -> usize {
+        let blocks = items.chunks(BLOCK).zip(&self.same);
+        blocks.map(|(items, same)| if *same { 0 } else { mem::size_of_val(items) }).sum()
+    }
+
+    /// Puts a copy back, block by block with `put`, and `empty` in the slots that it has not.
+    pub(crate) fn restore(&mut self, items: &mut Vec<T>, copy: &Slots<T>, empty: &T, put: impl Fn(&mut [T], &[T])) {
+        let len = items.len().max(copy.0.last().map_or(0, |last| (copy.0.len() - 1) * BLOCK + last.len()));
+        items.resize(len, empty.clone());
+        self.grow(len);
+        self.blocks.resize_with(self.same.len(), Arc::default);
+        let none: Arc<[T]> = Arc::default();
+        let wanted = copy.0.iter().chain(std::iter::repeat(&none));
+        let now = items.chunks_mut(BLOCK).zip(&mut self.blocks).zip(&mut self.same);
+        for (((items, block), same), wanted) in now.zip(wanted) {
+            let known = Arc::ptr_eq(block, wanted) || (block.is_empty() && wanted.is_empty());
+            if !(*same && known) {
+                put(&mut items[..wanted.len()], wanted);
+                items[wanted.len()..].fill(empty.clone());
+                *block = Arc::clone(wanted);
+                *same = true;
+            }
+        }
+    }
+}
+
+/// The changes of a chunk of steps, oldest first: after the step each holds the old value,
+/// undone the new one. Without the slots' values one takes 4 bytes.
+#[derive(Debug)]
+pub(crate) struct Log<T> {
+    /// The step that a key's 0 stands for.
+    first: u32,
+    /// The step, from `first`, in the upper half; the lower half of the slot's index.
+    keys: Vec<u32>,
+    /// Upper halves of the indexes; empty while all of them are 0.
+    high: Vec<u16>,
+    others: Vec<T>,
+    /// Changes that are done.
+    cursor: usize,
+}
+
+impl<T> Default for Log<T> {
+    fn default() -> Self {
+        Log { first: 0, keys: Vec::new(), high: Vec::new(), others: Vec::new(), cursor: 0 }
+    }
+}
+
+impl<T> Log<T> {
+    /// # Panics
+    /// If `step` is not in the chunk of the changes before it.
+    fn push(&mut self, step: u32, index: usize, other: T) {
+        if self.keys.is_empty() {
+            self.first = step & !0xffff;
+        }
+        let behind = step - self.first;
+        assert!(behind <= 0xffff, "a log holds one chunk");
+        if !self.high.is_empty() || index > 0xffff {
+            self.high.resize(self.keys.len(), 0);
+            self.high.push((index >> 16) as u16);
+        }
+        self.keys.push(behind << 16 | (index as u32 & 0xffff));
+        self.others.push(other);
+        self.cursor = self.keys.len();
+    }
+
+    fn step(&self, at: usize) -> u32 {
+        self.first + (self.keys[at] >> 16)
+    }
+
+    fn index(&self, at: usize) -> usize {
+        let high = self.high.get(at).copied().unwrap_or(0);
+        usize::from(high) << 16 | (self.keys[at] & 0xffff) as usize
+    }
+
+    fn bytes(&self) -> usize {
+        self.keys.len() * (4 + mem::size_of::<T>()) + self.high.len() * 2
+    }
 }
 
 /// Slots of one type, with the log of the current chunk of steps.
@@ -46,8 +181,8 @@ pub struct Entry<T> {
 pub struct Arena<T, I> {
     items: Vec<T>,
     stamps: Vec<u32>,
-    pub(crate) log: Vec<Entry<T>>,
-    pub(crate) cursor: usize,
+    pub(crate) log: Log<T>,
+    kept: Kept<T>,
     /// Ids given back; only ever used at the head of a run, so not logged.
     free: Vec<u32>,
     id: PhantomData<I>,
@@ -55,7 +190,14 @@ pub struct Arena<T, I> {
 
 impl<T: Slot, I: Id> Default for Arena<T, I> {
     fn default() -> Self {
-        Arena { items: Vec::new(), stamps: Vec::new(), log: Vec::new(), cursor: 0, free: Vec::new(), id: PhantomData }
+        Arena {
+            items: Vec::new(),
+            stamps: Vec::new(),
+            log: Log::default(),
+            kept: Kept::default(),
+            free: Vec::new(),
+            id: PhantomData,
+        }
     }
 }
 
@@ -93,8 +235,8 @@ impl<T: Slot, I: Id> Arena<T, I> {
     fn keep(&mut self, step: u32, index: usize) {
         if self.stamps[index] != step {
             self.stamps[index] = step;
-            self.log.push(Entry { step, id: index as u32, other: self.items[index].clone() });
-            self.cursor = self.log.len();
+            self.kept.changes(index);
+            self.log.push(step, index, self.items[index].clone());
         }
     }
 
@@ -102,6 +244,7 @@ impl<T: Slot, I: Id> Arena<T, I> {
     fn grow(&mut self, len: usize) {
         self.items.resize_with(len, T::default);
         self.stamps.resize(len, u32::MAX);
+        self.kept.grow(len);
     }
 
     /// Makes room for `len` slots, all empty.
@@ -157,13 +300,20 @@ impl<T: Slot, I: Id> Arena<T, I> {
         self.iter().fold(0u64, |sum, (id, item)| sum.wrapping_add(digest_of(kind, id.index() as u64, item)))
     }
 
-    pub(crate) fn snapshot(&self) -> Vec<T> {
-        self.items.clone()
+    pub(crate) fn snapshot(&self) -> Slots<T> {
+        self.kept.copy(&self.items)
     }
 
-    /// Stamps stay: only the head's own unfinished step looks at them.
+    pub(crate) fn keep_copy(&mut self, copy: &Slots<T>) {
+        self.kept.keep(copy);
+    }
+
+    pub(crate) fn copy_bytes(&self) -> usize {
+        self.kept.bytes(&self.items)
+    }
+
     /// The slots that differ from a snapshot, with its values.
-    pub(crate) fn differing(&self, old: &[T]) -> impl Iterator<Item = (I, T)> {
+    pub(crate) fn differing(&self, old: &Slots<T>) -> impl Iterator<Item = (I, T)> {
         let (empty, slots) = (T::default(), 0..self.items.len().max(old.len()));
         slots.filter_map(move |at| {
             let (was, now) = (old.get(at).unwrap_or(&empty), self.items.get(at).unwrap_or(&empty));
@@ -171,47 +321,48 @@ impl<T: Slot, I: Id> Arena<T, I> {
         })
     }
 
-    pub(crate) fn restore(&mut self, items: &[T]) {
-        let len = self.items.len().max(items.len());
-        self.items.truncate(items.len());
-        let shared = self.items.len();
-        self.items.clone_from_slice(&items[..shared]);
-        self.items.extend_from_slice(&items[shared..]);
-        self.items.resize_with(len, T::default);
-        self.stamps.resize(len, u32::MAX);
+    /// Stamps stay: only the head's own unfinished step looks at them.
+    pub(crate) fn restore(&mut self, copy: &Slots<T>) {
+        self.kept.restore(&mut self.items, copy, &T::default(), |items, from| items.clone_from_slice(from));
+        self.stamps.resize(self.items.len(), u32::MAX);
     }
 
-    /// No slot counts as touched in the step being run.
+    /// No slot counts as touched in the step being run, and no block as kept.
     pub(crate) fn forget_stamps(&mut self) {
         self.stamps.fill(u32::MAX);
+        self.kept.forget();
     }
 
     pub(crate) fn seek(&mut self, target: u32) {
-        while self.cursor > 0 && self.log[self.cursor - 1].step >= target {
-            self.cursor -= 1;
-            let entry = &mut self.log[self.cursor];
-            mem::swap(&mut entry.other, &mut self.items[entry.id as usize]);
+        while self.log.cursor > 0 && self.log.step(self.log.cursor - 1) >= target {
+            self.log.cursor -= 1;
+            self.swap(self.log.cursor);
         }
-        while self.cursor < self.log.len() && self.log[self.cursor].step < target {
-            let entry = &mut self.log[self.cursor];
-            mem::swap(&mut entry.other, &mut self.items[entry.id as usize]);
-            self.cursor += 1;
+        while self.log.cursor < self.log.keys.len() && self.log.step(self.log.cursor) < target {
+            self.swap(self.log.cursor);
+            self.log.cursor += 1;
         }
+    }
+
+    fn swap(&mut self, at: usize) {
+        let index = self.log.index(at);
+        self.kept.changes(index);
+        mem::swap(&mut self.log.others[at], &mut self.items[index]);
     }
 
     /// The slots that `step` changed and their values before it, given that
     /// the state stands just behind that step.
     pub fn changed_in(&self, step: u32) -> impl Iterator<Item = (I, &T)> {
-        self.log[..self.cursor]
-            .iter()
+        (0..self.log.cursor)
             .rev()
-            .take_while(move |entry| entry.step >= step)
-            .filter(move |entry| entry.step == step)
-            .map(|entry| (I::from_index(entry.id as usize), &entry.other))
+            .map(|at| (at, self.log.step(at)))
+            .take_while(move |(_, made)| *made >= step)
+            .filter(move |(_, made)| *made == step)
+            .map(|(at, _)| (I::from_index(self.log.index(at)), &self.log.others[at]))
     }
 
     pub(crate) fn log_bytes(&self) -> usize {
-        self.log.len() * mem::size_of::<Entry<T>>()
+        self.log.bytes()
     }
 }
 
@@ -316,6 +467,10 @@ impl<K: Ord + Copy + Hash, V: Copy + Hash + PartialEq> Map<K, V> {
             .map(|entry| (entry.key, entry.other))
     }
 
+    pub(crate) fn copy_bytes(&self) -> usize {
+        self.items.own_bytes()
+    }
+
     pub(crate) fn log_bytes(&self) -> usize {
         self.log.len() * mem::size_of::<MapEntry<K, V>>()
     }
@@ -408,6 +563,50 @@ mod tests {
             arena.seek(target);
             assert_eq!(arena.digest(0), digests[target as usize], "at {target}");
         }
+    }
+
+    #[test]
+    fn far_slots_and_late_chunks_are_found_again() {
+        let mut arena: Arena<u64, u32> = Arena::default();
+        let rec = |step| Rec { step, on: true };
+        let first = 3 << 16;
+        for (step, slot) in [(first, 1), (first + 1, 70_000), (first + 0xffff, 1)] {
+            *arena.touch(rec(step), slot) = u64::from(step);
+        }
+        let changed = |arena: &Arena<u64, u32>, step| arena.changed_in(step).map(|(id, old)| (id, *old)).next();
+        assert_eq!(changed(&arena, first + 0xffff), Some((1, u64::from(first))));
+        arena.seek(first + 2);
+        assert_eq!(changed(&arena, first + 1), Some((70_000, 0)));
+        arena.seek(first + 1);
+        assert_eq!((*arena.at(1), *arena.at(70_000)), (u64::from(first), 0));
+        arena.seek(first + 0x10000);
+        assert_eq!((*arena.at(1), *arena.at(70_000)), (u64::from(first) + 0xffff, u64::from(first) + 1));
+    }
+
+    #[test]
+    fn copies_share_what_did_not_change_and_come_back_whole() {
+        let mut arena: Arena<u64, u32> = Arena::default();
+        let rec = |step| Rec { step, on: true };
+        let digest = |arena: &Arena<u64, u32>| arena.digest(0);
+        for slot in 0..1000 {
+            *arena.touch(rec(0), slot) = 1;
+        }
+        let early = arena.snapshot();
+        arena.keep_copy(&early);
+        let then = digest(&arena);
+        assert_eq!(arena.copy_bytes(), 0);
+        *arena.touch(rec(1), 300) = 2;
+        *arena.touch(rec(1), 2000) = 3;
+        let (late, now) = (arena.snapshot(), digest(&arena));
+        assert!(Arc::ptr_eq(&early.0[0], &late.0[0]) && !Arc::ptr_eq(&early.0[1], &late.0[1]));
+        arena.restore(&early);
+        assert_eq!((digest(&arena), arena.at(2000)), (then, &0));
+        arena.seek(2);
+        arena.restore(&late);
+        assert_eq!(digest(&arena), now);
+        *arena.touch(rec(2), 301) = 4;
+        arena.restore(&late);
+        assert_eq!(digest(&arena), now);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::mem;
 use std::sync::Arc;
 
-use crate::arena::{Id, Rec, digest_of};
+use crate::arena::{Id, Kept, Rec, Slots, digest_of};
 
 /// 4096 bytes, shared between page cache, user memory, snapshots and device.
 pub type Block = Arc<[u8; 4096]>;
@@ -69,6 +69,7 @@ impl ContentEntry {
 #[derive(Debug, Default)]
 pub struct Contents {
     items: Vec<Block>,
+    kept: Kept<Block>,
     free: Vec<u32>,
     pub(crate) log: ContentLog,
 }
@@ -104,6 +105,8 @@ impl Contents {
             return id;
         }
         self.items.push(zero);
+        self.kept.grow(self.items.len());
+        self.kept.changes(self.items.len() - 1);
         ContentId::from_index(self.items.len() - 1)
     }
 
@@ -118,6 +121,7 @@ impl Contents {
     pub fn replace(&mut self, rec: Rec, id: ContentId, with: Block) {
         let old = mem::replace(&mut self.items[id.index()], with);
         if rec.on {
+            self.kept.changes(id.index());
             self.log.push(ContentEntry { step: rec.step, id, other: Other::Whole(old) });
         }
     }
@@ -129,6 +133,7 @@ impl Contents {
     pub fn range_mut(&mut self, rec: Rec, id: ContentId, off: usize, len: usize) -> &mut [u8] {
         let item = &mut self.items[id.index()];
         if rec.on {
+            self.kept.changes(id.index());
             let other = if len == 4096 {
                 Other::Whole(Arc::clone(item))
             } else {
@@ -174,12 +179,25 @@ impl Contents {
             .fold(0u64, |sum, (id, item)| sum.wrapping_add(digest_of(kind, id as u64, &Words(item))))
     }
 
-    pub(crate) fn snapshot(&self) -> Vec<Block> {
-        self.items.clone()
+    pub(crate) fn snapshot(&self) -> Slots<Block> {
+        self.kept.copy(&self.items)
+    }
+
+    pub(crate) fn keep_copy(&mut self, copy: &Slots<Block>) {
+        self.kept.keep(copy);
+    }
+
+    pub(crate) fn copy_bytes(&self) -> usize {
+        self.kept.bytes(&self.items)
+    }
+
+    /// No content counts as kept.
+    pub(crate) fn forget_stamps(&mut self) {
+        self.kept.forget();
     }
 
     /// Contents whose bytes differ from a snapshot: the first that does, and how many up to the last.
-    pub(crate) fn differing(&self, old: &[Block]) -> impl Iterator<Item = (ContentId, u16, u16)> {
+    pub(crate) fn differing(&self, old: &Slots<Block>) -> impl Iterator<Item = (ContentId, u16, u16)> {
         let zero = ZERO_BLOCK.with(Arc::clone);
         self.items.iter().enumerate().filter_map(move |(at, now)| {
             let was = old.get(at).unwrap_or(&zero);
@@ -192,27 +210,25 @@ impl Contents {
         })
     }
 
-    pub(crate) fn restore(&mut self, items: &[Block]) {
-        let len = self.items.len().max(items.len());
-        self.items.truncate(items.len());
-        for (item, from) in self.items.iter_mut().zip(items) {
-            // Most are the same: their counts need not be touched.
-            if !Arc::ptr_eq(item, from) {
-                *item = Arc::clone(from);
+    pub(crate) fn restore(&mut self, copy: &Slots<Block>) {
+        self.kept.restore(&mut self.items, copy, &ZERO_BLOCK.with(Arc::clone), |items, from| {
+            for (item, from) in items.iter_mut().zip(from) {
+                if !Arc::ptr_eq(item, from) {
+                    item.clone_from(from);
+                }
             }
-        }
-        let shared = self.items.len();
-        self.items.extend_from_slice(&items[shared..]);
-        self.items.resize_with(len, || ZERO_BLOCK.with(Arc::clone));
+        });
     }
 
     pub(crate) fn seek(&mut self, target: u32) {
         let ContentLog { entries, bytes, cursor } = &mut self.log;
         while *cursor > 0 && entries[*cursor - 1].step >= target {
             *cursor -= 1;
+            self.kept.changes(entries[*cursor].id.index());
             entries[*cursor].swap(&mut self.items, bytes);
         }
         while *cursor < entries.len() && entries[*cursor].step < target {
+            self.kept.changes(entries[*cursor].id.index());
             entries[*cursor].swap(&mut self.items, bytes);
             *cursor += 1;
         }

@@ -6,7 +6,7 @@ use crate::objects::TaskId;
 use crate::state::{Logs, Snapshot, World};
 
 /// Steps in a chunk.
-const CHUNK: u32 = 1 << 16;
+const CHUNK: u32 = 1 << 15;
 
 /// Names a call stack: a node of the trie in [`History::frames`].
 pub type FrameId = u32;
@@ -99,6 +99,7 @@ pub struct History {
     current: usize,
     position: u32,
     log_bytes: (usize, usize),
+    snapshot_bytes: usize,
 }
 
 impl History {
@@ -198,9 +199,11 @@ impl History {
     fn close_chunk(&mut self, world: &mut World, len: u32) {
         let (entries, content) = world.log_bytes();
         self.log_bytes.0 += entries;
+        self.snapshot_bytes += world.snapshot_bytes();
         self.log_bytes.1 += content;
         world.swap_logs(&mut self.chunks[self.current].logs);
-        self.chunks.push(Chunk { first: len, logs: Logs::default(), holds_before: true, start: world.snapshot() });
+        let start = world.keep_snapshot();
+        self.chunks.push(Chunk { first: len, logs: Logs::default(), holds_before: true, start });
         self.current += 1;
     }
 
@@ -212,6 +215,12 @@ impl History {
         (headers + self.log_bytes.0 + open.0, self.log_bytes.1 + open.1)
     }
 
+    /// Bytes of the states kept at the chunks' ends, beside page contents: what each has of its own.
+    #[must_use]
+    pub fn snapshot_bytes(&self) -> usize {
+        self.snapshot_bytes
+    }
+
     /// Puts the World after `target` steps.
     ///
     /// # Panics
@@ -219,7 +228,7 @@ impl History {
     pub fn seek(&mut self, world: &mut World, target: u32) {
         assert!(target <= self.len(), "only recorded steps can be sought");
         if self.position == self.len() && self.head.is_none() && target < self.position {
-            self.head = Some(world.snapshot());
+            self.head = Some(world.keep_snapshot());
         }
         let wanted = self.chunk_of(target);
         if wanted != self.current {

@@ -22,7 +22,7 @@ mod sorted;
 mod state;
 mod trace;
 
-pub use arena::{Arena, Entry, Id, Map, MapEntry, Rec, Slot};
+pub use arena::{Arena, Id, Map, MapEntry, Rec, Slot, Slots};
 pub use content::{Block, ContentEntry, ContentId, Contents, ZERO_BLOCK};
 pub use errno::Errno;
 pub use history::{Chunk, Frame, FrameId, History, StepHeader};

@@ -9,6 +9,7 @@
 //! few words, above all where a range is asked for its first or last entry.
 
 use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
 
 /// Entries in a piece.
 const PIECE: usize = 64;
@@ -17,7 +18,8 @@ const PIECE: usize = 64;
 #[derive(Clone, Debug, PartialEq)]
 pub struct SortedMap<K, V> {
     firsts: Vec<K>,
-    pieces: Vec<Vec<(K, V)>>,
+    /// Shared with copies of the map until they change.
+    pieces: Vec<Arc<Vec<(K, V)>>>,
     len: usize,
 }
 
@@ -47,6 +49,12 @@ impl<K: Ord + Copy, V: Copy> SortedMap<K, V> {
         self.len == 0
     }
 
+    /// Bytes of the pieces that no copy shares.
+    pub(crate) fn own_bytes(&self) -> usize {
+        let own = self.pieces.iter().filter(|piece| Arc::strong_count(piece) == 1);
+        own.map(|piece| std::mem::size_of_val(&piece[..])).sum()
+    }
+
     /// The piece whose keys are around `key`.
     #[inline]
     fn piece_of(&self, key: &K) -> usize {
@@ -70,10 +78,11 @@ impl<K: Ord + Copy, V: Copy> SortedMap<K, V> {
         let at = self.piece_of(&key);
         let Some(piece) = self.pieces.get_mut(at) else {
             self.firsts.push(key);
-            self.pieces.push(vec![(key, value)]);
+            self.pieces.push(Arc::new(vec![(key, value)]));
             self.len = 1;
             return None;
         };
+        let piece = Arc::make_mut(piece);
         let entry = match piece.binary_search_by(|(k, _)| k.cmp(&key)) {
             Ok(entry) => return Some(std::mem::replace(&mut piece[entry].1, value)),
             Err(entry) => entry,
@@ -93,7 +102,7 @@ impl<K: Ord + Copy, V: Copy> SortedMap<K, V> {
         }
         self.firsts[at] = piece[0].0;
         self.firsts.insert(at + 1, behind[0].0);
-        self.pieces.insert(at + 1, behind);
+        self.pieces.insert(at + 1, Arc::new(behind));
         None
     }
 
@@ -102,6 +111,7 @@ impl<K: Ord + Copy, V: Copy> SortedMap<K, V> {
         let at = self.piece_of(key);
         let piece = self.pieces.get_mut(at)?;
         let entry = piece.binary_search_by(|(k, _)| k.cmp(key)).ok()?;
+        let piece = Arc::make_mut(piece);
         let (_, value) = piece.remove(entry);
         self.len -= 1;
         match piece.first() {
@@ -202,7 +212,7 @@ impl<'a, K: Ord + Copy, V: Copy> IntoIterator for &'a SortedMap<K, V> {
 /// Some entries of a [`SortedMap`] that lie one behind the other.
 #[derive(Clone, Debug)]
 pub struct Entries<'a, K, V> {
-    pieces: &'a [Vec<(K, V)>],
+    pieces: &'a [Arc<Vec<(K, V)>>],
     front: Place,
     back: Place,
 }

@@ -1,6 +1,6 @@
 //! The World: every arena, declared once.
 
-use crate::arena::{Arena, Entry, Map, MapEntry, Rec};
+use crate::arena::{Arena, Log, Map, MapEntry, Rec, Slots};
 use crate::content::{Block, ContentLog, Contents};
 use crate::objects::*;
 use crate::sorted::SortedMap;
@@ -41,15 +41,15 @@ macro_rules! world {
         #[derive(Debug, Default)]
         pub struct Logs {
             contents: ContentLog,
-            $( $arena: (Vec<Entry<$T>>, usize), )*
+            $( $arena: Log<$T>, )*
             $( $map: (Vec<MapEntry<$K, $V>>, usize), )*
         }
 
         /// The state at a chunk's end, without logs.
         #[derive(Clone, Debug)]
         pub struct Snapshot {
-            contents: Vec<Block>,
-            $( $arena: Vec<$T>, )*
+            contents: Slots<Block>,
+            $( $arena: Slots<$T>, )*
             $( $map: SortedMap<$K, $V>, )*
         }
 
@@ -104,10 +104,24 @@ macro_rules! world {
                 }
             }
 
+            /// A copy of all state, with which the next one shares what does not change until then.
+            pub(crate) fn keep_snapshot(&mut self) -> Snapshot {
+                let copy = self.snapshot();
+                self.contents.keep_copy(&copy.contents);
+                $( self.$arena.keep_copy(&copy.$arena); )*
+                copy
+            }
+
+            /// Bytes that a snapshot would take now, beside page contents and what it would share.
+            pub(crate) fn snapshot_bytes(&self) -> usize {
+                self.contents.copy_bytes() $( + self.$arena.copy_bytes() )* $( + self.$map.copy_bytes() )*
+            }
+
             /// Forgets every logged change: the state as it is becomes step 0, and changes are logged.
             pub fn restart_log(&mut self) {
                 self.swap_logs(&mut Logs::default());
                 self.rec = Rec { step: 0, on: true };
+                self.contents.forget_stamps();
                 $( self.$arena.forget_stamps(); )*
             }
 
@@ -132,8 +146,7 @@ macro_rules! world {
 
             pub(crate) fn swap_logs(&mut self, logs: &mut Logs) {
                 std::mem::swap(&mut self.contents.log, &mut logs.contents);
-                $( std::mem::swap(&mut self.$arena.log, &mut logs.$arena.0);
-                   std::mem::swap(&mut self.$arena.cursor, &mut logs.$arena.1); )*
+                $( std::mem::swap(&mut self.$arena.log, &mut logs.$arena); )*
                 $( std::mem::swap(&mut self.$map.log, &mut logs.$map.0);
                    std::mem::swap(&mut self.$map.cursor, &mut logs.$map.1); )*
             }
