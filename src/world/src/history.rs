@@ -6,7 +6,7 @@ use crate::objects::TaskId;
 use crate::state::{Logs, Snapshot, World};
 
 /// Steps in a chunk.
-const CHUNK: u32 = 1 << 15;
+const CHUNK: u32 = 1 << 14;
 
 /// Names a call stack: a node of the trie in [`History::frames`].
 pub type FrameId = u32;
