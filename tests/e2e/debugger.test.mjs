@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { accessible, site } from "./harness.mjs";
-import { complete, goTo, moves, shows, step } from "./reader.mjs";
+import { complete, goTo, moves, narration, shows, step, takeAway } from "./reader.mjs";
 
 const wp = site();
 const watches = (page) => page.getByTestId("watches").getByRole("listitem");
@@ -119,10 +119,12 @@ test("two markers are compared leaf by leaf and stand in the link", async () => 
   await page.keyboard.press("d");
   await page.getByTestId("diff").filter({ hasText: /NR_FILE_DIRTY\s*1 → 2/ }).waitFor();
   await page.waitForFunction(() => location.hash.includes(";ab=20~54"));
-  await page.keyboard.press("[");
-  await shows(page, 20);
-  await page.keyboard.press("]");
-  await shows(page, 54);
+  // The scenario's own marker stands between.
+  const own = await moves(page, "[");
+  assert.ok(20 < own && own < 54);
+  assert.equal(await moves(page, "["), 20);
+  assert.equal(await moves(page, "]"), own);
+  assert.equal(await moves(page, "]"), 54);
   await accessible(page);
   const other = await wp.open(await page.evaluate(() => location.hash));
   await complete(other);
@@ -173,5 +175,82 @@ test("it works at 360 px", async () => {
   await watches(page).nth(2).waitFor();
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= 360));
   await accessible(page);
+  wp.clean(page);
+});
+
+test("the scenario says what it is about, and its markers stand on the timeline", async () => {
+  const page = await wp.open("#1;s=lib:throttled-killed;t=0");
+  const last = await complete(page);
+  assert.match(await narration(page), /Which bytes are in the file/);
+  assert.match(await page.getByTestId("about-scenario").innerText(), /balance_dirty_pages/);
+  const first = await moves(page, "]");
+  assert.ok(first > 0 && first < last);
+  assert.match(await narration(page), /◆/);
+  assert.equal(await page.getByTestId("about-scenario").count(), 0);
+  const second = await moves(page, "]");
+  assert.ok(second > first);
+  assert.equal(await moves(page, "["), first);
+  await accessible(page);
+  wp.clean(page);
+});
+
+test("a frame of the stack shows its own locals as long as it is there", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=30");
+  await complete(page);
+  const locals = page.getByTestId("locals");
+  const outer = page.getByTestId("stack").getByRole("button", { name: "generic_perform_write" });
+  assert.doesNotMatch(await locals.innerText(), /copied/);
+  await outer.click();
+  await page.getByTestId("locals-of").filter({ hasText: "generic_perform_write" }).waitFor();
+  assert.match(await locals.innerText(), /^bytes\n\(bytes\)\n4096$/m);
+  assert.match(await locals.innerText(), /copied/);
+  // The frame is not where it was: the innermost one's are shown again.
+  await goTo(page, 9);
+  assert.equal(await page.getByTestId("locals-of").count(), 0);
+  await accessible(page);
+  wp.clean(page);
+});
+
+test("a run that an intervention left stays in a list, over a reload too", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=74");
+  const whole = await complete(page);
+  await page.getByRole("button", { name: "SIGKILL", exact: true }).click();
+  await page.waitForFunction(() => location.hash.includes("s=z:"));
+  const cut = await complete(page);
+  assert.notEqual(cut, whole);
+  await page.reload();
+  assert.equal(await complete(page), cut);
+  await page.getByRole("tab", { name: /Runs/ }).click();
+  const runs = page.getByTestId("runs").getByRole("listitem");
+  assert.deepEqual(await runs.count(), 2);
+  assert.match(await runs.nth(1).innerText(), /SIGKILL A: pwritev iteration 1/);
+  await accessible(page);
+  await runs.first().getByRole("button").click();
+  await page.locator(`[role=slider][aria-valuemax="${whole}"]`).waitFor();
+  assert.equal(await complete(page), whole);
+  await runs.nth(1).getByRole("button").click();
+  await page.locator(`[role=slider][aria-valuemax="${cut}"]`).waitFor();
+  wp.clean(page);
+});
+
+test("steps, picture and scenario are taken away as files", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=54");
+  const last = await complete(page);
+  const said = (await narration(page)).split("\n")[0];
+  const csv = await takeAway(page, "(.csv)");
+  assert.equal(csv.name, "short-copy-steps.csv");
+  assert.equal(csv.bytes.toString().trimEnd().split("\r\n").length, last + 2);
+  const picture = await takeAway(page, "Picture");
+  assert.equal(picture.name, "short-copy-54.svg");
+  assert.ok(picture.bytes.toString().includes(said.slice(0, 20)));
+  const scenario = await takeAway(page, "Scenario");
+  assert.equal(JSON.parse(scenario.bytes).version, 1);
+  // Between the markers only.
+  await goTo(page, 20);
+  await page.keyboard.press("a");
+  await goTo(page, 24);
+  await page.keyboard.press("b");
+  const rows = (await takeAway(page, "(.md)")).bytes.toString().trim().split("\n");
+  assert.deepEqual([rows.length, rows[2].slice(0, 5), rows[6].slice(0, 5)], [7, "| 20 ", "| 24 "]);
   wp.clean(page);
 });

@@ -78,10 +78,17 @@ export function screen(page) {
   });
 }
 
+/** Takes something away as a file, by its words in the menu; gives the file's name and bytes. */
+export async function takeAway(page, words) {
+  await page.getByRole("button", { name: "Export", exact: true }).click();
+  const item = page.getByRole("group", { name: "Take something away as a file" }).getByRole("button", { name: words });
+  const [file] = await Promise.all([page.waitForEvent("download"), item.click()]);
+  return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
+}
+
 /** Saves the device as it is at this step; gives its bytes. */
 export async function download(page) {
-  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Image", exact: true }).click()]);
-  return readFile(await file.path());
+  return (await takeAway(page, "Disk image")).bytes;
 }
 
 /** The editor. */

@@ -316,6 +316,10 @@ impl Look {
                 run.machine().with_history(|_, history| history.steps[before as usize].site)
             });
             let mut frame = (*viewer.frame(run, u64::from(step), None)).clone();
+            if step == 0 && !scenario.question.en.is_empty() {
+                // The scenario's own words.
+                frame.narration = Rc::default();
+            }
             let said = Rc::clone(&frame.narration);
             for text in [&said.what, &said.why] {
                 let korean = text.is_empty() || (text.contains(|c| ('가'..='힣').contains(&c)) && text.ends_with('.'));

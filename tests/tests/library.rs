@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use session::Session;
 use session::library;
 use session::run::Progress;
-use session::scenario::At;
 use view::Viewer;
 use view::frame::Phase;
 use writepath_tests::branches::{branches, reached_by};
@@ -34,11 +33,8 @@ fn it_meets_every_phase_and_its_markers() {
         assert!(!scenario.markers.is_empty(), "{}: no marker", entry.name);
         let mut session = Session::open(scenario, None).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         while session.extend(100_000) == Progress::Running {}
-        for marker in session.scenario().markers.clone() {
-            let step = match &marker.at {
-                At::Step(step) => Some(*step).filter(|&step| step <= session.run().len()),
-                At::Probe(address) => session.step_at(address),
-            };
+        let steps = session.marker_steps();
+        for (marker, step) in session.scenario().markers.iter().zip(steps) {
             if step.is_none() {
                 nowhere.push(format!("{}: {} {:?}", entry.name, marker.label.en, marker.at));
             }

@@ -134,10 +134,10 @@ pub fn App(props: &AppProps) -> Html {
                     <div class={classes!("left", recorded.then_some("with-said"), (player.debug.tab != Tab::Changes).then_some("asking"))}>
                         <CodePane code={frame.code.clone()} source={frame.source.clone()} kernel={frame.kernel} watches={player.debug.watches.clone()} />
                         <div class="two">
-                            <Locals rows={frame.locals.clone()} />
-                            <CallStack tasks={frame.tasks.clone()} />
+                            <Locals rows={frame.locals.clone()} outer={player.outer.clone()} />
+                            <CallStack tasks={frame.tasks.clone()} chosen={player.outer.as_ref().map(|outer| (outer.task, outer.nth))} />
                         </div>
-                        <DebugPane changes={frame.changes.clone()} debug={player.debug.clone()} step={frame.step} />
+                        <DebugPane changes={frame.changes.clone()} debug={player.debug.clone()} step={frame.step} runs={player.runs.clone()} />
                         if recorded { <KernelSaid name={current.clone()} step={frame.step} steps={complete.then_some(last)} /> }
                     </div>
                     <Path frame={frame.clone()} />

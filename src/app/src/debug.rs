@@ -21,11 +21,13 @@ pub enum Tab {
     Origin,
     /// What two markers are apart.
     Diff,
+    /// The runs that interventions made.
+    Runs,
 }
 
 impl Tab {
     /// All, in their order.
-    pub const ALL: [Self; 4] = [Self::Changes, Self::Watch, Self::Origin, Self::Diff];
+    pub const ALL: [Self; 5] = [Self::Changes, Self::Watch, Self::Origin, Self::Diff, Self::Runs];
 
     /// As in ids.
     pub const fn key(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Tab {
             Self::Watch => "watch",
             Self::Origin => "origin",
             Self::Diff => "diff",
+            Self::Runs => "runs",
         }
     }
 }
@@ -204,8 +207,8 @@ impl Debug {
         self.walked = false;
     }
 
-    /// Answers; a step to go to, if the answer is one.
-    pub fn ask(&mut self, engine: &mut dyn Engine, ask: Ask, step: u64) -> Option<u64> {
+    /// Answers; a step to go to, if the answer is one. `own` are the scenario's markers.
+    pub fn ask(&mut self, engine: &mut dyn Engine, ask: Ask, step: u64, own: &[(u64, String)]) -> Option<u64> {
         match ask {
             Ask::Show(tab) => self.tab = tab,
             Ask::Watch(text, stops) => {
@@ -242,7 +245,8 @@ impl Debug {
             Ask::RunTo(text, forward) => return engine.hit(&[text], step, forward),
             Ask::Mark(forward) => {
                 let hit = engine.hit(&self.texts(false), step, forward);
-                let marks = self.marks.into_iter().flatten().chain(hit);
+                let own = own.iter().map(|(step, _)| *step);
+                let marks = self.marks.into_iter().flatten().chain(own).chain(hit);
                 return if forward {
                     marks.filter(|mark| *mark > step).min()
                 } else {

@@ -64,7 +64,7 @@ async fn a_changed_local_keeps_its_old_value_struck() {
         unit: "bytes".into(),
         path: String::new(),
     };
-    let root = draw::<Locals>(LocalsProps { rows: vec![Rc::new(row)] }).await;
+    let root = draw::<Locals>(LocalsProps { rows: vec![Rc::new(row)], outer: None }).await;
     assert_eq!(text(&root, "dd"), "was 1000 0 ●");
     assert_eq!(text(&root, "s"), "was 1000");
 }

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use session::expr::{Completion, ExprError};
 use session::scenario::ProbeAt;
-use view::frame::{BlockView, Changes, FirstRound, Frame, Notice, Timeline};
+use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, Timeline};
+use view::table::TableFormat;
 use view::watch::{WatchRow, Write};
 
 /// A run that can be looked at from every side. One object for the life of the page; loading replaces the
@@ -95,11 +96,23 @@ pub trait Engine {
     /// It makes no sense at this step.
     fn intervene(&mut self, step: u64, what: Intervention) -> Result<u64, Notice>;
 
-    /// The device's bytes at `step`, as a file to save.
+    /// The locals of one frame of a task's stack at `step`, counted from the innermost; and its function.
+    fn locals(&mut self, step: u64, task: u32, nth: usize) -> Option<(&'static str, Vec<Rc<Local>>)>;
+
+    /// What interventions made of the scenario, oldest first, and which of it runs.
+    fn runs(&self) -> (Vec<String>, usize);
+
+    /// Goes to another of those runs.
     ///
     /// # Errors
-    /// Nothing is loaded.
-    fn download(&mut self, step: u64) -> Result<Download, Notice>;
+    /// It does not start any more.
+    fn go_to_run(&mut self, at: usize) -> Result<(), Notice>;
+
+    /// Something at `step` as a file to save; of the steps, those of `stretch`, or all.
+    ///
+    /// # Errors
+    /// Nothing is loaded, or there are too many steps.
+    fn download(&mut self, step: u64, what: Export, stretch: Option<(u64, u64)>) -> Result<Download, Notice>;
 }
 
 /// One line of the scenario picker.
@@ -137,6 +150,19 @@ pub struct ImageInfo {
     pub text: String,
     /// Paths of files that can be written, for the form's suggestions.
     pub files: Vec<String>,
+}
+
+/// What can be taken away as a file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Export {
+    /// The device.
+    Image,
+    /// The scenario, as JSON.
+    Scenario,
+    /// The steps.
+    Table(TableFormat),
+    /// The step on screen, as SVG.
+    Picture,
 }
 
 /// A file to save.

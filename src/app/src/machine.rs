@@ -6,17 +6,20 @@ use js_sys::Date;
 use session::expr::{Completion, ExprError};
 use session::preview::Preview;
 use session::run::{Inspection, Progress, RunError, inspect};
-use session::scenario::{Act, Fault, FaultIo, FaultOf, Image, ProbeAt, Scenario, Upload, emit, parse, parse_strict};
+use session::scenario::{
+    Act, At, Fault, FaultIo, FaultOf, Image, Op, ProbeAt, Scenario, Upload, emit, parse, parse_strict,
+};
 use session::{Session, library};
 use view::Viewer;
-use view::frame::{BlockView, Changes, FirstRound, Frame, Notice, Timeline};
+use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, Timeline};
+use view::table::TableFormat;
 use view::text::{is_korean, message, reason, refusal};
 use view::watch::{WatchRow, Write};
 
 use crate::editor::draft::Problem;
 use crate::editor::json;
-use crate::engine::{Download, Engine, ImageInfo, Intervention, ScenarioInfo, ScenarioRef};
-use crate::t;
+use crate::engine::{Download, Engine, Export, ImageInfo, Intervention, ScenarioInfo, ScenarioRef};
+use crate::{store, t};
 
 /// Steps recorded between two looks at the clock.
 const BATCH: u32 = 2000;
@@ -42,6 +45,51 @@ struct Loaded {
     viewer: Viewer,
     /// Its name in the library; `None` once it is its own.
     name: Option<String>,
+    /// The viewer knows the steps of the scenario's markers.
+    marked: bool,
+    /// The name of the run that interventions began from.
+    first_name: Option<String>,
+}
+
+impl Loaded {
+    /// Another run: what was seen of the last one is forgotten, and the list of runs kept.
+    fn look_anew(&mut self) {
+        let name = self.name.as_deref().unwrap_or(t().own_scenario);
+        self.viewer = Viewer::new(name, self.session.scenario(), self.session.run());
+        self.marked = false;
+        let (runs, _) = self.session.runs();
+        let list: Vec<serde_json::Value> = runs.iter().map(|scenario| emit(scenario).into()).collect();
+        store::keep(RUNS_KEY, &serde_json::Value::from(list).to_string());
+    }
+}
+
+/// Where the list of runs is kept as long as the tab is open.
+const RUNS_KEY: &str = "writepath.runs";
+
+/// The list of runs that was kept.
+fn kept_runs() -> Vec<Scenario> {
+    let list: Vec<String> = store::kept(RUNS_KEY).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    list.iter().filter_map(|text| parse(text).ok()).map(|parsed| parsed.scenario).collect()
+}
+
+/// A run by what was done last to come to it.
+fn run_text(at: usize, scenario: &Scenario) -> String {
+    let Some(last) = scenario.interventions.last().filter(|_| at > 0) else { return t().run_first.to_owned() };
+    let what = match &last.act {
+        Act::Evict { buf, off, .. } => format!("{} {buf}+{off}", t().run_evict),
+        Act::Fault(_) => t().run_fault.to_owned(),
+        Act::Sigkill { task } => format!("SIGKILL {task}"),
+        _ => t().run_other.to_owned(),
+    };
+    let place = match &last.at {
+        At::Step(step) => format!("{} {step}", t().step),
+        At::Probe(at) => {
+            let task = scenario.tasks.iter().find(|task| task.name == at.task);
+            let name = task.and_then(|task| task.op(at.op as usize)).map_or("", Op::name);
+            format!("{name} {} {} · {} #{}", t().iteration, at.iteration, at.site, at.nth)
+        }
+    };
+    format!("{what}: {}", place.trim())
 }
 
 #[derive(Clone)]
@@ -88,10 +136,11 @@ impl Engined {
             Image::Upload(wanted) => Some(self.uploaded(wanted)?),
             Image::Mkfs(_) => None,
         };
-        let session = Session::open(scenario, image).map_err(|error| refused(&sentence(&error)))?;
+        let mut session = Session::open(scenario, image).map_err(|error| refused(&sentence(&error)))?;
+        session.restore_runs(kept_runs());
         let shown = name.clone().unwrap_or_else(|| t().own_scenario.to_owned());
         let viewer = Viewer::new(&shown, session.scenario(), session.run());
-        self.loaded = Some(Loaded { session, viewer, name });
+        self.loaded = Some(Loaded { session, viewer, first_name: name.clone(), name, marked: false });
         Ok(())
     }
 
@@ -150,8 +199,7 @@ impl Engine for Engined {
 
     fn reword(&mut self) {
         if let Some(loaded) = &mut self.loaded {
-            let name = loaded.name.as_deref().unwrap_or(t().own_scenario);
-            loaded.viewer = Viewer::new(name, loaded.session.scenario(), loaded.session.run());
+            loaded.look_anew();
         }
     }
 
@@ -208,7 +256,14 @@ impl Engine for Engined {
 
     fn timeline(&mut self) -> Rc<Timeline> {
         match &mut self.loaded {
-            Some(loaded) => loaded.viewer.timeline(loaded.session.run()),
+            Some(loaded) => {
+                if !loaded.marked && loaded.session.run().progress() != Progress::Running {
+                    loaded.marked = true;
+                    let steps = loaded.session.marker_steps();
+                    loaded.viewer.set_marks(loaded.session.scenario(), &steps);
+                }
+                loaded.viewer.timeline(loaded.session.run())
+            }
             None => Rc::default(),
         }
     }
@@ -293,15 +348,47 @@ impl Engine for Engined {
         };
         loaded.session.intervene(step, act).map_err(|error| refused(&message(&error.to_string())))?;
         loaded.name = None;
-        loaded.viewer = Viewer::new(t().own_scenario, loaded.session.scenario(), loaded.session.run());
+        loaded.look_anew();
         Ok(step.into())
     }
 
-    fn download(&mut self, step: u64) -> Result<Download, Notice> {
+    fn locals(&mut self, step: u64, task: u32, nth: usize) -> Option<(&'static str, Vec<Rc<Local>>)> {
+        let Loaded { session, viewer, .. } = self.loaded.as_mut()?;
+        viewer.locals(session.run(), step, task, nth)
+    }
+
+    fn runs(&self) -> (Vec<String>, usize) {
+        let Some(loaded) = &self.loaded else { return (Vec::new(), 0) };
+        let (runs, current) = loaded.session.runs();
+        (runs.iter().enumerate().map(|(at, scenario)| run_text(at, scenario)).collect(), current)
+    }
+
+    fn go_to_run(&mut self, at: usize) -> Result<(), Notice> {
         let loaded = self.loaded()?;
-        let step = u32::try_from(step).map_err(|_| refused(t().no_step))?.min(loaded.session.run().len());
-        let name = loaded.name.as_deref().unwrap_or("writepath");
-        Ok(Download { name: format!("{name}-{step}.img"), bytes: loaded.session.image_at(step) })
+        loaded.session.go_to_run(at).map_err(|error| refused(&sentence(&error)))?;
+        loaded.name = loaded.first_name.clone().filter(|_| at == 0);
+        loaded.look_anew();
+        Ok(())
+    }
+
+    fn download(&mut self, step: u64, what: Export, stretch: Option<(u64, u64)>) -> Result<Download, Notice> {
+        let Loaded { session, viewer, name, .. } = self.loaded()?;
+        let step = u32::try_from(step).map_err(|_| refused(t().no_step))?.min(session.run().len());
+        let name = name.as_deref().unwrap_or("writepath");
+        let (end, bytes) = match what {
+            Export::Image => (format!("-{step}.img"), session.image_at(step)),
+            Export::Scenario => (".json".to_owned(), emit(session.scenario()).into_bytes()),
+            Export::Picture => {
+                let frame = viewer.frame(session.run(), step.into(), None);
+                (format!("-{step}.svg"), view::picture(&frame).into_bytes())
+            }
+            Export::Table(format) => {
+                let (from, to) = stretch.unwrap_or((0, session.run().len().into()));
+                let end = if format == TableFormat::Csv { "csv" } else { "md" };
+                (format!("-steps.{end}"), viewer.table(session.run(), from, to, format)?.into_bytes())
+            }
+        };
+        Ok(Download { name: format!("{name}{end}"), bytes })
     }
 }
 

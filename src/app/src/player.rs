@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use session::link::{self, Link, StepRef};
 use session::scenario::ProbeAt;
-use view::frame::{BlockView, FirstRound, Frame, Notice, Timeline};
+use view::frame::{BlockView, FirstRound, Frame, Local, Notice, Timeline};
 use yew::prelude::*;
 
 use crate::debug::{Ask, Debug};
-use crate::engine::{Download, Engine, ImageInfo, Intervention, ScenarioInfo, ScenarioRef};
+use crate::engine::{Download, Engine, Export, ImageInfo, Intervention, ScenarioInfo, ScenarioRef};
 use crate::jump::{self, Jump};
 use crate::lang::Lang;
 use crate::t;
@@ -178,8 +178,12 @@ pub enum Command {
     RunEdited(Rc<str>),
     /// An image file's name and bytes.
     OpenImage(String, Rc<Vec<u8>>),
-    /// Save the device.
-    DownloadImage,
+    /// Save something as a file.
+    Export(Export),
+    /// Show the locals of a frame: its task, and which from the innermost.
+    SelectFrame(u32, usize),
+    /// Go to another of the runs that interventions made.
+    GoToRun(usize),
     /// Draw this page large.
     SelectPage(u64),
     /// Open a device block.
@@ -208,6 +212,27 @@ pub enum Command {
     Debug(Ask),
 }
 
+/// A frame of a stack, with its locals.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outer {
+    /// Whose stack.
+    pub task: u32,
+    /// Which from the innermost.
+    pub nth: usize,
+    /// Its function.
+    pub function: &'static str,
+    /// The locals.
+    pub rows: Vec<Rc<Local>>,
+}
+
+impl Outer {
+    /// The function stands at the same place of the stack.
+    fn is_in(&self, frame: &Frame) -> bool {
+        let task = frame.tasks.iter().find(|task| task.id == self.task);
+        task.and_then(|task| task.stack.get(self.nth)).is_some_and(|row| row.function == self.function)
+    }
+}
+
 /// The state.
 #[derive(Clone)]
 pub struct Player {
@@ -228,6 +253,10 @@ pub struct Player {
     pub grain: Grain,
     /// The page the reader chose to see large.
     pub page: Option<u64>,
+    /// The frame of a stack that the reader chose to see the locals of.
+    pub outer: Option<Rc<Outer>>,
+    /// The runs that interventions made, and which of them is on screen.
+    pub runs: Rc<(Vec<String>, usize)>,
     /// The block inspector.
     pub block: Option<Rc<BlockView>>,
     /// A message.
@@ -275,6 +304,8 @@ impl Player {
             speed: 1,
             grain: Grain::default(),
             page: None,
+            outer: None,
+            runs: Rc::default(),
             block: None,
             notice: None,
             theme: Theme::System,
@@ -405,7 +436,7 @@ impl Player {
             Ask::Mark(_) => Some(t().no_mark),
             _ => None,
         };
-        let to = self.debug.ask(&mut **self.engine.borrow_mut(), ask, self.frame.step);
+        let to = self.debug.ask(&mut **self.engine.borrow_mut(), ask, self.frame.step, &self.timeline.marks);
         match (to, runs) {
             (Some(step), _) => {
                 self.jumps += 1;
@@ -438,6 +469,7 @@ impl Player {
             Ok(()) => {
                 let mut engine = self.engine.borrow_mut();
                 self.scenario = engine.scenario_ref();
+                self.runs = Rc::new(engine.runs());
                 engine.run_slice(8.0);
                 self.timeline = engine.timeline();
                 drop(engine);
@@ -467,6 +499,10 @@ impl Player {
     fn show(&mut self, step: u64) {
         let mut engine = self.engine.borrow_mut();
         self.frame = engine.frame(step, self.page);
+        self.outer = self.outer.take().filter(|outer| outer.is_in(&self.frame)).and_then(|outer| {
+            let (function, rows) = engine.locals(step, outer.task, outer.nth)?;
+            Some(Rc::new(Outer { function, rows, ..*outer }))
+        });
         if let Some(block) = self.block.as_ref().map(|view| view.block) {
             self.block = engine.block(step, block).ok();
         }
@@ -614,8 +650,22 @@ impl Player {
                     self.sheet = Some(Sheet::Edit);
                 }
             }
-            Command::DownloadImage => {
-                let result = self.engine.borrow_mut().download(self.frame.step);
+            Command::SelectFrame(task, nth) => {
+                let locals = self.engine.borrow_mut().locals(self.frame.step, task, nth);
+                self.outer = locals.map(|(function, rows)| Rc::new(Outer { task, nth, function, rows }));
+            }
+            Command::GoToRun(at) => {
+                let (result, step) = (self.engine.borrow_mut().go_to_run(at), self.frame.step);
+                if self.started(result, step) {
+                    self.jumps += 1;
+                }
+            }
+            Command::Export(what) => {
+                let stretch = match self.debug.marks {
+                    [Some(a), Some(b)] => Some((a.min(b), a.max(b))),
+                    _ => None,
+                };
+                let result = self.engine.borrow_mut().download(self.frame.step, what, stretch);
                 self.download = self.tell(result).map(Rc::new);
             }
             Command::SelectPage(page) => {

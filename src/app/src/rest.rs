@@ -48,7 +48,9 @@ fn is_wanted_by(command: &Command) -> bool {
         | Command::LoadJson(..)
         | Command::RunEdited(_)
         | Command::OpenImage(..)
-        | Command::DownloadImage
+        | Command::Export(_)
+        | Command::GoToRun(_)
+        | Command::SelectFrame(..)
         | Command::OpenBlock(_)
         | Command::Intervene(_)
         | Command::Open(Sheet::Edit) => true,

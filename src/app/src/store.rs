@@ -8,6 +8,18 @@ fn store() -> Option<Storage> {
     window().local_storage().ok().flatten()
 }
 
+/// What was kept under a name as long as the tab is open.
+pub fn kept(name: &str) -> Option<String> {
+    window().session_storage().ok().flatten()?.get_item(name).ok().flatten()
+}
+
+/// Keeps a value under a name as long as the tab is open, if that is allowed.
+pub fn keep(name: &str, value: &str) {
+    if let Some(store) = window().session_storage().ok().flatten() {
+        let _ = store.set_item(name, value);
+    }
+}
+
 /// What was kept under a name.
 pub fn get(name: &str) -> Option<String> {
     store()?.get_item(name).ok().flatten()

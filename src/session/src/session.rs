@@ -38,8 +38,10 @@ pub struct Session {
     scenario: Scenario,
     image: Option<Rc<Vec<u8>>>,
     run: Run,
-    /// Scenarios left behind by interventions, oldest first.
-    earlier: Vec<Scenario>,
+    /// The scenarios of all runs, oldest first: each intervention made one.
+    runs: Vec<Scenario>,
+    /// Which of them is this run.
+    current: usize,
 }
 
 impl Session {
@@ -49,7 +51,7 @@ impl Session {
     /// See [`RunError`].
     pub fn open(scenario: Scenario, image: Option<Rc<Vec<u8>>>) -> Result<Self, RunError> {
         let run = start(&scenario, image.as_deref())?;
-        Ok(Session { scenario, image, run, earlier: Vec::new() })
+        Ok(Session { runs: vec![scenario.clone()], current: 0, scenario, image, run })
     }
 
     /// The scenario as it runs, interventions included.
@@ -58,10 +60,17 @@ impl Session {
         &self.scenario
     }
 
-    /// Scenarios that interventions left behind, oldest first.
+    /// The scenarios of all runs that interventions made, oldest first, and which of them is this one.
     #[must_use]
-    pub fn earlier(&self) -> &[Scenario] {
-        &self.earlier
+    pub fn runs(&self) -> (&[Scenario], usize) {
+        (&self.runs, self.current)
+    }
+
+    /// Takes a list of runs that was kept, if this run is one of them.
+    pub fn restore_runs(&mut self, runs: Vec<Scenario>) {
+        if let Some(current) = runs.iter().position(|scenario| *scenario == self.scenario) {
+            (self.runs, self.current) = (runs, current);
+        }
     }
 
     /// The run.
@@ -174,6 +183,20 @@ impl Session {
         }
     }
 
+    /// The steps of the scenario's own markers, in their order, recording as far as needed.
+    pub fn marker_steps(&mut self) -> Vec<Option<u32>> {
+        let markers = self.scenario.markers.clone();
+        let probes: Vec<&ProbeAt> = markers.iter().filter_map(|marker| marker.at.probe()).collect();
+        let mut found = self.steps_at(&probes).into_iter();
+        markers
+            .iter()
+            .map(|marker| match &marker.at {
+                At::Step(step) => Some(*step).filter(|step| *step <= self.run.len()),
+                At::Probe(_) => found.next().flatten(),
+            })
+            .collect()
+    }
+
     /// The source byte that the call under way reads next after `step` steps:
     /// buffer and offset. `None` outside a call, and for memory of no buffer.
     #[must_use]
@@ -240,21 +263,22 @@ impl Session {
             return Err(InterveneError::Diverged { step, expected, found });
         }
         self.run = run;
-        self.earlier.push(std::mem::replace(&mut self.scenario, scenario));
+        self.scenario = scenario.clone();
+        self.current = self.runs.len();
+        self.runs.push(scenario);
         Ok(())
     }
 
-    /// Goes back to a scenario that an intervention left behind.
+    /// Goes to another run of the list, from its start.
     ///
     /// # Errors
     /// See [`RunError`]; the session stays as it was.
-    pub fn return_to(&mut self, earlier: usize) -> Result<(), RunError> {
-        let Some(scenario) = self.earlier.get(earlier).cloned() else {
+    pub fn go_to_run(&mut self, at: usize) -> Result<(), RunError> {
+        let Some(scenario) = self.runs.get(at).cloned() else {
             return Ok(());
         };
         self.run = start(&scenario, self.image.as_deref())?;
-        let left = std::mem::replace(&mut self.scenario, scenario);
-        self.earlier[earlier] = left;
+        (self.scenario, self.current) = (scenario, at);
         Ok(())
     }
 

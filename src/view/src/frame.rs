@@ -137,6 +137,8 @@ pub struct Narration {
     pub what: String,
     /// One sentence: why. May be empty.
     pub why: String,
+    /// What the scenario's own marker at this step says. May be empty.
+    pub mark: String,
 }
 
 /// The outline: one line per probe of the running kernel function, plus the unfolded phase's lines.
@@ -146,6 +148,8 @@ pub struct Code {
     pub function: String,
     /// Where it starts: `mm/filemap.c:3295`.
     pub at: String,
+    /// What the scenario is about, as long as it has not begun; may be empty.
+    pub about: String,
     /// The lines, from top to bottom. The same function gives the same lines in the same places.
     pub lines: Vec<Rc<CodeLine>>,
 }
@@ -997,6 +1001,8 @@ pub struct Timeline {
     pub events: Vec<Event>,
     /// Step curves.
     pub counters: Vec<Counter>,
+    /// The scenario's own markers, by step; known once the run is complete.
+    pub marks: Rc<Vec<(u64, String)>>,
 }
 
 /// A stretch of steps.

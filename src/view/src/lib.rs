@@ -21,11 +21,14 @@ mod index;
 pub mod kernel_said;
 pub mod kernel_source;
 mod moment;
+mod picture;
 mod program;
 mod rows;
+pub mod table;
 mod viewer;
 pub mod watch;
 
 pub use moment::number;
+pub use picture::picture;
 pub use rows::preview::first_round;
 pub use viewer::Viewer;

@@ -13,6 +13,10 @@ pub struct Program {
     pub name: String,
     /// One line about it.
     pub title: String,
+    /// What to think about before one steps through it; may be empty.
+    pub question: String,
+    /// A paragraph about it; may be empty.
+    pub text: String,
     /// Names of the buffers by number.
     pub buffers: Vec<String>,
     /// Operations of each task, and how many of them are set-up.
@@ -30,6 +34,8 @@ impl Program {
         Program {
             name: name.to_owned(),
             title: scenario.title.of(is_korean()).to_owned(),
+            question: scenario.question.of(is_korean()).to_owned(),
+            text: scenario.text.of(is_korean()).to_owned(),
             buffers,
             tasks: tasks.collect(),
         }

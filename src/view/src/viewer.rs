@@ -8,12 +8,13 @@ use ondisk::decode::{BlockKind, DecodeCtx};
 use session::run::{Progress, Run};
 use session::scenario::Scenario;
 
-use crate::frame::{BlockView, Changes, Ext4, Frame, Header, Narration, Notice, PageCache, Phase, Timeline};
+use crate::frame::{BlockView, Changes, Ext4, Frame, Header, Local, Narration, Notice, PageCache, Phase, Timeline};
 use crate::index::Index;
 use crate::moment::{Moment, number, phase_of};
 use crate::program::Program;
 use crate::rows::device::Layout;
 use crate::rows::{cache, changes, code, device, dirty, ext4, journal, tasks, user};
+use crate::text::is_korean;
 use crate::text::narration::narrate;
 use crate::watch::Watches;
 
@@ -28,6 +29,8 @@ pub struct Viewer {
     pub(crate) program: Program,
     pub(crate) index: Index,
     pub(crate) watches: Watches,
+    /// The scenario's own markers, by step.
+    marks: Rc<Vec<(u64, String)>>,
     /// As the device is laid out when the recording begins.
     layout: Option<Layout>,
     frame: Rc<Frame>,
@@ -44,6 +47,7 @@ impl Viewer {
             program: Program::new(name, scenario, run.buffers().to_vec()),
             index: Index::default(),
             watches: Watches::new(scenario),
+            marks: Rc::default(),
             layout: None,
             frame: Rc::default(),
             timeline: Rc::default(),
@@ -63,13 +67,23 @@ impl Viewer {
             let step = u32::try_from(step).unwrap_or(u32::MAX).min(h.len());
             h.seek(w, step);
             let moment = Moment::new(w, h, &self.index, &self.program, step);
-            build(&moment, layout, page)
+            build(&moment, layout, page, &self.marks)
         });
         let next = keep(&self.frame, next);
         if *self.frame != next {
             self.frame = Rc::new(next);
         }
         Rc::clone(&self.frame)
+    }
+
+    /// The locals of one frame of a task's stack after `step` probes, counted from the innermost; and its function.
+    pub fn locals(&mut self, run: &Run, step: u64, task: u32, nth: usize) -> Option<(&'static str, Vec<Rc<Local>>)> {
+        run.machine().with_history(|w, h| {
+            self.index.extend(w, h, &self.program);
+            let step = u32::try_from(step).unwrap_or(u32::MAX).min(h.len());
+            h.seek(w, step);
+            tasks::locals_at(&Moment::new(w, h, &self.index, &self.program, step), world::TaskId(task), nth)
+        })
     }
 
     /// The run so far; the same `Rc` while nothing was added.
@@ -85,9 +99,20 @@ impl Viewer {
         {
             let mut timeline = self.index.timeline();
             timeline.complete = complete;
+            timeline.marks = Rc::clone(&self.marks);
             self.timeline = Rc::new(timeline);
         }
         Rc::clone(&self.timeline)
+    }
+
+    /// The run is complete, and these are the steps of the scenario's markers.
+    pub fn set_marks(&mut self, scenario: &Scenario, steps: &[Option<u32>]) {
+        let labels = scenario.markers.iter().map(|marker| marker.label.of(is_korean()).to_owned());
+        let mut marks: Vec<(u64, String)> =
+            steps.iter().zip(labels).filter_map(|(step, label)| Some((u64::from((*step)?), label))).collect();
+        marks.sort();
+        self.marks = Rc::new(marks);
+        self.timeline = Rc::default();
     }
 
     /// What two steps are apart, leaf by leaf, as one step's changes are told.
@@ -125,14 +150,14 @@ impl Viewer {
     }
 }
 
-fn build(m: &Moment, layout: &Layout, page: Option<u64>) -> Frame {
+fn build(m: &Moment, layout: &Layout, page: Option<u64>, marks: &[(u64, String)]) -> Frame {
     let inode = m.inode();
     let window = inode.map(|inode| cache::window(m, inode, page));
     let both = inode.zip(window);
     Frame {
         step: u64::from(m.step),
         header: Rc::new(header(m)),
-        narration: Rc::new(narration(m)),
+        narration: Rc::new(narration(m, marks)),
         code: Rc::new(code::code(m)),
         source: code::source(m),
         kernel: code::kernel(m),
@@ -156,7 +181,7 @@ fn header(m: &Moment) -> Header {
     Header { scenario: m.program.name.clone(), title: m.program.title.clone(), call }
 }
 
-fn narration(m: &Moment) -> Narration {
+fn narration(m: &Moment, marks: &[(u64, String)]) -> Narration {
     let info = m.index.info(m.step);
     let mut crumb = Vec::new();
     if m.step > 0 {
@@ -169,7 +194,8 @@ fn narration(m: &Moment) -> Narration {
     }
     let phase = if m.step == 0 { Phase::None } else { phase_of(&m.stack, m.probe()) };
     let (what, why) = narrate(m);
-    Narration { phase, crumb: crumb.join(" · "), what, why }
+    let here = marks.iter().filter(|(step, _)| *step == u64::from(m.step)).map(|(_, label)| label.as_str());
+    Narration { phase, crumb: crumb.join(" · "), what, why, mark: here.collect::<Vec<_>>().join(" · ") }
 }
 
 /// Takes from `old` every shared row that is equal in `new`.

@@ -6,6 +6,7 @@ use view::frame::{TaskRow, TaskState};
 use yew::prelude::*;
 
 use crate::draw::base_name;
+use crate::player::{Command, use_send};
 use crate::{keys, t};
 
 /// Props of [`CallStack`].
@@ -13,11 +14,14 @@ use crate::{keys, t};
 pub struct CallStackProps {
     /// All tasks.
     pub tasks: Vec<Rc<TaskRow>>,
+    /// The frame whose locals are shown, if it is not the innermost: task, and which.
+    pub chosen: Option<(u32, usize)>,
 }
 
 /// The running task's stack, or that of the task chosen in the tabs.
 #[component]
 pub fn CallStack(props: &CallStackProps) -> Html {
+    let send = use_send();
     let chosen = use_state(|| None::<u32>);
     let current = props.tasks.iter().find(|task| task.current).map(|task| task.id);
     // A choice holds until another task takes a step.
@@ -71,10 +75,12 @@ pub fn CallStack(props: &CallStackProps) -> Html {
                             { task.state.name() }
                         }
                     </p>
-                    <ol class="stack">
-                        for row in task.stack.iter() {
+                    <ol class="stack" data-rove="">
+                        for (nth, row) in task.stack.iter().enumerate() {
                             <li>
-                                <span class="f" title={row.function.clone()}>{ &row.function }</span>
+                                <button class="f" type="button" tabindex={if nth == 0 { "0" } else { "-1" }} title={format!("{}: {}", t().locals, row.function)}
+                                    aria-pressed={(props.chosen == Some((task.id, nth))).to_string()}
+                                    onclick={let (send, id) = (send.clone(), task.id); move |_: MouseEvent| send.emit(Command::SelectFrame(id, nth))}>{ &row.function }</button>
                                 <span class="l" title={format!("{}:{}", row.file, row.line)}>
                                     <span class="w">{ base_name(&row.file) }</span>{ format!(":{}", row.line) }
                                 </span>

@@ -128,7 +128,12 @@ fn Outline(props: &OutlineProps) -> Html {
         let stops = props.watches.iter().any(|watch| watch.stops && watch.text == at_probe(&line.probe));
         outline_line(&send, line, Some(i) == step, stops)
     });
-    html! { <ol class="lines" data-rove="" data-testid="outline">{ for lines }</ol> }
+    html! {
+        <>
+            if !props.code.about.is_empty() { <p class="about" data-testid="about-scenario">{ &props.code.about }</p> }
+            <ol class="lines" data-rove="" data-testid="outline">{ for lines }</ol>
+        </>
+    }
 }
 
 /// A breakpoint on a probe, as an expression.

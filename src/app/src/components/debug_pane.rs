@@ -25,12 +25,15 @@ pub struct DebugPaneProps {
     pub debug: Debug,
     /// The step on screen.
     pub step: u64,
+    /// The runs that interventions made, and which of them is on screen.
+    pub runs: Rc<(Vec<String>, usize)>,
 }
 
 impl PartialEq for DebugPaneProps {
     fn eq(&self, other: &Self) -> bool {
         let (a, b) = (&self.debug, &other.debug);
         self.step == other.step
+            && self.runs == other.runs
             && self.changes == other.changes
             && a.tab == b.tab
             && a.watches == b.watches
@@ -49,6 +52,7 @@ fn name(tab: Tab) -> &'static str {
         Tab::Watch => t().watch_tab,
         Tab::Origin => t().origin_tab,
         Tab::Diff => t().diff_tab,
+        Tab::Runs => t().runs_tab,
     }
 }
 
@@ -56,14 +60,17 @@ fn name(tab: Tab) -> &'static str {
 #[component]
 pub fn DebugPane(props: &DebugPaneProps) -> Html {
     let send = use_send();
-    let (debug, now) = (&props.debug, props.debug.tab);
+    let debug = &props.debug;
+    // One run alone is no list.
+    let tabs = &Tab::ALL[..Tab::ALL.len() - usize::from(props.runs.0.len() < 2)];
+    let now = if tabs.contains(&debug.tab) { debug.tab } else { Tab::Changes };
     let onkeydown = {
         let send = send.clone();
-        let at = Tab::ALL.iter().position(|each| *each == now);
+        let at = tabs.iter().position(|each| *each == now);
         Callback::from(move |event: KeyboardEvent| {
-            if let Some(to) = keys::roving(&event, at, Tab::ALL.len()) {
-                send.emit(Command::Debug(Ask::Show(Tab::ALL[to])));
-                keys::focus(&format!("low-{}", Tab::ALL[to].key()));
+            if let Some(to) = keys::roving(&event, at, tabs.len()) {
+                send.emit(Command::Debug(Ask::Show(tabs[to])));
+                keys::focus(&format!("low-{}", tabs[to].key()));
             }
         })
     };
@@ -80,10 +87,11 @@ pub fn DebugPane(props: &DebugPaneProps) -> Html {
         <section class="panel changes" id="panel-changes" tabindex="-1" aria-label={t().debug_tabs}>
             <div class="head lowtabs">
                 <div role="tablist" aria-label={t().debug_tabs} {onkeydown}>
-                    for tab in Tab::ALL {
+                    for tab in tabs.iter().copied() {
                         <button key={tab.key()} id={format!("low-{}", tab.key())} class="tab" role="tab" type="button" aria-controls="low-body"
                             aria-selected={(tab == now).to_string()} tabindex={if tab == now { "0" } else { "-1" }} onclick={show(tab)}>
                             { name(tab) }
+                            if tab == Tab::Runs { <span class="n">{ props.runs.0.len() }</span> }
                             if tab == Tab::Watch && !debug.watches.is_empty() { <span class="n">{ debug.watches.len() }</span> }
                         </button>
                     }
@@ -95,6 +103,7 @@ pub fn DebugPane(props: &DebugPaneProps) -> Html {
                     Tab::Changes => html! { <Changes rows={props.changes.clone()} label="low-changes" testid="changes" /> },
                     Tab::Watch => html! { <WatchPanel debug={debug.clone()} step={props.step} /> },
                     Tab::Origin => html! { <Writes origin={debug.origin.clone()} step={props.step} /> },
+                    Tab::Runs => html! { <Runs runs={props.runs.clone()} /> },
                     Tab::Diff => html! { <Diff marks={debug.marks} diff={debug.diff.clone()} /> },
                 } }
             </div>
@@ -141,6 +150,35 @@ fn Writes(props: &WritesProps) -> Html {
                 for (at, write) in writes.iter().enumerate().skip(first).take(WRITES_SHOWN) { { line((at, write)) } }
             </ol>
         </>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct RunsProps {
+    runs: Rc<(Vec<String>, usize)>,
+}
+
+/// The runs, each a way to go there.
+#[component]
+fn Runs(props: &RunsProps) -> Html {
+    let send = use_send();
+    let (runs, current) = &*props.runs;
+    let line = |(at, text): (usize, &String)| {
+        let send = send.clone();
+        let here = at == *current;
+        html! {
+            <li class={here.then_some("last")}>
+                <span class="k" aria-hidden="true">{ if here { "▶" } else { "" } }</span>
+                <button class="link" type="button" aria-current={here.then_some("true")} onclick={move |_: MouseEvent| send.emit(Command::GoToRun(at))}>{ at + 1 }</button>
+                <span class="v">{ text }</span>
+                <span class="f">{ if here { t().run_current } else { "" } }</span>
+            </li>
+        }
+    };
+    html! {
+        <ol class="writes" tabindex="0" aria-labelledby="low-runs" data-testid="runs">
+            for each in runs.iter().enumerate() { { line(each) } }
+        </ol>
     }
 }
 

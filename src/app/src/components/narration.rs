@@ -51,7 +51,7 @@ pub fn Narration(props: &NarrationProps) -> Html {
                 <Message notice={props.notice.clone()} />
                 <div aria-live={if props.playing { "off" } else { "polite" }} aria-atomic="true" data-testid="narration">
                     <p class="what">{ &row.what }</p>
-                    <p class="why">{ &row.why }</p>
+                    <p class="why">if !row.mark.is_empty() { <b class="mk"><span aria-hidden="true">{ "◆ " }</span>{ &row.mark }</b>{ " " } }{ &row.why }</p>
                 </div>
             </div>
         </section>

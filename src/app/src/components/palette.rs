@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 
+use view::table::TableFormat;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use super::sheet::SheetBox;
 use crate::debug::{Ask, Tab};
-use crate::engine::{Intervention, ScenarioInfo};
+use crate::engine::{Export, Intervention, ScenarioInfo};
 use crate::keys::{self, Action};
 use crate::player::{Command, Grain, Panel, Sheet, use_send};
 use crate::t;
@@ -74,7 +75,11 @@ fn lines(scenarios: &[ScenarioInfo]) -> Vec<Line> {
         send(t().edit_long, "e", Command::Open(Sheet::Edit)),
         send(t().library_long, "", Command::Open(Sheet::Library)),
         send(t().block_long, "", Command::OpenBlock(0)),
-        send(t().download_long, "", Command::DownloadImage),
+        send(t().export_image, "", Command::Export(Export::Image)),
+        send(t().export_scenario, "", Command::Export(Export::Scenario)),
+        send(t().export_csv, "", Command::Export(Export::Table(TableFormat::Csv))),
+        send(t().export_markdown, "", Command::Export(Export::Table(TableFormat::Markdown))),
+        send(t().export_picture, "", Command::Export(Export::Picture)),
         (t().full_screen.to_owned(), "f", FullScreen),
         send(t().help, "?", Command::Open(Sheet::Help)),
         send(t().about, "", Command::Open(Sheet::About)),

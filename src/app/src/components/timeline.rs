@@ -148,7 +148,7 @@ pub fn Timeline(props: &TimelineProps) -> Html {
                 <span class="lb opt">{ t().events }</span>
                 { events(run, view) }
                 <span class="lb opt">{ t().hits }</span>
-                { hits(&props.watches, &props.rows, view) }
+                { hits(&props.watches, &props.rows, &run.marks, view) }
                 <span class="lb opt ctl" data-testid="counters">for counter in run.counters.iter() { <span>{ format!("{} {}", counter.name, number(value_at(counter, step))) }</span> }</span>
                 { counters(run, view) }
                 <span class="lb">{ format!("{} {}{more}", t().all_steps, number(last)) }</span>
@@ -403,7 +403,26 @@ fn counters(run: &Run, view: View) -> Html {
 const HIT_ROWS: usize = 3;
 
 /// Where each watch holds: a bar over its steps; a dot where a breakpoint stops a run.
-fn hits(watches: &[Watch], rows: &[WatchRow], view: View) -> Html {
+/// And the scenario's own markers, with their words where there is room.
+fn hits(watches: &[Watch], rows: &[WatchRow], marks: &[(u64, String)], view: View) -> Html {
+    let first = marks.partition_point(|(step, _)| *step < view.from);
+    let shown: Vec<_> = marks[first..].iter().take_while(|(step, _)| *step <= view.to).collect();
+    let own = shown.iter().enumerate().map(|(i, (step, text))| {
+        let x = view.x(*step);
+        let room = shown.get(i + 1).map_or(100.0, |next| view.x(next.0)) - x - 1.5;
+        // At the right edge the words stand before their mark.
+        let before = fits(text, room, LANES_PX).is_none() && i + 1 == shown.len() && x > 50.0;
+        let class = if before { Some("") } else { fits(text, room, LANES_PX) };
+        html! {
+            <g>
+                <title>{ text }</title>
+                <svg x={pct(x)} y="0" width="1" height="12" overflow="visible"><path class="own" d="M0 1.5 4.5 6 0 10.5-4.5 6z" /></svg>
+                if let Some(class) = class.filter(|_| rows.is_empty()) {
+                    <text {class} x={pct(x)} dx={if before { "-8" } else { "8" }} y="10" text-anchor={if before { "end" } else { "start" }}>{ text }</text>
+                }
+            </g>
+        }
+    });
     let lines = watches.iter().zip(rows).enumerate().map(|(at, (watch, row))| {
         let first = row.stretches.partition_point(|(_, to)| *to <= view.from + 1);
         let shown = row.stretches[first..].iter().take_while(|(from, _)| *from <= view.to);
@@ -421,7 +440,7 @@ fn hits(watches: &[Watch], rows: &[WatchRow], view: View) -> Html {
         });
         html! { <g>{ for marks }</g> }
     });
-    html! { <svg class="opt" width="100%" height="12" data-testid="hits">{ for lines }</svg> }
+    html! { <svg class="opt" width="100%" height="12" data-testid="hits">{ for own }{ for lines }</svg> }
 }
 
 /// Places of hits on a line that shows the whole run, each place once.
@@ -488,6 +507,7 @@ fn Map(props: &MapProps) -> Html {
             <rect class="mm" x="0" y="1" width="100%" height="9" rx="1" />
             { for pieces.iter().map(|(phase, x, width)| html! { <rect class={classes!("den", "ph", phase_class(*phase))} x={pct(*x)} y="3" width={pct(*width)} height="5" /> }) }
             { for hits.iter().map(|x| html! { <line class="hit" x1={pct(*x)} x2={pct(*x)} y1="0" y2="3" /> }) }
+            { for run.marks.iter().map(|(step, _)| html! { <rect class="own" x={pct(place(*step))} y="0" width="3" height="4" /> }) }
             <rect class="win" x={pct(place(props.from))} y="0.75" width={pct(place(props.to) - place(props.from))} height="9.5" rx="2" />
             <line class="nowl" x1={now.clone()} x2={now} y1="0" y2="11" />
         </svg>

@@ -5,12 +5,13 @@ use std::rc::Rc;
 use gloo::timers::future::TimeoutFuture;
 use gloo::utils::{document, window};
 use view::frame::{Header, Notice};
+use view::table::TableFormat;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
 use super::icon::{Glyph, Icon};
-use crate::engine::ScenarioInfo;
+use crate::engine::{Export, ScenarioInfo};
 use crate::lang::{self, Lang};
 use crate::player::{Command, Sheet, use_send};
 use crate::{files, keys, t};
@@ -124,7 +125,12 @@ pub fn TopBar(props: &TopBarProps) -> Html {
                 <button class="btn" type="button" title={t().edit_long} data-more="" onclick={command(Command::Open(Sheet::Edit))}><Icon glyph={Glyph::Edit} /><span>{ t().edit }</span></button>
                 <label class="btn filepick opt" title={t().open_image_long}><Icon glyph={Glyph::Open} /><span aria-hidden="true">{ t().open_image }</span>
                     <input type="file" aria-label={t().open_image_long} onchange={open_image} /></label>
-                <button class="btn" type="button" title={t().download_long} data-more="" onclick={command(Command::DownloadImage)}><Icon glyph={Glyph::Save} /><span>{ t().download }</span></button>
+                <button class="btn" type="button" title={t().export_long} data-more="" popovertarget="export" data-testid="export"><Icon glyph={Glyph::Save} /><span>{ t().export }</span></button>
+                <div id="export" class="menu" popover="auto" role="group" aria-label={t().export_long} data-rove="">
+                    for (words, what) in exports() {
+                        <button class="btn" type="button" popovertarget="export" popovertargetaction="hide" onclick={command(Command::Export(what))}>{ words }</button>
+                    }
+                </div>
                 <button class="btn opt" type="button" title={t().block_long} data-more="" onclick={command(Command::OpenBlock(0))}>{ t().blocks }</button>
                 <button class="btn opt-l" type="button" onclick={command(Command::Open(Sheet::About))}>{ t().about_short }</button>
                 <button class="btn opt" type="button" title={t().palette_long} onclick={command(Command::Open(Sheet::Palette))}>{ t().palette }<kbd aria-hidden="true">{ "Ctrl K" }</kbd></button>
@@ -134,6 +140,17 @@ pub fn TopBar(props: &TopBarProps) -> Html {
             </div>
         </header>
     }
+}
+
+/// What can be taken away, with its words.
+fn exports() -> [(&'static str, Export); 5] {
+    [
+        (t().export_scenario, Export::Scenario),
+        (t().export_csv, Export::Table(TableFormat::Csv)),
+        (t().export_markdown, Export::Table(TableFormat::Markdown)),
+        (t().export_picture, Export::Picture),
+        (t().export_image, Export::Image),
+    ]
 }
 
 /// Whether the page is dark now, by choice or by the system.

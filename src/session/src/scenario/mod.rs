@@ -349,6 +349,17 @@ pub enum At {
     Probe(ProbeAt),
 }
 
+impl At {
+    /// The probe, if it is one.
+    #[must_use]
+    pub fn probe(&self) -> Option<&ProbeAt> {
+        match self {
+            At::Probe(probe) => Some(probe),
+            At::Step(_) => None,
+        }
+    }
+}
+
 /// A probe of one operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -51,7 +51,7 @@ pub fn probes_of(function: &FnSite) -> impl Iterator<Item = &'static ProbeSite> 
 
 fn head(function: &FnSite) -> Code {
     let at = if function.line == 0 { String::new() } else { format!("{}:{}", function.file, function.line) };
-    Code { function: function.name.to_owned(), at, lines: Vec::new() }
+    Code { function: function.name.to_owned(), at, ..Code::default() }
 }
 
 /// What has run of one call of a function: site to step, newest kept.
@@ -234,5 +234,6 @@ fn program(m: &Moment) -> Code {
         Rc::new(CodeLine { text: op_text(op), state, ..CodeLine::default() })
     });
     let name = crate::moment::task_name(m.w, world::TaskId(task));
-    Code { function: tr!("program {}", name), at: String::new(), lines: lines.collect() }
+    let about = if m.step == 0 { m.program.text.clone() } else { String::new() };
+    Code { function: tr!("program {}", name), about, lines: lines.collect(), ..Code::default() }
 }

@@ -8,7 +8,7 @@ use world::{TaskId, WaitOn, World};
 
 use crate::frame::{Local, StackRow, TaskRow, TaskState};
 use crate::index::task_state;
-use crate::moment::{Moment, sleep_name, stack_of, task_name};
+use crate::moment::{Call, Moment, sleep_name, stack_of, task_name};
 use crate::rows::dirty;
 use crate::text::word;
 
@@ -18,7 +18,17 @@ const LOOK_BACK: usize = 4096;
 /// Locals of the function that the step ended in.
 #[must_use]
 pub fn locals(m: &Moment) -> Vec<Rc<Local>> {
-    let (Some(&call), Some(task)) = (m.stack.first(), m.task()) else { return Vec::new() };
+    m.task().zip(m.stack.first()).map_or_else(Vec::new, |(task, call)| locals_of(m, task, *call))
+}
+
+/// Locals of one frame of a task's stack, counted from the innermost; and its function.
+#[must_use]
+pub fn locals_at(m: &Moment, task: TaskId, nth: usize) -> Option<(&'static str, Vec<Rc<Local>>)> {
+    let call = stack_of(m.h, m.w.stacks.get(task)?.frame).get(nth).copied()?;
+    Some((call.function.name, locals_of(m, task, call)))
+}
+
+fn locals_of(m: &Moment, task: TaskId, call: Call) -> Vec<Rc<Local>> {
     let entered = m.entered(task, call);
     let mut rows = Vec::new();
     for (n, local) in call.function.locals.iter().enumerate() {
@@ -33,7 +43,9 @@ pub fn locals(m: &Moment) -> Vec<Rc<Local>> {
             Ty::Bytes => "bytes",
             Ty::Status => "status",
             Ty::Address => "address",
-            Ty::Count | Ty::Flags | Ty::Bool => "",
+            Ty::Count => "number",
+            Ty::Flags => "flags",
+            Ty::Bool => "true or false",
         };
         let path = format!("{}.{}", call.function.name, local.name);
         rows.push(Rc::new(Local { name: local.name.to_owned(), value: text, was, unit: word(unit).to_owned(), path }));

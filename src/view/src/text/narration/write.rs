@@ -231,6 +231,10 @@ impl Words<'_, '_> {
 /// The sentences of a step.
 pub(super) fn narrate(m: &Moment) -> Option<Said> {
     if m.step == 0 {
+        let program = m.program;
+        if !program.question.is_empty() {
+            return Some((program.title.clone(), program.question.clone()));
+        }
         return say(
             "The file system is mounted and the set-up is done.",
             "Nothing is recorded before this: the first step is the program's next call.",

@@ -1,0 +1,102 @@
+//! What the debugger tells beside a step: locals of outer frames, the difference of two steps, the runs that
+//! interventions made.
+
+use session::Session;
+use session::library;
+use session::run::Progress;
+use session::scenario::{Act, At};
+use view::Viewer;
+
+fn open(name: &str) -> (Session, Viewer) {
+    let scenario = library::scenario(name).expect("the library has it");
+    let mut session = Session::open(scenario, None).unwrap_or_else(|error| panic!("{name}: {error}"));
+    while session.extend(100_000) == Progress::Running {}
+    let viewer = Viewer::new(name, session.scenario(), session.run());
+    (session, viewer)
+}
+
+#[test]
+fn an_outer_frame_keeps_its_locals() {
+    let (session, mut viewer) = open("short-copy");
+    let mut met = 0;
+    for step in 1..=u64::from(session.run().len()) {
+        let frame = viewer.frame(session.run(), step, None);
+        let Some(task) = frame.tasks.iter().find(|task| task.current) else { continue };
+        let (top, rows) = match viewer.locals(session.run(), step, task.id, 0) {
+            Some(found) => found,
+            None => continue,
+        };
+        if task.stack.first().is_some_and(|row| row.function == top) {
+            assert_eq!(rows, frame.locals, "step {step}: the innermost frame");
+        }
+        // While write_begin runs, the loop's own variables are to be seen behind it.
+        let Some(nth) = task.stack.iter().position(|row| row.function == "generic_perform_write") else { continue };
+        let (function, rows) = viewer.locals(session.run(), step, task.id, nth).expect("the frame is there");
+        assert_eq!(function, "generic_perform_write");
+        assert!(rows.iter().any(|row| row.name == "bytes"), "step {step}");
+        met += usize::from(nth > 0);
+    }
+    assert!(met > 20, "{met} steps deep in the loop");
+}
+
+#[test]
+fn two_steps_differ_by_what_the_steps_between_changed() {
+    let (session, mut viewer) = open("full-page");
+    let last = u64::from(session.run().len());
+    for (a, b) in [(0, last), (20, 60), (60, 20), (31, 32)] {
+        let diff = viewer.diff(session.run(), a, b);
+        let mut objects: Vec<String> = Vec::new();
+        for step in a.min(b) + 1..=a.max(b) {
+            let frame = viewer.frame(session.run(), step, None);
+            objects.extend(frame.changes.rows.iter().map(|row| row.object.clone()));
+        }
+        assert!(!diff.rows.is_empty());
+        for row in &diff.rows {
+            assert!(objects.contains(&row.object), "{a}~{b}: {} was changed by no step", row.object);
+        }
+    }
+    assert!(viewer.diff(session.run(), 40, 40).rows.is_empty());
+}
+
+#[test]
+fn a_run_that_was_left_can_be_returned_to() {
+    let (mut session, _) = open("full-page");
+    let (len, digest) = (session.run().len(), session.digest_at(session.run().len()));
+    session.intervene(30, Act::Sigkill { task: "A".into() }).expect("there is such a step");
+    while session.extend(100_000) == Progress::Running {}
+    let (runs, current) = session.runs();
+    assert_eq!((runs.len(), current), (2, 1));
+    assert_ne!(session.run().len(), len);
+    let kept = runs.to_vec();
+
+    session.go_to_run(0).expect("it ran before");
+    while session.extend(100_000) == Progress::Running {}
+    assert_eq!((session.run().len(), session.digest_at(len)), (len, digest));
+    assert_eq!(session.runs().1, 0);
+
+    // A page opened anew has the link's scenario and the list that was kept.
+    let mut again = Session::open(kept[1].clone(), None).expect("it ran before");
+    again.restore_runs(kept.clone());
+    assert_eq!((again.runs().0.len(), again.runs().1), (2, 1));
+    let mut other = Session::open(library::scenario("hole").expect("it is there"), None).expect("it runs");
+    other.restore_runs(kept);
+    assert_eq!(other.runs().0.len(), 1, "a list that this run is not in is left alone");
+}
+
+#[test]
+fn markers_stand_at_their_steps() {
+    let (mut session, mut viewer) = open("throttled-killed");
+    let steps = session.marker_steps();
+    let markers = session.scenario().markers.clone();
+    assert_eq!(steps.len(), markers.len());
+    viewer.set_marks(session.scenario(), &steps);
+    for (marker, step) in markers.iter().zip(&steps) {
+        let step = step.expect("the library's markers are met");
+        if let At::Probe(at) = &marker.at {
+            assert_eq!(session.address_of(step).as_ref(), Some(at));
+        }
+        assert_eq!(viewer.frame(session.run(), step.into(), None).narration.mark, marker.label.en);
+    }
+    assert_eq!(viewer.timeline(session.run()).marks.len(), markers.len());
+    assert_eq!(viewer.frame(session.run(), 0, None).narration.mark, "");
+}
