@@ -217,7 +217,7 @@ impl Engine for Engined {
 
     fn preview(&mut self, json: &str) -> Result<(), String> {
         self.preview = None;
-        let scenario = parse_strict(json).map_err(|error| error.to_string())?;
+        let scenario = parse_strict(json).map_err(|error| refusal(&error))?;
         let image = match &scenario.image {
             Image::Upload(wanted) => Some(self.uploaded(wanted).map_err(|notice| notice.title)?.to_vec()),
             Image::Mkfs(_) => None,

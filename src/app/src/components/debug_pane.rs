@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use view::frame::Changes as Rows;
 use view::number;
+use view::text::expression_fault;
 use view::watch::Write;
 use yew::prelude::*;
 
@@ -124,7 +125,7 @@ fn Writes(props: &WritesProps) -> Html {
     let Some(origin) = &props.origin else { return html! { <p class="none">{ t().origin_none }</p> } };
     let writes = match &origin.writes {
         Ok(writes) => writes,
-        Err(error) => return html! { <p class="none">{ error.to_string() }</p> },
+        Err(error) => return html! { <p class="none">{ expression_fault(error) }</p> },
     };
     let behind = writes.partition_point(|write| write.step <= props.step);
     let first = behind.saturating_sub(WRITES_SHOWN / 2).min(writes.len().saturating_sub(WRITES_SHOWN));

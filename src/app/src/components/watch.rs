@@ -1,6 +1,7 @@
 //! Watches and breakpoints: a field with completion, and a row for each expression.
 
 use view::number;
+use view::text::expression_fault;
 use view::watch::WatchRow;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
@@ -62,7 +63,7 @@ fn line(send: &Send, at: usize, stops: bool, row: &WatchRow) -> Html {
             </button>
             <code class="x" title={row.text.clone()}>{ &row.text }</code>
             if let Some(error) = &row.error {
-                <span class="err">{ error.to_string() }</span>
+                <span class="err">{ expression_fault(error) }</span>
             } else {
                 <span class="v">
                     if let Some(was) = &row.was { <s class="was"><span class="vh">{ t().was }</span>{ or_missing(was) }</s>{ " " } }
@@ -203,7 +204,7 @@ fn Field(props: &FieldProps) -> Html {
         move |_: FocusEvent| open.set(false)
     };
     let said = draft.as_ref().map(|draft| match &draft.row.error {
-        Some(error) => (true, error.to_string()),
+        Some(error) => (true, expression_fault(error)),
         None => (false, format!("= {}", or_missing(&draft.row.value))),
     });
     let option = |at: usize| format!("watch-option-{at}");

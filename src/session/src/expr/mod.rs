@@ -23,7 +23,7 @@ use world::{BhId, Counter, History, InodeId, PageFlags, PageId, StepHeader, Task
 pub use complete::{Candidate, Completion, complete};
 pub use track::{Point, Spans, Track};
 
-use crate::scenario::Scenario;
+use crate::scenario::{Reason, Scenario};
 use paths::{Id, Kind};
 
 /// The type of an expression.
@@ -41,15 +41,16 @@ pub enum Type {
     Call,
 }
 
-impl fmt::Display for Type {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
+impl Type {
+    /// A value of it, in words.
+    fn words(self) -> &'static str {
+        match self {
             Type::Bool => "true or false",
             Type::Int => "an integer",
             Type::Probe => "a probe",
             Type::Function => "a function",
             Type::Call => "a system call",
-        })
+        }
     }
 }
 
@@ -74,16 +75,16 @@ impl fmt::Display for Value {
     }
 }
 
-/// What is wrong with the text of an expression, and where.
+/// What is wrong with the text of an expression, and where. Its words can be said in another language.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("at character {}: expected {expected}, found {found}", .at + 1)]
 pub struct ExprError {
     /// Characters before it.
     pub at: usize,
     /// What could stand there.
-    pub expected: String,
+    pub expected: Reason,
     /// What does.
-    pub found: String,
+    pub found: Reason,
 }
 
 /// System calls of a scenario's tasks, by their number.

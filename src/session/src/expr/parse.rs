@@ -4,6 +4,7 @@ use world::Errno;
 
 use super::paths::{COUNTERS, KINDS, Kind, functions, probes};
 use super::{Calls, ExprError, Node, Object, Op, Target, Type, Who};
+use crate::scenario::{Reason, reason};
 
 /// The longest text, so that no tree is deep.
 const LENGTH_MAX: usize = 400;
@@ -69,11 +70,11 @@ impl<'a> Parser<'a> {
             while !self.text.is_char_boundary(self.at) {
                 self.at -= 1;
             }
-            return Err(self.expected(format!("at most {LENGTH_MAX} bytes")));
+            return Err(self.expected(reason!("at most {} bytes", LENGTH_MAX)));
         }
         let typed = self.level(0)?;
         self.blanks();
-        if self.at < self.text.len() { Err(self.expected("an operator or the end".to_owned())) } else { Ok(typed) }
+        if self.at < self.text.len() { Err(self.expected("an operator or the end")) } else { Ok(typed) }
     }
 
     fn rest(&self) -> &'a str {
@@ -84,16 +85,16 @@ impl<'a> Parser<'a> {
         self.at += self.rest().len() - self.rest().trim_start().len();
     }
 
-    fn expected(&self, expected: String) -> ExprError {
+    fn expected(&self, expected: impl Into<Reason>) -> ExprError {
         self.expected_at(self.at, expected)
     }
 
-    fn expected_at(&self, at: usize, expected: String) -> ExprError {
+    fn expected_at(&self, at: usize, expected: impl Into<Reason>) -> ExprError {
         let rest = &self.text[at..];
         let word = rest.len() - rest.trim_start_matches(is_word).len();
         let len = if word > 0 { word } else { rest.chars().next().map_or(0, char::len_utf8) };
-        let found = if len == 0 { "the end".to_owned() } else { format!("`{}`", &rest[..len]) };
-        ExprError { at: self.text[..at].chars().count(), expected, found }
+        let found = if len == 0 { "the end".into() } else { reason!("`{}`", rest[..len].to_owned()) };
+        ExprError { at: self.text[..at].chars().count(), expected: expected.into(), found }
     }
 
     fn eat(&mut self, sign: &str) -> bool {
@@ -106,7 +107,7 @@ impl<'a> Parser<'a> {
     }
 
     fn need(&mut self, sign: &str) -> Result<(), ExprError> {
-        if self.eat(sign) { Ok(()) } else { Err(self.expected(format!("`{sign}`"))) }
+        if self.eat(sign) { Ok(()) } else { Err(self.expected(reason!("`{}`", sign.to_owned()))) }
     }
 
     /// The word that stands here, if one does; and what could stand instead, if the text ends with it.
@@ -165,13 +166,17 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         let at = at + (self.text[at..].len() - self.text[at..].trim_start().len());
-        Err(ExprError { at: self.text[..at].chars().count(), expected: wanted.to_string(), found: found.to_string() })
+        Err(ExprError {
+            at: self.text[..at].chars().count(),
+            expected: wanted.words().into(),
+            found: found.words().into(),
+        })
     }
 
     fn unary(&mut self) -> Result<Typed, ExprError> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err(self.expected("less nesting".to_owned()));
+            return Err(self.expected("less nesting"));
         }
         self.blanks();
         let start = self.at;
@@ -243,7 +248,7 @@ impl<'a> Parser<'a> {
             None => digits.parse().ok(),
         };
         let value = value.and_then(|value| value.checked_mul(unit));
-        value.map(|value| (Node::Const(value), Type::Int)).ok_or_else(|| self.expected_at(start, "a number".to_owned()))
+        value.map(|value| (Node::Const(value), Type::Int)).ok_or_else(|| self.expected_at(start, "a number"))
     }
 
     /// An error number, a counter, a local, or a function and its local.
@@ -261,11 +266,12 @@ impl<'a> Parser<'a> {
             let start = self.at;
             let name = self.word(Want::Local(function.id));
             let local = function.locals.iter().find(|local| local.name == name);
-            let local = local.ok_or_else(|| self.expected_at(start, format!("a local of `{}`", function.name)))?;
+            let local =
+                local.ok_or_else(|| self.expected_at(start, reason!("a local of `{}`", function.name.to_owned())))?;
             return Ok((Node::Local(Some(function.id), local.name), type_of(local.name, Some(function.id))));
         }
         let local = functions().flat_map(|function| function.locals).find(|local| local.name == word);
-        let local = local.ok_or_else(|| self.expected_at(start, "a value".to_owned()))?;
+        let local = local.ok_or_else(|| self.expected_at(start, "a value"))?;
         Ok((Node::Local(None, local.name), type_of(local.name, None)))
     }
 
@@ -334,7 +340,7 @@ impl<'a> Parser<'a> {
         }
         match kind.flags().into_iter().find(|(name, _)| name == word) {
             Some((_, bit)) => Ok((Node::Flag(object, bit), Type::Bool)),
-            None => Err(self.expected_at(start, format!("a field of `{}`", kind.name()))),
+            None => Err(self.expected_at(start, reason!("a field of `{}`", kind.name().to_owned()))),
         }
     }
 
@@ -346,8 +352,7 @@ impl<'a> Parser<'a> {
         let call = self.calls.names.iter().position(|name| *name == word).map(Target::Call);
         let function = functions().find(|function| function.name == word).map(|one| Target::Function(one.id));
         let target = call.or(function);
-        let target =
-            target.ok_or_else(|| self.expected_at(start, "a function or a system call of the program".into()))?;
+        let target = target.ok_or_else(|| self.expected_at(start, "a function or a system call of the program"))?;
         self.need(")")?;
         Ok(target)
     }
@@ -362,7 +367,7 @@ impl<'a> Parser<'a> {
             Type::Function => functions().find(|one| one.name == word).map(|one| one.id.into()),
             _ => self.calls.names.iter().position(|name| *name == word).and_then(|n| i64::try_from(n).ok()),
         };
-        value.map(|value| (Node::Const(value), ty)).ok_or_else(|| self.expected_at(start, ty.to_string()))
+        value.map(|value| (Node::Const(value), ty)).ok_or_else(|| self.expected_at(start, ty.words()))
     }
 }
 

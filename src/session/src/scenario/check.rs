@@ -8,7 +8,8 @@ use super::names::Names;
 use super::ops::Op;
 use super::reason::reason;
 use super::{
-    Act, At, Device, DeviceKind, IMAGE_MIB_MAX, Image, Mkfs, Reason, Scenario, ScenarioError, Task, Upload, VERSION, Vm,
+    Act, At, Device, DeviceKind, IMAGE_MIB_MAX, Image, Mkfs, Reason, Said, Scenario, ScenarioError, Task, Upload,
+    VERSION, Vm,
 };
 
 pub(super) type Checked = Result<(), ScenarioError>;
@@ -324,7 +325,9 @@ impl Mkfs {
             }
         }
         let made = Geometry::new(&options).map(|_| ());
-        made.map_err(|error| ScenarioError::new("image.mkfs", reason!("cannot be made: {}", error.to_string())))
+        made.map_err(|error| {
+            ScenarioError::new("image.mkfs", reason!("cannot be made: {}", Said::Message(error.to_string())))
+        })
     }
 
     /// Whether a feature is on; `default` if it is not named.

@@ -41,7 +41,7 @@ use big::Big;
 pub use fault::{Fault, FaultIo, FaultOf};
 pub use import::{KEPT_FEATURES, from_golden};
 pub use ops::{Buffer, BufferKind, FallocateMode, Fill, Op, Segment};
-use reason::reason;
+pub(crate) use reason::reason;
 pub use reason::{Reason, Said};
 
 /// The version of the format that this program writes and reads.

@@ -20,6 +20,8 @@ pub enum Said {
     Word(&'static str),
     /// What the scenario holds, or a number.
     Value(String),
+    /// A whole message of a crate below, in English.
+    Message(String),
 }
 
 impl From<&'static str> for Said {
@@ -52,7 +54,7 @@ impl fmt::Display for Reason {
         for (n, piece) in self.english.split("{}").enumerate() {
             match if n == 0 { None } else { values.next() } {
                 Some(Said::Word(word)) => out.write_str(word)?,
-                Some(Said::Value(value)) => out.write_str(value)?,
+                Some(Said::Value(value) | Said::Message(value)) => out.write_str(value)?,
                 None => {}
             }
             out.write_str(piece)?;
@@ -71,3 +73,24 @@ macro_rules! reason {
     };
 }
 pub(crate) use reason;
+
+/// What the JSON parser finds wrong with a text that does not end too early.
+pub(super) const PARSER_SAYS: [&str; 17] = [
+    "expected `:`",
+    "expected `,` or `]`",
+    "expected `,` or `}`",
+    "expected `\"`",
+    "expected ident",
+    "expected value",
+    "invalid escape",
+    "invalid number",
+    "number out of range",
+    "invalid unicode code point",
+    "control character (\\u0000-\\u001F) found while parsing a string",
+    "key must be a string",
+    "unexpected end of hex escape",
+    "lone leading surrogate in hex escape",
+    "trailing comma",
+    "trailing characters",
+    "recursion limit exceeded",
+];

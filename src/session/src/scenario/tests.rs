@@ -258,3 +258,42 @@ fn the_library_is_valid() {
         assert!(entry.version >= 1, "{}", entry.name);
     }
 }
+
+/// The words of the JSON parser are known, so that another language has them: what is not in the list stays English.
+#[test]
+fn what_the_parser_says_is_known() {
+    for broken in [
+        "{\"a\" 1}",
+        "[1 2]",
+        "{\"a\":1 \"b\":2}",
+        "{\"a\":1,}",
+        "[1,]",
+        "{a:1}",
+        "{1:2}",
+        "nul1",
+        "trux",
+        "@",
+        "'a'",
+        "\"\\x\"",
+        "\"\\ud800\"",
+        "\"\\ud800\\u0041\"",
+        "\"\\udc00\"",
+        "\"\\u12x4\"",
+        "\"a\nb\"",
+        "01",
+        "-",
+        "1.x",
+        "1e999",
+        "{} x",
+        "{,}",
+        "1ex",
+        "\"\\ud800x\"",
+        &"[".repeat(200),
+    ] {
+        let error = parse(broken).expect_err(broken);
+        assert_eq!(error.path, ".", "{error}");
+        if error.reason.values.len() == 3 {
+            assert!(matches!(error.reason.values[2], Said::Word(_)), "{broken}: {error}");
+        }
+    }
+}

@@ -18,7 +18,7 @@ use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
 use super::big::BIG;
-use super::reason::reason;
+use super::reason::{PARSER_SAYS, reason};
 use super::{Reason, Said, ScenarioError};
 
 /// Reads a `T`; also gives the paths of the keys that it does not have.
@@ -79,7 +79,9 @@ pub(crate) fn not_json(error: &serde_json::Error) -> ScenarioError {
         );
     }
     let said = error.to_string();
-    let what = said.split(" at line ").next().unwrap_or_default().to_owned();
+    let what = said.split(" at line ").next().unwrap_or_default();
+    let known = PARSER_SAYS.iter().find(|known| **known == what);
+    let what = known.map_or_else(|| Said::Value(what.to_owned()), |known| Said::Word(known));
     ScenarioError::new(".", reason!("not JSON at line {}, column {}: {}", line, column, what))
 }
 

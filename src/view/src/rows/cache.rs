@@ -117,7 +117,10 @@ fn runs(m: &Moment, inode: InodeId, pages: u64) -> Vec<PageRun> {
         });
     }
     for run in &mut runs {
-        run.label = tr!("pages {}: {}", span(run.from, run.from + run.len), run.state.name());
+        run.label = match run.len {
+            1 => tr!("page {}: {}", number(run.from), run.state.name()),
+            _ => tr!("pages {}: {}", span(run.from, run.from + run.len), run.state.name()),
+        };
     }
     runs
 }

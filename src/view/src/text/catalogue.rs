@@ -6,10 +6,13 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
+use session::expr::ExprError;
 use session::scenario::{Reason, Said, ScenarioError};
 
 use super::josa::josa;
 use super::labels::{ENGLISH, Labels};
+use super::message::message;
+use crate::tr;
 
 /// The texts of a language, by their English.
 ///
@@ -155,6 +158,7 @@ impl Part for Said {
         match self {
             Said::Word(word) => word.said(),
             Said::Value(value) => Cow::Borrowed(value),
+            Said::Message(english) => Cow::Owned(message(english)),
         }
     }
 }
@@ -165,7 +169,13 @@ pub fn refusal(error: &ScenarioError) -> String {
     format!("{}: {}", error.path, reason(&error.reason))
 }
 
-/// The same without the path.
+/// What is wrong with an expression.
+#[must_use]
+pub fn expression_fault(error: &ExprError) -> String {
+    tr!("at character {}: expected {}, found {}", error.at + 1, reason(&error.expected), reason(&error.found))
+}
+
+/// The reason of a refusal without the path.
 #[must_use]
 pub fn reason(reason: &Reason) -> String {
     let parts: Vec<&dyn Part> = reason.values.iter().map(|value| value as &dyn Part).collect();

@@ -8,7 +8,8 @@ mod message;
 pub mod narration;
 
 pub use catalogue::{
-    BadCatalogue, Catalogue, Part, count_holes, fill, holes, is_korean, labels, reason, refusal, speak, word,
+    BadCatalogue, Catalogue, Part, count_holes, expression_fault, fill, holes, is_korean, labels, reason, refusal,
+    speak, word,
 };
 pub use josa::josa;
 pub use labels::Labels;
