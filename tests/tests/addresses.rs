@@ -2,8 +2,9 @@
 
 use session::Session;
 use session::library;
+use session::link::{self, Link, StepRef};
 use session::run::Progress;
-use session::scenario::{Act, At, Marker, ProbeAt, Scenario, Text, parse_strict};
+use session::scenario::{Act, At, Marker, ProbeAt, Scenario, Text, emit, parse_strict};
 
 fn ended(scenario: Scenario) -> Session {
     let mut session = Session::open(scenario, None).expect("it starts");
@@ -13,7 +14,14 @@ fn ended(scenario: Scenario) -> Session {
 
 #[test]
 fn the_first_step_with_an_address_is_found() {
-    for name in ["short-copy-race", "fatal-signal", "two-pages-unaligned", "writev-odd-segments", "fsync-after-write"] {
+    for name in [
+        "short-copy-race",
+        "fatal-signal",
+        "two-pages-unaligned",
+        "writev-odd-segments",
+        "fsync-after-write",
+        "two-writers-share",
+    ] {
         let scenario = library::scenario(name).unwrap_or_else(|| panic!("{name} is in the library"));
         let mut session = ended(scenario);
         let mut first: Vec<(ProbeAt, u32)> = Vec::new();
@@ -23,6 +31,13 @@ fn the_first_step_with_an_address_is_found() {
             }
         }
         assert!(first.len() > 20, "{name}: {} addresses", first.len());
+        // A scenario that names it can be read again.
+        for (address, step) in &first {
+            let at = At::Probe(address.clone());
+            let markers = vec![Marker { at, label: Text::default() }];
+            let marked = Scenario { markers, ..session.scenario().clone() };
+            assert_eq!(marked.check(), Ok(()), "{name}, step {step}");
+        }
         let addresses: Vec<&ProbeAt> = first.iter().map(|(address, _)| address).collect();
         let found = session.steps_at(&addresses);
         for ((address, step), found) in first.iter().zip(found) {
@@ -72,4 +87,28 @@ fn two_act_at_one_step() {
     let acts = (1..=session.run().len()).filter(|&step| session.is_intervention(step)).count();
     assert_eq!(acts, 2);
     assert!(session.is_intervention(step + 1) && session.is_intervention(step + 2));
+}
+
+/// The second thread's steps can be named: by a link, by a marker, by an intervention, and all lead to the same step.
+#[test]
+fn the_second_thread_has_addresses() {
+    let scenario = library::scenario("two-writers-share").expect("it is in the library");
+    let mut session = ended(scenario);
+    let is_b = |session: &Session, step: u32| session.address_of(step).is_some_and(|at| at.task == "B");
+    let (step, address) = (1..=session.run().len())
+        .filter(|&step| is_b(&session, step))
+        .find_map(|step| session.address_of(step).filter(|at| at.site == "GPW_COPY").map(|at| (step, at)))
+        .expect("the second thread copies");
+    assert_eq!((address.iteration, address.retry), (1, 1));
+    let text = link::emit(&Link { step: Some(StepRef::Probe(address.clone())), ..Link::default() });
+    assert_eq!(link::parse(&text).step, Some(StepRef::Probe(address.clone())));
+    assert_eq!(session.step_at(&address), Some(step));
+    let digest = session.digest_at(step);
+
+    session.intervene(step, Act::EndSlice {}).expect("it branches");
+    assert_eq!(session.scenario().interventions[0].at, At::Probe(address));
+    let again = parse_strict(&emit(session.scenario())).expect("it is a scenario");
+    let session = ended(again);
+    assert!(session.is_intervention(step + 1), "it acts at the same step");
+    assert_eq!(session.digest_at(step), digest);
 }

@@ -10,7 +10,7 @@ use thiserror::Error;
 use world::TaskId;
 
 use crate::run::{Progress, Run, RunError, RunOptions};
-use crate::scenario::{Act, At, Intervention, ProbeAt, Scenario};
+use crate::scenario::{Act, At, HELPER, Intervention, ProbeAt, Scenario};
 
 /// Why a run cannot be changed at a step.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -132,17 +132,26 @@ impl Session {
             (run, w.comms.get(task).map(|comm| comm.as_str().to_owned()))
         });
         let (run, name) = (run?, name?);
-        if run.syscall == 0 {
-            return None;
-        }
+        let op = match u32::from(run.syscall).checked_sub(1) {
+            Some(op) => op,
+            None => self.helper_op(task)?,
+        };
         Some(ProbeAt {
             task: name,
-            op: u32::from(run.syscall) - 1,
+            op,
             iteration: run.iteration,
             retry: run.retry,
             site: probe(site)?.name.to_owned(),
             nth,
         })
+    }
+
+    /// The recorded operation that made a second thread ready, if the task is one and an address can name it.
+    fn helper_op(&self, task: TaskId) -> Option<u32> {
+        let mut helpers = self.scenario.helper_ops().enumerate();
+        let (_, (op, traced)) = helpers.find(|(n, _)| self.run.helper(*n) == task)?;
+        let hidden = self.scenario.tasks.iter().any(|task| task.name == HELPER);
+        u32::try_from(op).ok().filter(|_| traced && !hidden)
     }
 
     /// The first step with an address, recording as far as needed.
@@ -153,7 +162,8 @@ impl Session {
     /// The first steps with these addresses, in one pass over the steps, recording as far as
     /// needed.
     pub fn steps_at(&mut self, addresses: &[&ProbeAt]) -> Vec<Option<u32>> {
-        let mut searches: Vec<Search> = addresses.iter().map(|address| Search::new(address, &self.scenario)).collect();
+        let mut searches: Vec<Search> =
+            addresses.iter().map(|address| Search::new(address, &self.scenario, &self.run)).collect();
         let mut from = 0;
         loop {
             let end = self.run.len();
@@ -319,7 +329,8 @@ struct Search {
 }
 
 impl Search {
-    fn new(wanted: &ProbeAt, scenario: &Scenario) -> Self {
+    fn new(wanted: &ProbeAt, scenario: &Scenario, run: &Run) -> Self {
+        let helper = scenario.helper_at(wanted).map(|n| run.helper(n));
         let place = scenario.tasks.iter().position(|task| task.name == wanted.task);
         let (setup, ops) = place.map_or((0, 0), |n| (scenario.tasks[n].setup.len(), scenario.tasks[n].ops.len()));
         let site = SITES.iter().find_map(|site| match site {
@@ -329,9 +340,10 @@ impl Search {
         Search {
             wanted: wanted.clone(),
             site,
-            task: place.and_then(|n| u32::try_from(n).ok()).map(TaskId),
+            task: helper.or_else(|| place.and_then(|n| u32::try_from(n).ok()).map(TaskId)),
             ops: (setup + ops) as u32,
-            syscall: setup as u32,
+            // A second thread has one operation and no begin of it.
+            syscall: helper.map_or(setup as u32, |_| wanted.op + 1),
             ended: false,
             iteration: 0,
             retry: 0,

@@ -135,6 +135,8 @@ pub struct Run {
     armed: Vec<Vec<Act>>,
     /// Their address was just hit: they act as the next steps.
     pending: VecDeque<Act>,
+    /// The first second thread; the others follow in the order of their operations.
+    first_helper: TaskId,
     /// Steps of mount and set-up, which count for nobody.
     set_up_steps: u64,
     buffers: Vec<String>,
@@ -169,8 +171,10 @@ impl Run {
             machine.spawn(&task.name, 1, 0, |kt| program.run(kt));
         }
         start_kernel_threads(&machine);
+        let first_helper = TaskId(machine.with(|w| w.tasks.iter().count()) as u32);
         let mut run = Run {
             machine,
+            first_helper,
             shared,
             due: Vec::new(),
             armed: Vec::new(),
@@ -194,7 +198,11 @@ impl Run {
                         self.armed[n].push(intervention.act.clone());
                         continue;
                     }
-                    let task = scenario.tasks.iter().position(|task| task.name == at.task);
+                    let program = scenario.tasks.iter().position(|task| task.name == at.task);
+                    let (task, syscall) = match (scenario.helper_at(at), program) {
+                        (Some(helper), _) => (Some(self.helper(helper)), 0),
+                        (None, program) => (program.map(|n| TaskId(n as u32)), at.op as u16 + 1),
+                    };
                     let site = site::SITES.iter().find_map(|row| match row {
                         site::Site::Probe(probe) if probe.name == at.site => Some(probe.id),
                         _ => None,
@@ -203,8 +211,8 @@ impl Run {
                         continue; // `Scenario::check` has refused both
                     };
                     self.machine.arm(Address {
-                        task: TaskId(task as u32),
-                        syscall: at.op as u16 + 1,
+                        task,
+                        syscall,
                         iteration: at.iteration,
                         retry: at.retry,
                         site,
@@ -345,6 +353,12 @@ impl Run {
     #[must_use]
     pub fn machine(&self) -> &Rc<Machine> {
         &self.machine
+    }
+
+    /// The task of a second thread, counted from 0 in the order of the operations that make them ready. It has no
+    /// system calls of its own: their number is 0 in the World.
+    pub(crate) fn helper(&self, number: usize) -> TaskId {
+        TaskId(self.first_helper.0 + number as u32)
     }
 
     /// Names of the workload's buffers by their number.

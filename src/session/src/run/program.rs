@@ -33,7 +33,7 @@ use world::{Errno, FileId, Iovec, PAGE_SIZE, TaskId, TraceEvent, Vma, VmaKind, W
 
 use super::{OpResult, ProcessEnd, admin};
 use crate::scenario::ops::{Advice, FallocateMode, Prot, SetClear, Sharing, Whence};
-use crate::scenario::{Buffer, BufferKind, Op, Scenario, Segment, Task};
+use crate::scenario::{Buffer, BufferKind, HELPER, Op, Scenario, Segment, Task};
 
 /// The process of every program (threads share it).
 const PROCESS: u8 = 1;
@@ -627,7 +627,7 @@ impl Program {
     fn make_ready(&self, kt: &Kthread, op: &Op) {
         let helper = self.helper(kt.task);
         let op = op.clone();
-        let task = kt.machine().spawn("B", PROCESS, 1, move |kt| async move {
+        let task = kt.machine().spawn(HELPER, PROCESS, 1, move |kt| async move {
             while !helper.shared.borrow().race.as_ref().is_some_and(|race| race.armed) {
                 kt.sleep_on(RACE).await;
             }

@@ -8,8 +8,8 @@ use super::names::Names;
 use super::ops::Op;
 use super::reason::reason;
 use super::{
-    Act, At, Device, DeviceKind, IMAGE_MIB_MAX, Image, Mkfs, Reason, Said, Scenario, ScenarioError, Task, Upload,
-    VERSION, Vm,
+    Act, At, Device, DeviceKind, HELPER, IMAGE_MIB_MAX, Image, Mkfs, Reason, Said, Scenario, ScenarioError, Task,
+    Upload, VERSION, Vm,
 };
 
 pub(super) type Checked = Result<(), ScenarioError>;
@@ -154,11 +154,18 @@ impl Scenario {
     fn check_at(&self, at: &At, path: &str) -> Checked {
         let At::Probe(probe) = at else { return Ok(()) };
         let path = format!("{path}.probe");
-        let task = self.task_named(&probe.task, &format!("{path}.task"))?;
-        let (first, end) = (task.setup.len(), task.setup.len() + task.ops.len());
-        if usize::try_from(probe.op).map_or(true, |op| !(first..end).contains(&op)) {
-            let reason = reason!("the recorded operations are {} to {}", first, end.max(first + 1) - 1);
-            return fail(format!("{path}.op"), reason);
+        if self.helper_at(probe).is_none() {
+            let named = self.task_named(&probe.task, &format!("{path}.task"));
+            if named.is_err() && probe.task == HELPER && self.helper_ops().next().is_some() {
+                return fail(format!("{path}.op"), "no recorded operation of this number makes a second thread ready");
+            }
+            let task = named?;
+            let (first, end) = (task.setup.len(), task.setup.len() + task.ops.len());
+            if usize::try_from(probe.op).map_or(true, |op| !(first..=end).contains(&op)) {
+                let reason =
+                    reason!("the recorded operations are {} to {}, the exit is {}", first, end.max(first + 1) - 1, end);
+                return fail(format!("{path}.op"), reason);
+            }
         }
         if (probe.iteration == 0) != (probe.retry == 0) {
             return fail(format!("{path}.retry"), "round and try are both 0 outside of the loop, both from 1 inside");

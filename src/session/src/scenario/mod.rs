@@ -123,6 +123,25 @@ impl Scenario {
     }
 }
 
+/// The name of a second thread, in addresses of steps too; a program of this name hides it there.
+pub const HELPER: &str = "B";
+
+impl Scenario {
+    /// Numbers of the operations that make a second thread ready, in the order of these threads; true with those that
+    /// are traced.
+    pub(crate) fn helper_ops(&self) -> impl Iterator<Item = (usize, bool)> {
+        let ops = self.tasks.iter().flat_map(Task::all_ops).enumerate();
+        ops.filter(|(_, (op, _))| op.starts_a_helper()).map(|(n, (_, traced))| (n, traced))
+    }
+
+    /// Which second thread an address speaks of: 0 is the first. None if it speaks of a program.
+    pub(crate) fn helper_at(&self, at: &ProbeAt) -> Option<usize> {
+        let hidden = self.tasks.iter().any(|task| task.name == HELPER);
+        let number = || self.helper_ops().position(|(op, traced)| traced && u32::try_from(op) == Ok(at.op));
+        if at.task == HELPER && !hidden { number() } else { None }
+    }
+}
+
 /// Words for people, by language.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -364,10 +383,10 @@ impl At {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProbeAt {
-    /// The task's name.
+    /// The task's name; `B` for a second thread.
     pub task: String,
     /// Number of the operation, counted through set-up and operations from 0,
-    /// as traces print it.
+    /// as traces print it; of a second thread, of the one that made it ready.
     pub op: u32,
     /// Round of `generic_perform_write`, from 1; 0 outside.
     #[serde(default, skip_serializing_if = "is_default")]

@@ -581,6 +581,15 @@ impl Op {
         }
     }
 
+    /// True of the operations that make a second thread ready.
+    #[must_use]
+    pub fn starts_a_helper(&self) -> bool {
+        matches!(
+            self,
+            Op::RaceDontneed { .. } | Op::RaceWrite { .. } | Op::RaceTruncate { .. } | Op::RaceKill {} | Op::Race(_)
+        )
+    }
+
     /// True of the calls that a helper waits for.
     #[must_use]
     pub fn lets_a_helper_act(&self) -> bool {

@@ -402,7 +402,13 @@ const RULES: &[(&str, &str, &str, &str)] = &[
         AT,
         "{\"probe\": {\"task\": \"A\", \"op\": 0, \"site\": \"GPW_COPY\"}}",
         "interventions[0].at.probe.op",
-        "the recorded operations are 1 to 2",
+        "the recorded operations are 1 to 2, the exit is 3",
+    ),
+    (
+        "{\"fsync\": {\"fd\": \"f\"}}]}],\n    \"interventions\": [{\"at\": {\"step\": 3}",
+        "{\"race_kill\": {}}, {\"fsync\": {\"fd\": \"f\"}}]}],\n    \"interventions\": [{\"at\": {\"probe\": {\"task\": \"B\", \"op\": 3, \"site\": \"USER_ACT\"}}",
+        "interventions[0].at.probe.op",
+        "no recorded operation of this number makes a second thread ready",
     ),
     (
         AT,

@@ -77,7 +77,11 @@ fn interventions_name_what_there_is() {
     let parsed = parse(&with(probe, evict)).expect("it is right");
     assert_eq!(parse_strict(&emit(&parsed.scenario)), Ok(parsed.scenario));
     check(&with(&probe.replace("COPY", "COPPY"), evict), "interventions[0].at.probe.site", "GPW_COPPY");
-    check(&with(&probe.replace("\"op\": 1", "\"op\": 2"), evict), "interventions[0].at.probe.op", "0 to 1");
+    check(
+        &with(&probe.replace("\"op\": 1", "\"op\": 3"), evict),
+        "interventions[0].at.probe.op",
+        "0 to 1, the exit is 2",
+    );
     check(&with("\"step\": 3", &evict.replace("\"b\"", "\"z\"")), "interventions[0].do.evict.buf", "`z`");
     check(&with("\"step\": 3", "\"sigkill\": {\"task\": \"B\"}"), "interventions[0].do.sigkill.task", "`B`");
 }
