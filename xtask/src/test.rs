@@ -1,8 +1,8 @@
 //! `cargo xtask test`: every check, in the order in which a fault is cheapest to find.
 //!
-//! Crates below `app` are checked and tested natively, `app` and `embed` for wasm, where they run: so nothing is
-//! compiled for a target it never sees. The site is built in the background meanwhile, in a profile and thus a folder
-//! of its own, and is ready when the end-to-end tests want it.
+//! Crates below `app` are checked and tested natively, `app` and `embed` for wasm, where they run: so little is
+//! compiled for a target it never sees, only the unit tests of `app`. The site is built in the background meanwhile, in a
+//! profile and thus a folder of its own, and is ready when the end-to-end tests want it.
 
 use crate::run::{Counts, Fault, Quiet, cargo, elapsed, fault, files_ending, root, stream, stream_counting, tool};
 use crate::{site, tidy, tools};
@@ -143,9 +143,9 @@ fn ran(counts: Counts, what: &str) -> Result<String, Fault> {
     Ok(counts.to_string())
 }
 
+/// Of `app`, the tests that need no browser; the others are [`test_wasm`]'s.
 fn test_native(_: &mut Context) -> Result<String, Fault> {
-    let [native, _] = halves();
-    let counts = stream_counting(cargo().arg("test").args(native), "cargo test")?;
+    let counts = stream_counting(cargo().args(["test", "--workspace", "--exclude", "embed"]), "cargo test")?;
     ran(counts, "cargo test")
 }
 

@@ -207,7 +207,7 @@ static OPS: [Choice; 56] = [
     call(
         "fadvise",
         &[FD, OFF, LEN, need("advice", Word(&["normal", "willneed", "dontneed", "sequential", "random"]))],
-        "{\"fd\": \"$f\", \"len\": 0, \"advice\": \"dontneed\"}",
+        "{\"fd\": \"$f\", \"len\": 0, \"advice\": \"willneed\"}",
     ),
     call("buf", &BUFFER, "{\"name\": \"c\", \"len\": 4096}"),
     call(
@@ -342,21 +342,23 @@ static IMAGE: [Choice; 2] = [
     ),
     call("upload", &[need("name", Text), need("sha256", Text)], "{\"name\": \"disk.img\", \"sha256\": \"\"}"),
 ];
-static DEVICE: [Field; 6] = [
+static DEVICE: [Field; 7] = [
     may("kind", Word(&["ram", "slow", "pmem"]), "ram"),
     may("latency_ms", Number, "0"),
     may("bandwidth_kib_s", Number, "∞"),
     may("queue_depth", Number, "∞"),
     may("stable_writes", Flag, ""),
+    may("strict_limit", Flag, ""),
     may("faults", Items(&FAULT_KIND, FAULT_NEW), ""),
 ];
-static VM: [Field; 6] = [
+static VM: [Field; 7] = [
     may("dirty_background_ratio", Number, "10"),
     may("dirty_ratio", Number, "20"),
     may("dirty_background_bytes", Number, ""),
     may("dirty_bytes", Number, ""),
     may("dirty_expire_centisecs", Number, "3000"),
     may("dirty_writeback_centisecs", Number, "0"),
+    may("page_limit", Number, "∞"),
 ];
 
 /// A whole scenario, in the order in which the form shows it.
@@ -418,13 +420,20 @@ mod tests {
     #[test]
     fn every_new_operation_is_one() {
         for op in &OPS {
-            let before = match op.key {
-                "race_wait" => "{\"race_kill\": {}}, ",
-                "mend" => "",
-                _ => "",
+            // What has to stand before it; a second thread wants a call in which it can act.
+            let (before, after) = match op.key {
+                "race_wait" => ("{\"race_kill\": {}}, {\"fsync\": {\"fd\": \"f\"}}, ", ""),
+                "splice" => ("{\"pipe\": {\"rfd\": \"r\", \"wfd\": \"w\"}}, ", ""),
+                key if key.starts_with("race") => ("", ", {\"fsync\": {\"fd\": \"f\"}}"),
+                _ => ("", ""),
+            };
+            let new = if op.key == "splice" {
+                op.new.replace("\"out\": \"$f\"", "\"out\": \"w\"")
+            } else {
+                op.new.to_owned()
             };
             let close = matches!(op.key, "close" | "umount" | "remount");
-            let json = with_op(&format!("{before}{{\"{}\": {}}}", op.key, op.new));
+            let json = with_op(&format!("{before}{{\"{}\": {new}}}{after}", op.key));
             let json = if close { json.replace(", {\"close\": {\"fd\": \"f\"}}]}]}", "]}]}") } else { json };
             let found = read(&json).tasks[0].ops.iter().any(|known| known.name() == op.key);
             assert!(found, "{}", op.key);
