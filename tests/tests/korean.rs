@@ -143,7 +143,7 @@ fn is_sentence(text: &str) -> bool {
 fn wanted() -> Vec<String> {
     let mut wanted: Vec<String> = Vec::new();
     for (path, tokens) in files("src/view/src").into_iter().chain(files("src/app/src")) {
-        let labels = path.ends_with("/labels.rs");
+        let (labels, decoded) = (path.ends_with("/labels.rs"), path.ends_with("/text/decoded.rs"));
         let sentences = labels || path.contains("/narration/") || path.contains("/rows/changes");
         for (at, token) in tokens.iter().enumerate() {
             let before = |n: usize| at.checked_sub(n).and_then(|at| tokens.get(at));
@@ -165,6 +165,7 @@ fn wanted() -> Vec<String> {
                     if labels && before(1) == Some(&Token::Sign('(')) && matches!(after(2), Some(Token::Text(_))) => {}
                 Token::Text(_) if before(2) == Some(&Token::Name("reason".to_owned())) => {}
                 Token::Text(text) if labels && before(1) == Some(&Token::Sign(':')) => wanted.push(text.clone()),
+                Token::Text(text) if decoded => wanted.push(text.clone()),
                 Token::Text(text)
                     if sentences && is_sentence(text) && !(path.contains("/rows/") && text.contains('{')) =>
                 {
@@ -395,8 +396,42 @@ impl Look {
             }
         }
         self.debug(name, &format!("{:?}", viewer.timeline(run).events));
+        if DECODED.contains(&name) {
+            self.blocks(name, &mut viewer, run);
+        }
     }
 }
+
+impl Look {
+    /// Each block that holds something, decoded: its title is Korean, and what it says of its fields.
+    fn blocks(&mut self, name: &str, viewer: &mut Viewer, run: &Run) {
+        for number in 0..BLOCKS {
+            let Ok(block) = viewer.block(run, run.len().into(), number) else { break };
+            if !block.title.contains(|c| ('가'..='힣').contains(&c)) {
+                self.text(name, &block.title, "a title");
+            }
+            for field in &block.fields {
+                let quoted = field.value.contains('"'); // a name in a directory
+                let own = field.name.contains('.') || ["바이트", "인라인 데이터"].contains(&field.name.as_str());
+                for text in [&field.name, &field.value] {
+                    let english = fault(text).is_some()
+                        || text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| LEFT.contains(&word));
+                    if english && !quoted && !own {
+                        self.text(name, text, "a field");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Runs whose devices are looked at: a plain one, inline data, a journal with data, block maps, bigalloc.
+const DECODED: [&str; 5] = ["short-copy", "inline-data", "data-journal", "block-mapped", "bigalloc"];
+/// Blocks looked at of a device: metadata stand first.
+const BLOCKS: u64 = 400;
+/// Words of the decoder that may not be left in Korean.
+const LEFT: [&str; 11] =
+    ["right", "wrong", "never", "unused", "zero", "block", "blocks", "bytes", "links", "pointer", "group"];
 
 /// Steps looked at of a long run.
 const STEPS: u32 = 1500;

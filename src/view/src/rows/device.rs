@@ -11,7 +11,7 @@ use world::{Bio, BioId, Change, Counter, Event, InodeId, PAGE_SIZE, PageId, Unit
 use crate::frame::{BioRow, BioState, BlockField, BlockView, Disk, Fact, Region, RegionKind};
 use crate::moment::{Moment, count, number, span};
 use crate::rows::ext4::{block_bytes, block_size, cached_block, device_block, extents, inode_extents};
-use crate::text::word;
+use crate::text::{self, word};
 
 /// Data regions shown at most.
 const DATA_REGIONS: usize = 24;
@@ -340,7 +340,7 @@ pub fn block(m: &Moment, known: Option<&(DecodeCtx, BTreeMap<Pblk, BlockKind>)>,
         decode_block(kind, &bytes, ctx)
     });
     let (title, fields) = match decoded {
-        Some(decoded) => (decoded.title, decoded.fields),
+        Some(decoded) => (text::decoded(&decoded.title), decoded.fields),
         None => (tr!("Block {}", number(block)), Vec::new()),
     };
     if fields.iter().any(|field| field.name == "damage") {
@@ -351,8 +351,9 @@ pub fn block(m: &Moment, known: Option<&(DecodeCtx, BTreeMap<Pblk, BlockKind>)>,
         Rc::new(BlockField {
             offset: field.offset,
             len: field.len,
-            name: field.name.into_owned(),
-            value: field.value,
+            name: text::decoded(&field.name),
+            // A fault is told in the words of the layer that found it.
+            value: if field.name == "damage" { text::message(&field.value) } else { text::decoded(&field.value) },
             changed: touched,
         })
     });

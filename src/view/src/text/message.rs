@@ -12,11 +12,8 @@ pub fn message(english: &str) -> String {
     if !is_korean() || word(english) != english {
         return word(english).to_owned();
     }
-    let fits = entries().iter().filter_map(|(text, _)| Some((text, values(text, english)?)));
-    let telling = |text: &str| text.len() - 2 * text.matches("{}").count();
-    if let Some((text, values)) =
-        fits.filter(|(text, _)| telling(text) >= TELLING).max_by_key(|(text, _)| telling(text))
-    {
+    let texts = entries().iter().map(|(text, _)| *text).filter(|text| telling(text) >= TELLING);
+    if let Some((text, values)) = best(texts, english) {
         let values: Vec<String> = values.into_iter().map(message).collect();
         let parts: Vec<&dyn Part> = values.iter().map(|value| value as &dyn Part).collect();
         return fill(text, &parts);
@@ -25,6 +22,16 @@ pub fn message(english: &str) -> String {
         Some((head, tail)) => format!("{}: {}", message(head), message(tail)),
         None => english.to_owned(),
     }
+}
+
+/// Bytes of a text beside its values.
+fn telling(text: &str) -> usize {
+    text.len() - 2 * text.matches("{}").count()
+}
+
+/// The text with values that a message fits best, and these values.
+pub(super) fn best<'a, 'b>(texts: impl Iterator<Item = &'a str>, message: &'b str) -> Option<(&'a str, Vec<&'b str>)> {
+    texts.filter_map(|text| Some((text, values(text, message)?))).max_by_key(|(text, _)| telling(text))
 }
 
 /// What stands in a message where a text has its `{}`s.
