@@ -10,7 +10,7 @@ use std::process::Command;
 /// What a first visit should load at the most, compressed.
 const FIRST_VISIT_BROTLI_WANTED_BYTES: u64 = 300 * 1024;
 /// What it may load: a ratchet, lowered with each saving. docs/decisions/0006 says what is in it.
-const FIRST_VISIT_BROTLI_MAX_BYTES: u64 = 615 * 1024;
+const FIRST_VISIT_BROTLI_MAX_BYTES: u64 = 600 * 1024;
 
 /// The functions that a first visit does not run, of this repository.
 const LATER: &str = "www/later.txt";

@@ -47,7 +47,7 @@ pub async fn player(link: Link, lang: (Lang, bool)) -> Player {
     let engine = machine::engine();
     if rest::is_wanted_by_link(&link, engine.scenarios().first().map_or("", |first| &first.name)) {
         // If it does not arrive, the first function that is missed tells it.
-        let _ = rest::loaded().await;
+        let _ = rest::loaded(rest::opened_by(&link)).await;
     }
     Player::new(engine, link, lang)
 }

@@ -180,7 +180,11 @@ impl Engine for Engined {
 
     fn load(&mut self, name: &str) -> Result<(), Notice> {
         let bare = name.split('@').next().unwrap_or(name);
-        let scenario = library::scenario(bare).ok_or_else(|| refused(&format!("{} {bare}.", t().no_scenario)))?;
+        let scenario = library::scenario(bare).ok_or_else(|| {
+            let why =
+                if library::is_missing(bare) { t().no_rest.to_owned() } else { format!("{} {bare}.", t().no_scenario) };
+            refused(&why)
+        })?;
         self.start(scenario, Some(bare.to_owned()))
     }
 

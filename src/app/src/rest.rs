@@ -3,8 +3,12 @@
 //! Nothing here has to be called for the program to be right: a function that is not there yet has it loaded at once,
 //! while everything waits. Where it is known that more will be wanted, [`loaded`] gets it without that.
 
+use gloo::utils::window;
+use session::library;
 use session::link::{Link, ScenarioRef};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Response;
 use yew::Callback;
 
 use crate::player::{Command, Send, Sheet};
@@ -29,11 +33,31 @@ pub fn share() {
     page::share_exports(&wasm_bindgen::exports());
 }
 
-/// Loads the rest. An error if it does not arrive; then nothing is lost, and it may be tried again.
-pub async fn loaded() -> Result<(), JsValue> {
+/// Loads the rest, and the scenario of the library that will be opened, if any. An error if they do not arrive; then
+/// nothing is lost, and it may be tried again.
+pub async fn loaded(scenario: Option<&str>) -> Result<(), JsValue> {
     page::fetch_rest().await?;
     page::load_rest();
-    Ok(())
+    match scenario.filter(|name| library::is_missing(name)) {
+        Some(name) => supply(name).await,
+        None => Ok(()),
+    }
+}
+
+/// Fetches a scenario of the library. Behind the rest, which this is a part of.
+async fn supply(name: &str) -> Result<(), JsValue> {
+    let file = window().fetch_with_str(&format!("static/scenarios/{name}.json"));
+    let answer: Response = JsFuture::from(file).await?.dyn_into()?;
+    let text = JsFuture::from(answer.text()?).await?.as_string().filter(|_| answer.ok()).unwrap_or_default();
+    library::supply(name, text).map_err(|error| JsValue::from(error.to_string()))
+}
+
+/// The scenario of the library that a link opens.
+pub fn opened_by(link: &Link) -> Option<&str> {
+    match &link.scenario {
+        Some(ScenarioRef::Library { name, .. }) => Some(name),
+        _ => None,
+    }
 }
 
 /// Whether a link leads beyond a first visit, which opens the scenario `first`.
@@ -67,7 +91,12 @@ pub fn before(send: Send) -> Send {
         }
         let send = send.clone();
         wasm_bindgen_futures::spawn_local(async move {
-            match loaded().await {
+            let scenario = match &command {
+                Command::LoadScenario(name) => Some(name.as_str()),
+                Command::OpenLink(link) => opened_by(link),
+                _ => None,
+            };
+            match loaded(scenario).await {
                 Ok(()) => send.emit(command),
                 Err(_) => send.emit(Command::Tell(view::frame::Notice {
                     title: t().no_rest.to_owned(),

@@ -1,16 +1,29 @@
 //! The scenarios that come with the program: `static/scenarios/*.json`, in the order of `index.json`, which groups them
 //! by the question that a reader comes with.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
-use crate::scenario::{Scenario, Text, parse_strict};
+use crate::scenario::{Scenario, ScenarioError, Text, parse_strict};
 
 macro_rules! scenarios {
-    ($($name:literal),* $(,)?) => {
-        const FILES: &[(&str, &str)] = &[$(
-            ($name, include_str!(concat!("../../../static/scenarios/", $name, ".json")))
-        ),*];
+    ($first:literal, $($name:literal),* $(,)?) => {
+        /// The first one; all of them where they are built in. A page fetches the others when they are wanted.
+        const FILES: &[(&str, &str)] = &[
+            ($first, include_str!(concat!("../../../static/scenarios/", $first, ".json"))),
+            $(
+                #[cfg(feature = "library")]
+                ($name, include_str!(concat!("../../../static/scenarios/", $name, ".json"))),
+            )*
+        ];
     };
+}
+
+thread_local! {
+    /// The files that were handed in: name and JSON.
+    static SUPPLIED: RefCell<BTreeMap<String, String>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 scenarios!(
@@ -105,19 +118,49 @@ pub fn entries() -> Vec<Entry> {
     groups().into_iter().flat_map(|group| group.scenarios).collect()
 }
 
-/// A scenario of the library.
+/// A scenario of the library; `None` if it has none of the name, or its file was not handed in yet.
 ///
 /// # Panics
 /// If the library that was built in is damaged, which a test rules out.
 #[must_use]
 pub fn scenario(name: &str) -> Option<Scenario> {
-    let (_, json) = FILES.iter().find(|(known, _)| *known == name)?;
-    Some(parse_strict(json).expect("the library's scenarios are good"))
+    let built_in = FILES.iter().find(|(known, _)| *known == name);
+    if let Some((_, json)) = built_in {
+        return Some(parse_strict(json).expect("the library's scenarios are good"));
+    }
+    SUPPLIED.with_borrow(|files| files.get(name).and_then(|json| parse_strict(json).ok()))
 }
 
-#[cfg(test)]
+/// Whether the library has a scenario of this name whose file has to be handed in first.
+#[must_use]
+pub fn is_missing(name: &str) -> bool {
+    let here = FILES.iter().any(|(known, _)| *known == name) || SUPPLIED.with_borrow(|files| files.contains_key(name));
+    !here && entries().iter().any(|entry| entry.name == name)
+}
+
+/// Hands in the file of a scenario: `static/scenarios/NAME.json`.
+///
+/// # Errors
+/// It is no scenario.
+pub fn supply(name: &str, json: String) -> Result<(), ScenarioError> {
+    parse_strict(&json)?;
+    SUPPLIED.with_borrow_mut(|files| files.insert(name.to_owned(), json));
+    Ok(())
+}
+
+#[cfg(all(test, feature = "library"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_may_be_handed_in() {
+        assert!(!is_missing("short-copy"), "it is built in");
+        assert!(!is_missing("none-of-ours"));
+        assert!(supply("mine", "{}".into()).is_err());
+        let (_, json) = FILES[3];
+        supply("mine", json.into()).expect("it is a scenario");
+        assert_eq!(scenario("mine"), scenario(FILES[3].0));
+    }
 
     #[test]
     fn index_and_files_are_the_same_list() {

@@ -121,30 +121,36 @@ impl<T: Clone> Kept<T> {
 }
 
 /// The changes of a chunk of steps, oldest first: after the step each holds the old value,
-/// undone the new one. Without the slots' values one takes 4 bytes.
+/// undone the new one.
 #[derive(Debug)]
 pub(crate) struct Log<T> {
+    keys: Keys,
+    others: Vec<T>,
+}
+
+impl<T> Default for Log<T> {
+    fn default() -> Self {
+        Log { keys: Keys::default(), others: Vec::new() }
+    }
+}
+
+/// Step and slot of each change, in 4 bytes. Apart from the values, so that all arenas share its code.
+#[derive(Debug, Default)]
+struct Keys {
     /// The step that a key's 0 stands for.
     first: u32,
     /// The step, from `first`, in the upper half; the lower half of the slot's index.
     keys: Vec<u32>,
     /// Upper halves of the indexes; empty while all of them are 0.
     high: Vec<u16>,
-    others: Vec<T>,
     /// Changes that are done.
     cursor: usize,
 }
 
-impl<T> Default for Log<T> {
-    fn default() -> Self {
-        Log { first: 0, keys: Vec::new(), high: Vec::new(), others: Vec::new(), cursor: 0 }
-    }
-}
-
-impl<T> Log<T> {
+impl Keys {
     /// # Panics
     /// If `step` is not in the chunk of the changes before it.
-    fn push(&mut self, step: u32, index: usize, other: T) {
+    fn push(&mut self, step: u32, index: usize) {
         if self.keys.is_empty() {
             self.first = step & !0xffff;
         }
@@ -155,7 +161,6 @@ impl<T> Log<T> {
             self.high.push((index >> 16) as u16);
         }
         self.keys.push(behind << 16 | (index as u32 & 0xffff));
-        self.others.push(other);
         self.cursor = self.keys.len();
     }
 
@@ -168,8 +173,27 @@ impl<T> Log<T> {
         usize::from(high) << 16 | (self.keys[at] & 0xffff) as usize
     }
 
-    fn bytes(&self) -> usize {
-        self.keys.len() * (4 + mem::size_of::<T>()) + self.high.len() * 2
+    /// Undoes the last change that is done, if its step is not before `target`: its place.
+    fn back(&mut self, target: u32) -> Option<usize> {
+        let last = self.cursor.checked_sub(1)?;
+        (self.step(last) >= target).then(|| {
+            self.cursor = last;
+            last
+        })
+    }
+
+    /// Does the next change again, if its step is before `target`: its place.
+    fn forth(&mut self, target: u32) -> Option<usize> {
+        let next = self.cursor;
+        (next < self.keys.len() && self.step(next) < target).then(|| {
+            self.cursor = next + 1;
+            next
+        })
+    }
+
+    /// The changes that are done of `step`, given that none is of a later one, newest first.
+    fn of(&self, step: u32) -> impl Iterator<Item = usize> {
+        (0..self.cursor).rev().take_while(move |at| self.step(*at) >= step).filter(move |at| self.step(*at) == step)
     }
 }
 
@@ -236,7 +260,8 @@ impl<T: Slot, I: Id> Arena<T, I> {
         if self.stamps[index] != step {
             self.stamps[index] = step;
             self.kept.changes(index);
-            self.log.push(step, index, self.items[index].clone());
+            self.log.keys.push(step, index);
+            self.log.others.push(self.items[index].clone());
         }
     }
 
@@ -334,18 +359,16 @@ impl<T: Slot, I: Id> Arena<T, I> {
     }
 
     pub(crate) fn seek(&mut self, target: u32) {
-        while self.log.cursor > 0 && self.log.step(self.log.cursor - 1) >= target {
-            self.log.cursor -= 1;
-            self.swap(self.log.cursor);
+        while let Some(at) = self.log.keys.back(target) {
+            self.swap(at);
         }
-        while self.log.cursor < self.log.keys.len() && self.log.step(self.log.cursor) < target {
-            self.swap(self.log.cursor);
-            self.log.cursor += 1;
+        while let Some(at) = self.log.keys.forth(target) {
+            self.swap(at);
         }
     }
 
     fn swap(&mut self, at: usize) {
-        let index = self.log.index(at);
+        let index = self.log.keys.index(at);
         self.kept.changes(index);
         mem::swap(&mut self.log.others[at], &mut self.items[index]);
     }
@@ -353,16 +376,11 @@ impl<T: Slot, I: Id> Arena<T, I> {
     /// The slots that `step` changed and their values before it, given that
     /// the state stands just behind that step.
     pub fn changed_in(&self, step: u32) -> impl Iterator<Item = (I, &T)> {
-        (0..self.log.cursor)
-            .rev()
-            .map(|at| (at, self.log.step(at)))
-            .take_while(move |(_, made)| *made >= step)
-            .filter(move |(_, made)| *made == step)
-            .map(|(at, _)| (I::from_index(self.log.index(at)), &self.log.others[at]))
+        self.log.keys.of(step).map(|at| (I::from_index(self.log.keys.index(at)), &self.log.others[at]))
     }
 
     pub(crate) fn log_bytes(&self) -> usize {
-        self.log.bytes()
+        self.log.others.len() * (4 + mem::size_of::<T>()) + self.log.keys.high.len() * 2
     }
 }
 

@@ -415,6 +415,26 @@ impl Program {
                 self.make_buffer(kt, buffer);
                 Ok(0)
             }
+            Op::Open { fd, path, flags, mode } => self.open(kt, fd, path, flags, mode.as_deref()).await,
+            Op::Close { fd } if self.close_pipe(kt, fd) => Ok(0),
+            Op::Close { fd } => {
+                let file = self.file(kt, fd)?;
+                kt.with(|w| w.fd_set((PROCESS, self.fd(fd)), None));
+                filp_close(kt, file).await;
+                Ok(0)
+            }
+            Op::Write { .. } | Op::Writev { .. } | Op::Pwrite { .. } | Op::Pwritev { .. } | Op::Pwritev2 { .. } => {
+                self.write_call(kt, op).await
+            }
+            Op::Fsync { fd } => self.fsync(kt, fd, false).await,
+            // A future of its own, and in a page code that is fetched when it is wanted.
+            _ => Box::pin(self.perform_other(kt, op)).await,
+        }
+    }
+
+    /// The operations that most programs do without.
+    async fn perform_other(&self, kt: &Kthread, op: &Op) -> Ret {
+        match op {
             Op::Bufmap { .. } => self.map(kt, op).await,
             Op::Unmap { buf, off, len } => self.unmap(kt, buf, *off, *len).await,
             Op::Msync { buf, off, len } => {
@@ -443,17 +463,6 @@ impl Program {
                 user_store(kt, PROCESS, self.address(buf, *off), *len, u64::from(*seed)).await.map(|()| 0)
             }
             Op::Load { buf, off, len } => user_load(kt, PROCESS, self.address(buf, *off), *len).await.map(|()| 0),
-            Op::Open { fd, path, flags, mode } => self.open(kt, fd, path, flags, mode.as_deref()).await,
-            Op::Close { fd } if self.close_pipe(kt, fd) => Ok(0),
-            Op::Close { fd } => {
-                let file = self.file(kt, fd)?;
-                kt.with(|w| w.fd_set((PROCESS, self.fd(fd)), None));
-                filp_close(kt, file).await;
-                Ok(0)
-            }
-            Op::Write { .. } | Op::Writev { .. } | Op::Pwrite { .. } | Op::Pwritev { .. } | Op::Pwritev2 { .. } => {
-                self.write_call(kt, op).await
-            }
             Op::KernelWrite { fd, off, iov } => {
                 let (file, mut pos) = (self.file(kt, fd)?, *off);
                 let one = self.iovecs(iov).first().copied().unwrap_or_default();
@@ -473,7 +482,6 @@ impl Program {
                 };
                 kt.with(|w| llseek(w, PROCESS, self.fd(fd), *off, whence))
             }
-            Op::Fsync { fd } => self.fsync(kt, fd, false).await,
             Op::Fdatasync { fd } => self.fsync(kt, fd, true).await,
             Op::Sync {} => {
                 ksys_sync(kt).await;
@@ -560,6 +568,16 @@ impl Program {
                 Ok(0)
             }
             Op::RaceWait {} => self.race_wait(kt).await,
+            // `perform` does these itself.
+            Op::Buf(_)
+            | Op::Open { .. }
+            | Op::Close { .. }
+            | Op::Write { .. }
+            | Op::Writev { .. }
+            | Op::Pwrite { .. }
+            | Op::Pwritev { .. }
+            | Op::Pwritev2 { .. }
+            | Op::Fsync { .. } => Err(Errno::ENOSYS),
         }
     }
 
