@@ -168,6 +168,30 @@ test("the hash always holds scenario and step; what it does not know is kept", a
   wp.clean(page);
 });
 
+test("a shared link has the digest of its step, and whoever opens it learns if the model has changed", async () => {
+  const page = await wp.blank({ permissions: ["clipboard-read", "clipboard-write"] });
+  await page.goto(`${wp.url}#1;s=lib:short-copy;t=54`);
+  await complete(page);
+  await shows(page, 54);
+  await page.getByRole("button", { name: "Share", exact: true }).click();
+  await page.getByText("Link copied.").waitFor();
+  const hash = new URL(await page.evaluate(() => navigator.clipboard.readText())).hash;
+  assert.match(hash, /;t=54;h=[0-9a-f]+/);
+
+  const same = await wp.open(hash);
+  await complete(same);
+  await shows(same, 54);
+  assert.equal(await same.getByTestId("notice").innerText(), "");
+  await moves(same, "ArrowRight");
+  await same.waitForFunction(() => location.hash.includes(";t=55") && !location.hash.includes(";h="));
+
+  const stale = await wp.open(hash.replace(/;h=[0-9a-f]+/, ";h=1234"));
+  await stale.getByText("The model has changed since this link was made.").waitFor();
+  await shows(stale, 54);
+  wp.clean(same);
+  wp.clean(stale);
+});
+
 test("a link to what does not exist is told, and the page is of use", async () => {
   const page = await wp.open("#1;s=lib:no-such-thing;t=5");
   await page.getByRole("alert").getByText("no-such-thing").waitFor();

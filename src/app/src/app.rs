@@ -124,7 +124,7 @@ pub fn App(props: &AppProps) -> Html {
         <ContextProvider<Send> key={player.lang.key()} context={send.clone()}>
             <Patterns />
             <div class="app" {onclick} data-show={player.panel.key()} data-testid="app" data-step={frame.step.to_string()} data-complete={complete.to_string()}>
-                <TopBar lang={player.lang} scenarios={player.scenarios.clone()} current={current.clone()} header={frame.header.clone()} />
+                <TopBar lang={player.lang} looker={player.looker()} scenarios={player.scenarios.clone()} current={current.clone()} header={frame.header.clone()} />
                 <div>
                     <Narration row={frame.narration.clone()} step={frame.step} {last} {complete} playing={player.playing}
                         title={format!("{}: {}", frame.header.scenario, frame.header.title)} notice={notice.clone()} />

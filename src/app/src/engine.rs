@@ -89,6 +89,9 @@ pub trait Engine {
     /// The step with an address, computed as far as needed.
     fn step_at(&mut self, address: &ProbeAt) -> Option<u64>;
 
+    /// The digest of the whole state after `step` steps.
+    fn digest(&mut self, step: u64) -> Option<u64>;
+
     /// Acts at `step`, or before it where it would be too late: the run beyond is dropped and computed anew. Gives the
     /// step at which it acts.
     ///

@@ -326,6 +326,11 @@ impl Engine for Engined {
         self.loaded.as_mut()?.session.step_at(address).map(u64::from)
     }
 
+    fn digest(&mut self, step: u64) -> Option<u64> {
+        let session = &self.loaded.as_ref()?.session;
+        Some(session.digest_at(u32::try_from(step).ok()?.min(session.run().len())))
+    }
+
     fn intervene(&mut self, step: u64, what: Intervention) -> Result<u64, Notice> {
         let loaded = self.loaded()?;
         let mut step = u32::try_from(step).map_err(|_| refused(t().no_step))?;

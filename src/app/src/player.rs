@@ -284,6 +284,8 @@ pub struct Player {
     unpacking: Option<link::ScenarioRef>,
     /// A step a link asked for that is not computed yet.
     wanted: Option<u64>,
+    /// The digest that a link says its step has; until that is looked at.
+    expected: Option<u64>,
     /// Parts of a jump that playing has saved up; shared, so that a frame without a jump is no new state.
     credit: Rc<Cell<f64>>,
 }
@@ -320,6 +322,7 @@ impl Player {
             jumps: 0,
             unpacking: None,
             wanted: None,
+            expected: None,
             credit: Rc::default(),
         };
         player.open(link, true);
@@ -399,8 +402,10 @@ impl Player {
             }
         }
         self.debug.open(&link);
+        self.expected = link.digest;
         self.rest = Link {
             scenario: None,
+            digest: None,
             step: None,
             grain: None,
             theme: link.theme.filter(|_| self.theme == Theme::System),
@@ -413,6 +418,23 @@ impl Player {
             self.go(step);
         }
         self.look();
+        self.hold_to_link();
+    }
+
+    /// Tells if the step that a link opened is not in the state that the link was made at.
+    fn hold_to_link(&mut self) {
+        if self.unpacking.is_some() || self.wanted.is_some() {
+            return;
+        }
+        let Some(expected) = self.expected.take() else { return };
+        let Some(found) = self.engine.borrow_mut().digest(self.frame.step) else { return };
+        if found != expected {
+            self.notice = Some(Rc::new(Notice {
+                title: t().link_stale.to_owned(),
+                text: format!("{} {expected:x}; {} {found:x}.", t().link_stale_was, t().link_stale_is),
+                error: false,
+            }));
+        }
     }
 
     /// The number of a step that is given by what it is.
@@ -548,6 +570,7 @@ impl Player {
             if let Some(step) = self.wanted {
                 self.go(step);
             }
+            self.hold_to_link();
         }
         if !self.debug.walked {
             self.debug.look(&mut **self.engine.borrow_mut(), self.frame.step, 8.0);
@@ -577,6 +600,10 @@ impl Player {
     }
 
     fn apply(&mut self, command: Command) {
+        if !matches!(command, Command::Tick(_) | Command::LoadJson(..) | Command::OpenLink(_) | Command::Speak(_)) {
+            // The reader has left the link's step.
+            self.expected = None;
+        }
         match command {
             Command::Seek(step) => {
                 self.jumps += 1;
@@ -628,6 +655,7 @@ impl Player {
                         self.go(step);
                     }
                     self.look();
+                    self.hold_to_link();
                 } else if self.timeline.last == 0 {
                     let notice = self.notice.take();
                     self.load_first(0);
@@ -722,6 +750,12 @@ impl PartialEq for Looker {
 }
 
 impl Looker {
+    /// The digest of the whole state after `step` steps.
+    #[must_use]
+    pub fn digest(&self, step: u64) -> Option<u64> {
+        self.0.borrow_mut().digest(step)
+    }
+
     /// Begins with a scenario, as JSON.
     ///
     /// # Errors

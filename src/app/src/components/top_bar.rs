@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use gloo::timers::future::TimeoutFuture;
 use gloo::utils::{document, window};
+use session::link::{self, StepRef};
 use view::frame::{Header, Notice};
 use view::table::TableFormat;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -13,7 +14,7 @@ use yew::prelude::*;
 use super::icon::{Glyph, Icon};
 use crate::engine::{Export, ScenarioInfo};
 use crate::lang::{self, Lang};
-use crate::player::{Command, Sheet, use_send};
+use crate::player::{Command, Looker, Sheet, use_send};
 use crate::{files, keys, t};
 
 /// Props of [`TopBar`].
@@ -27,6 +28,8 @@ pub struct TopBarProps {
     pub header: Rc<Header>,
     /// The language spoken.
     pub lang: Lang,
+    /// Knows the digest of the step that is shared.
+    pub looker: Looker,
 }
 
 /// The bar at the top.
@@ -55,10 +58,10 @@ pub fn TopBar(props: &TopBarProps) -> Html {
         })
     };
     let share = {
-        let send = send.clone();
+        let (send, looker) = (send.clone(), props.looker.clone());
         Callback::from(move |_: MouseEvent| {
             let send = send.clone();
-            let address = window().location().href().unwrap_or_default();
+            let address = address_of_step(&looker);
             let copying = window().navigator().clipboard().write_text(&address);
             spawn_local(async move {
                 let (title, text) = match JsFuture::from(copying).await {
@@ -139,6 +142,20 @@ pub fn TopBar(props: &TopBarProps) -> Html {
                 <button class="btn" type="button" aria-label={t().theme} title={t().theme} onclick={theme}><Icon glyph={Glyph::Theme} /></button>
             </div>
         </header>
+    }
+}
+
+/// The page's address, with the digest of its step: whoever opens it learns if the model has changed since.
+fn address_of_step(looker: &Looker) -> String {
+    let location = window().location();
+    let address = location.href().unwrap_or_default();
+    let mut link = link::parse(&location.hash().unwrap_or_default());
+    if let Some(StepRef::Index(step)) = link.step {
+        link.digest = looker.digest(step);
+    }
+    match address.split_once('#') {
+        Some((page, _)) => format!("{page}#{}", link::emit(&link).trim_start_matches('#')),
+        None => address,
     }
 }
 
