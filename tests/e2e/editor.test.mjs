@@ -3,7 +3,8 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { accessible, site } from "./harness.mjs";
-import { at, complete, download, editor, goTo, holds, judged, narration, shows, step, stepUntil, write } from "./reader.mjs";
+import { readFile } from "node:fs/promises";
+import { at, complete, download, dropFile, editor, goTo, holds, judged, narration, shows, step, stepUntil, write } from "./reader.mjs";
 
 const wp = site();
 
@@ -135,26 +136,32 @@ test("what is wrong has its path, its line and its reason, and what was open sta
   wp.clean(page);
 });
 
-test("undo, redo, and a draft that outlives Escape", async () => {
-  const page = await wp.open("#1;s=lib:full-page;t=0");
-  await open(page);
-  const first = await json(page);
-  await at(page, "mount").fill("nodelalloc");
-  await page.locator('[id="add:tasks[0].ops"]').click();
-  const third = await json(page);
-  assert.notEqual(third, first);
-  await page.keyboard.press("Control+z");
-  await page.keyboard.press("Control+z");
-  assert.equal(await json(page), first);
-  await page.keyboard.press("Control+Shift+z");
-  await page.keyboard.press("Control+Shift+z");
-  assert.equal(await json(page), third);
-  await page.keyboard.press("Escape");
-  await editor(page).waitFor({ state: "detached" });
-  await page.keyboard.press("e");
-  assert.equal(await json(page), third);
-  wp.clean(page);
-});
+for (const key of ["Control", "Meta"]) {
+  test(`undo, redo, and a draft that outlives Escape: ${key}+Z`, async () => {
+    const page = await wp.open("#1;s=lib:full-page;t=0");
+    await open(page);
+    const first = await json(page);
+    await at(page, "mount").fill("nodelalloc");
+    await page.locator('[id="add:tasks[0].ops"]').click();
+    const third = await json(page);
+    assert.notEqual(third, first);
+    await page.keyboard.press(`${key}+z`);
+    await page.keyboard.press(`${key}+z`);
+    assert.equal(await json(page), first);
+    await page.keyboard.press(`${key}+Shift+z`);
+    await page.keyboard.press(`${key}+Shift+z`);
+    assert.equal(await json(page), third);
+    // What was typed in the JSON is undone by the same key, from within its field.
+    await page.locator("#ed-json").fill(third.replace("nodelalloc", "delalloc"));
+    await page.keyboard.press(`${key}+z`);
+    assert.equal(await json(page), third);
+    await page.keyboard.press("Escape");
+    await editor(page).waitFor({ state: "detached" });
+    await page.keyboard.press("e");
+    assert.equal(await json(page), third);
+    wp.clean(page);
+  });
+}
 
 test("kept in the browser: found after a reload, renamed, opened, deleted", async () => {
   const page = await wp.open("");
@@ -179,6 +186,72 @@ test("kept in the browser: found after a reload, renamed, opened, deleted", asyn
   wp.clean(page);
 });
 
+test("saved as a file, and dropped in again: into the editor, and onto the page", async () => {
+  const page = await wp.open("#1;s=lib:full-page;t=0");
+  await open(page);
+  await fromNothing(page);
+  await at(page, "title.en").fill("A letter");
+  await judged(page);
+  const text = await json(page);
+  const [file] = await Promise.all([page.waitForEvent("download"), editor(page).getByRole("button", { name: "Save as a file" }).click()]);
+  assert.equal(file.suggestedFilename(), "scenario.json");
+  const bytes = await readFile(await file.path());
+  assert.equal(bytes.toString(), text);
+
+  await at(page, "title.en").fill("Something else");
+  await dropFile(page, "scenario.json", bytes);
+  await page.waitForFunction((text) => document.getElementById("ed-json").value === text, text);
+  await judged(page);
+
+  const other = await wp.open("#1;s=lib:full-page;t=0");
+  await complete(other);
+  await dropFile(other, "scenario.json", bytes);
+  await other.waitForFunction(() => location.hash.startsWith("#1;s=z:"));
+  await complete(other);
+  await goTo(other, 30);
+  await other.keyboard.press("e");
+  await judged(other);
+  // Loaded, it has its defaults written out; what was typed is there.
+  const read = JSON.parse(await json(other));
+  assert.deepEqual([read.title.en, read.buffers[0].fill.text], ["A letter", "Hello, page cache!\n"]);
+  await other.keyboard.press("Escape");
+  await editor(other).waitFor({ state: "detached" });
+  // One that is none is refused, and what was open stays.
+  await dropFile(other, "scenario.json", '{"version": 7}');
+  await other.getByRole("alert").getByText("version: this program reads version 1, the file has 7").waitFor();
+  await shows(other, 30);
+  wp.clean(page);
+  wp.clean(other);
+});
+
+test("where the browser keeps nothing, the editor says so and works", async () => {
+  const page = await wp.blank();
+  await page.addInitScript(() => {
+    const refuse = { get: () => { throw new DOMException("no", "SecurityError"); } };
+    for (const name of ["localStorage", "sessionStorage", "indexedDB"]) Object.defineProperty(window, name, refuse);
+  });
+  await page.goto(wp.url);
+  await open(page);
+  await fromNothing(page);
+  await at(page, "buffers[0].fill.text").fill("Nothing is kept.");
+  await judged(page);
+  const list = page.locator(".ed-kept");
+  await list.locator("summary").click();
+  await list.getByText("This browser keeps nothing for this page").waitFor();
+  await list.getByRole("button", { name: "Keep", exact: true }).click();
+  await list.getByRole("status").getByText("This browser keeps nothing for this page").waitFor();
+  await list.locator("summary").click();
+  const [file] = await Promise.all([page.waitForEvent("download"), editor(page).getByRole("button", { name: "Save as a file" }).click()]);
+  assert.equal((await readFile(await file.path())).toString(), await json(page));
+  await editor(page).getByRole("button", { name: "Run" }).click();
+  await editor(page).waitFor({ state: "detached" });
+  const last = await complete(page);
+  await page.keyboard.press("End");
+  await shows(page, last);
+  await holds(await download(page), "hello.txt", Buffer.from("Nothing is kept."));
+  wp.clean(page);
+});
+
 test("the JSON pane completes keys and values", async () => {
   const page = await wp.open("");
   await open(page);
@@ -193,7 +266,7 @@ test("the JSON pane completes keys and values", async () => {
   assert.ok((await json(page)).endsWith('"kind": "slow"'));
   await page.keyboard.type(", ");
   await page.keyboard.press("Control+Space");
-  assert.deepEqual(await offers.getByRole("option").allInnerTexts(), ["latency_ms", "bandwidth_kib_s", "queue_depth", "stable_writes", "faults"]);
+  assert.deepEqual(await offers.getByRole("option").allInnerTexts(), ["latency_ms", "bandwidth_kib_s", "queue_depth", "stable_writes", "strict_limit", "faults"]);
   await page.keyboard.press("Escape");
   await offers.waitFor({ state: "detached" });
   assert.ok(await editor(page).isVisible());
@@ -212,6 +285,31 @@ test("borders of segments are moved by keys", async () => {
   await page.keyboard.press("ArrowRight");
   await judged(page);
   assert.match(await json(page), /"iov": \[\{"buf": "b", "len": 12\}, \{"buf": "b", "off": 12, "len": 7\}\]/);
+  wp.clean(page);
+});
+
+test("a border of segments is dragged, and one undo takes the drag back", async () => {
+  const page = await wp.open("");
+  await open(page);
+  await fromNothing(page);
+  await at(page, "tasks[0].ops[0]").selectOption("pwritev");
+  await editor(page).getByRole("button", { name: "Split the longest" }).click();
+  await judged(page);
+  const before = await json(page);
+  const border = page.getByRole("slider", { name: "Border behind segment 0" });
+  await border.scrollIntoViewIfNeeded();
+  const [grip, bar] = [await border.boundingBox(), await page.locator(".ed-bar").first().boundingBox()];
+  const y = grip.y + grip.height / 2;
+  await page.mouse.move(grip.x + grip.width / 2, y);
+  await page.mouse.down();
+  for (const share of [8, 6, 4, 15]) await page.mouse.move(bar.x + (bar.width * share) / 19, y, { steps: 4 });
+  await page.mouse.up();
+  await page.mouse.move(bar.x, y);
+  await judged(page);
+  assert.match(await json(page), /"iov": \[\{"buf": "b", "len": 15\}, \{"buf": "b", "off": 15, "len": 4\}\]/);
+  assert.equal(await border.getAttribute("aria-valuenow"), "15");
+  await page.keyboard.press("Control+z");
+  assert.equal(await json(page), before);
   wp.clean(page);
 });
 

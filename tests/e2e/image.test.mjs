@@ -3,7 +3,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { accessible, site } from "./harness.mjs";
-import { complete, download, dropImage, editor, goTo, holds, mke2fs, openImage, screen, shows, tool, withFile, write } from "./reader.mjs";
+import { complete, download, dropFile, editor, goTo, holds, mke2fs, openImage, screen, shows, tool, withFile, write } from "./reader.mjs";
 
 const wp = site();
 
@@ -38,7 +38,7 @@ test("a file that is in the image is offered, and overwritten in its middle", as
   });
   const page = await wp.open("");
   await complete(page);
-  await dropImage(page, "disk.img", image);
+  await dropFile(page, "disk.img", image);
   const form = editor(page);
   await form.getByText("disk.img:").waitFor();
   assert.ok(await form.locator('#files option[value$="old.txt"]').count(), "old.txt is not offered");

@@ -137,14 +137,14 @@ export function openImage(page, name, bytes) {
   return page.getByLabel("Open an ext4 image file").setInputFiles({ name, mimeType: "application/octet-stream", buffer: bytes });
 }
 
-/** Drops an image on the page, as a reader does from a folder. */
-export async function dropImage(page, name, bytes) {
+/** Drops a file on the page, or on the sheet that is over it, as a reader does from a folder. */
+export async function dropFile(page, name, bytes) {
   const field = await page.evaluateHandle(() => Object.assign(document.createElement("input"), { type: "file" }));
-  await field.setInputFiles({ name, mimeType: "application/octet-stream", buffer: bytes });
+  await field.setInputFiles({ name, mimeType: "application/octet-stream", buffer: Buffer.from(bytes) });
   await field.evaluate((input) => {
     const dataTransfer = new DataTransfer();
     dataTransfer.items.add(input.files[0]);
-    const target = document.querySelector("main") ?? document.body;
+    const target = document.querySelector("dialog .ed-all") ?? document.querySelector("main") ?? document.body;
     for (const kind of ["dragover", "drop"]) {
       target.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
     }

@@ -216,7 +216,7 @@ fn use_keys(send: &Send) {
     });
 }
 
-/// An image dropped anywhere on the page is opened. A field that takes files of its own keeps what falls on it.
+/// An image or a scenario dropped anywhere on the page is opened. A field that takes files of its own keeps what falls on it.
 #[hook]
 fn use_drops(send: &Send) {
     let send = send.clone();
@@ -236,8 +236,15 @@ fn use_drops(send: &Send) {
             "drop",
             Box::new(move |event| {
                 if let Some(file) = event.data_transfer().and_then(|data| data.files()).and_then(|list| list.get(0)) {
-                    let send = send.clone();
-                    files::read(file, move |name, bytes| send.emit(Command::OpenImage(name, Rc::new(bytes))));
+                    let (send, json) = (send.clone(), files::is_json(&file));
+                    files::read(file, move |name, bytes| {
+                        send.emit(if json {
+                            let text = String::from_utf8_lossy(&bytes).into_owned();
+                            Command::LoadJson(Ok(text), session::link::StepRef::Index(0))
+                        } else {
+                            Command::OpenImage(name, Rc::new(bytes))
+                        });
+                    });
                 }
             }),
         );

@@ -42,6 +42,11 @@ pub fn read(file: web_sys::File, done: impl FnOnce(String, Vec<u8>) + 'static) {
     });
 }
 
+/// True of a file that says it is JSON: a scenario, not an image.
+pub fn is_json(file: &web_sys::File) -> bool {
+    file.name().ends_with(".json") || file.type_() == "application/json"
+}
+
 /// Offers bytes to save under a name.
 pub fn save(name: &str, bytes: &[u8]) -> Result<(), JsValue> {
     let parts = Array::of1(&Uint8Array::from(bytes));

@@ -9,7 +9,7 @@ use yew::prelude::*;
 use super::sheet::SheetBox;
 use crate::player::{Command, use_send};
 use crate::t;
-use view::number;
+use view::{number, tr};
 
 /// Bytes in a row of the hex dump.
 const ROW: usize = 16;
@@ -100,7 +100,7 @@ fn FieldRow(props: &FieldRowProps) -> Html {
     let onclick = props.on_pick.reform(|_: MouseEvent| ());
     html! {
         <tr class={classes!(props.picked.then_some("picked"), row.changed.then_some("now"))}>
-            <td>{ row.offset }<span class="vh">{ format!(", {} {}", row.len, t().bytes) }</span></td>
+            <td>{ row.offset }<span class="vh">{ format!(", {}", tr!("{} bytes", row.len)) }</span></td>
             <td><button type="button" aria-pressed={props.picked.to_string()} {onclick}>{ &row.name }</button></td>
             <td>{ &row.value }if row.changed { { " ●" }<span class="vh">{ t().changed_now }</span> }</td>
         </tr>

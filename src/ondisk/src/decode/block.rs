@@ -415,7 +415,7 @@ impl Fields<'_> {
         let kind = kinds.get(usize::from(entry.file_type)).unwrap_or(&"unknown");
         let name = String::from_utf8_lossy(entry.name);
         let (label, value) = if entry.ino.0 == 0 {
-            ("free", format!("{} bytes", entry.rec_len))
+            ("unused entry", format!("{} bytes", entry.rec_len))
         } else {
             ("entry", format!("{name:?} -> inode {}, {kind}, rec_len {}", entry.ino, entry.rec_len))
         };

@@ -41,7 +41,7 @@ const TEXTS: &[&str] = &[
     "extent {}",
     "index {}",
     "entry",
-    "free",
+    "unused entry",
     "dx entry {}",
     "tag {}",
     "revoked",

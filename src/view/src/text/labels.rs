@@ -127,6 +127,7 @@ labels! {
     ed_kept_as: "Kept as",
     ed_kept_none: "Nothing is kept yet.",
     ed_keep: "Keep",
+    ed_key_interventions: "Interventions",
     ed_key_io: "Request",
     ed_key_of: "Of what",
     ed_key_sector: "First sector",

@@ -114,7 +114,7 @@ fn word(key: &'static str) -> &'static str {
         "buf" => t().ed_buffer,
         "buffers" => t().ed_buffers,
         "tasks" => t().ed_tasks,
-        "interventions" => t().ed_interventions,
+        "interventions" => t().ed_key_interventions,
         "markers" => t().ed_markers,
         "faults" => t().ed_faults,
         "at" => t().ed_at,
@@ -400,6 +400,8 @@ impl FormProps {
     /// A list: its items, each with what can be done to it, and a way to one more.
     fn items(&self, item: &'static Kind, new: &'static str, path: &str, key: &'static str) -> Html {
         let count = self.doc.at(path).map(|node| node.items().len()).unwrap_or_default();
+        // A scenario has one program.
+        let more = key != "tasks" || count == 0;
         let one = |n: usize| {
             let at = format!("{path}[{n}]");
             let inner = match item {
@@ -417,7 +419,7 @@ impl FormProps {
                         <span class="ed-tools">
                             { self.tool(Glyph::Up, t().ed_up, &at, (n > 0).then(|| Change::Move(path.to_owned(), n, true))) }
                             { self.tool(Glyph::Down, t().ed_down, &at, (n + 1 < count).then(|| Change::Move(path.to_owned(), n, false))) }
-                            { self.tool(Glyph::Copy, t().ed_copy, &at, Some(Change::Copy(path.to_owned(), n))) }
+                            { self.tool(Glyph::Copy, t().ed_copy, &at, more.then(|| Change::Copy(path.to_owned(), n))) }
                             { self.tool(Glyph::Close, t().ed_remove, &at, Some(Change::Remove(at.clone()))) }
                         </span>
                     </div>
@@ -435,7 +437,7 @@ impl FormProps {
                 <ol>{ for (0..count.min(ITEMS_MAX)).map(one) }</ol>
                 if count > ITEMS_MAX { <p class="hint">{ format!("+{} {}", count - ITEMS_MAX, t().ed_more) }</p> }
                 { self.bad_text(path) }
-                <button class="btn edge" type="button" id={format!("add:{path}")} onclick={add}>{ "+ " }{ word(key) }</button>
+                if more { <button class="btn edge" type="button" id={format!("add:{path}")} onclick={add}>{ "+ " }{ word(key) }</button> }
             </div>
         }
     }

@@ -169,7 +169,7 @@ pub fn Editor(props: &EditorProps) -> Html {
     let take = {
         let (replace, on_image) = (replace.clone(), on_image.clone());
         Callback::from(move |file: File| {
-            if file.name().ends_with(".json") || file.type_() == "application/json" {
+            if files::is_json(&file) {
                 let replace = replace.clone();
                 files::read(file, move |_, bytes| replace.emit(String::from_utf8_lossy(&bytes).into_owned()));
             } else {

@@ -12,7 +12,7 @@ use crate::editor::draft::{Change, Problem};
 use crate::editor::json::{Node, Value, join};
 use crate::editor::shape::{Names, SEGMENT};
 use crate::t;
-use view::number;
+use view::{number, tr};
 
 /// Segments with fields and borders; all of them are in the JSON.
 const SHOWN: usize = 32;
@@ -111,7 +111,7 @@ pub fn Segments(props: &SegmentsProps) -> Html {
             let (Some(n), Some(bar)) = (*held, bar.cast::<Element>()) else { return };
             let frame = bar.get_bounding_client_rect();
             let at = (f64::from(event.client_x()) - frame.left()) / frame.width().max(1.0) * to_f64(total);
-            set(n, to_u64(at.max(0.0), total).saturating_sub(starts[n]));
+            set(n, to_u64(at.round(), total).saturating_sub(starts[n]));
         })
     };
     let onpointerup = {
@@ -195,7 +195,9 @@ pub fn Segments(props: &SegmentsProps) -> Html {
             if let Some((n, two)) = split(&pieces) {
                 let mut all = pieces.clone();
                 all.splice(n..=n, two);
-                on_change.emit(Change::Set(path.clone(), Value::List(all.iter().map(node).collect()).into()));
+                // A change by itself: a drag that follows is not joined to it.
+                on_change
+                    .emit(Change::SetAll(vec![(path.clone(), Value::List(all.iter().map(node).collect()).into())]));
             }
         }
     };
@@ -217,7 +219,7 @@ pub fn Segments(props: &SegmentsProps) -> Html {
             <p class="ed-row">
                 <button class="btn edge" type="button" onclick={add}>{ "+ " }{ t().ed_segment }</button>
                 <button class="btn edge" type="button" disabled={split(&pieces).is_none()} onclick={halve}>{ t().ed_split }</button>
-                <span class="hint">{ format!("{} {}", number(total), t().bytes) }</span>
+                <span class="hint">{ tr!("{} bytes", number(total)) }</span>
             </p>
         </div>
     }
