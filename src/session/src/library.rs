@@ -14,7 +14,7 @@ macro_rules! scenarios {
         const FILES: &[(&str, &str)] = &[
             ($first, include_str!(concat!("../../../static/scenarios/", $first, ".json"))),
             $(
-                #[cfg(feature = "library")]
+                #[cfg(any(test, feature = "library"))]
                 ($name, include_str!(concat!("../../../static/scenarios/", $name, ".json"))),
             )*
         ];
@@ -148,7 +148,7 @@ pub fn supply(name: &str, json: String) -> Result<(), ScenarioError> {
     Ok(())
 }
 
-#[cfg(all(test, feature = "library"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
