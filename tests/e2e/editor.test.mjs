@@ -334,7 +334,8 @@ test("a page of user memory is dropped by a click on it, and the copy comes back
 test("at 360 px nothing is wider than the screen", async () => {
   const page = await wp.open("#1;s=lib:short-copy;t=0", { viewport: { width: 360, height: 740 } });
   await complete(page);
-  await page.getByRole("button", { name: "Edit" }).click();
+  await page.getByRole("button", { name: "Commands" }).click();
+  await page.getByRole("option", { name: "Edit the scenario" }).click();
   await judged(page);
   for (const side of ["JSON", "Form"]) {
     await page.getByRole("tab", { name: side, exact: true }).click();

@@ -150,7 +150,7 @@ pub fn App(props: &AppProps) -> Html {
                 </section>
             </div>
             if let Some(view) = &player.block { <BlockInspector view={view.clone()} step={frame.step} /> }
-            if player.sheet == Some(Sheet::Palette) { <Palette scenarios={player.scenarios.clone()} on_action={act} /> }
+            if player.sheet == Some(Sheet::Palette) { <Palette scenarios={player.scenarios.clone()} lang={player.lang} on_action={act} /> }
             if player.sheet == Some(Sheet::Help) { <Help /> }
             if player.sheet == Some(Sheet::About) { <About /> }
             if player.sheet == Some(Sheet::Library) { <Library scenarios={player.scenarios.clone()} {current} /> }
@@ -284,6 +284,7 @@ fn on_key(event: &web_sys::KeyboardEvent, send: &Send) {
 fn perform(action: keys::Action, target: Option<&Element>, send: &Send) {
     match action {
         keys::Action::Rove(_) => {}
+        keys::Action::Press(id) => keys::press(id),
         keys::Action::Watch => {
             send.emit(Command::ShowPanel(Panel::Changes));
             send.emit(Command::Debug(Ask::Show(Tab::Watch)));

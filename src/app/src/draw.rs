@@ -40,14 +40,18 @@ pub const fn phase_class(phase: Phase) -> &'static str {
 }
 
 /// Width of the path drawings where there is room, and where there is none.
-pub const PATH_PX: (f64, f64) = (590.0, 300.0);
+pub const PATH_PX: (f64, f64) = (588.0, 300.0);
+
+/// How wide a text of the smallest size is, in px. A syllable of Hangul is as wide as it is high.
+pub fn text_px(text: &str) -> f64 {
+    text.chars().map(|letter| if ('\u{1100}'..='\u{d7af}').contains(&letter) { 11.0 } else { 6.65 }).sum()
+}
 
 /// Whether text of the smallest size fits a part of a drawing.
 ///
 /// `None`: nowhere. `Some("wide")`: only where the drawing has its full width. `Some("")`: always.
 pub fn fits(text: &str, width_pct: f64, (wide_px, narrow_px): (f64, f64)) -> Option<&'static str> {
-    let chars = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
-    let need = 6.7 * to_f64(chars) + 5.0;
+    let need = text_px(text) + 5.0;
     if width_pct * narrow_px / 100.0 >= need {
         Some("")
     } else {
@@ -58,8 +62,7 @@ pub fn fits(text: &str, width_pct: f64, (wide_px, narrow_px): (f64, f64)) -> Opt
 /// A plain ground for text over a pattern, since a halo leaves gaps between letters. `x` is the text's middle, or
 /// its start.
 pub fn plate(text: &str, x: f64, y: &'static str, height: &'static str, middle: bool, class: &'static str) -> Html {
-    let chars = to_f64(u64::try_from(text.chars().count()).unwrap_or(0));
-    let width = 6.65 * chars + 8.0;
+    let width = text_px(text) + 8.0;
     let shift = if middle { -width / 2.0 } else { -4.0 };
     html! {
         <rect class={classes!("plate", class)} x={pct(x)} {y} width={format!("{width:.0}")} {height} transform={format!("translate({shift:.1} 0)")} />
@@ -80,5 +83,6 @@ mod tests {
         assert_eq!(fits("journal", 30.0, (560.0, 300.0)), Some(""));
         assert_eq!(fits("journal", 12.0, (560.0, 300.0)), Some("wide"));
         assert_eq!(fits("journal", 3.0, (560.0, 300.0)), None);
+        assert!(text_px("저널") > text_px("jour") * 0.8);
     }
 }

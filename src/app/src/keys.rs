@@ -27,6 +27,8 @@ pub enum Action {
     Origin,
     /// To the next (or previous) value of a list.
     Rove(bool),
+    /// What a control of the page does, by its id.
+    Press(&'static str),
 }
 
 /// What a key does on the page, with and without Shift. None: it is not ours.
@@ -103,6 +105,13 @@ pub fn focus(id: &str) {
     if let Some(element) = document().get_element_by_id(id).and_then(|found| found.dyn_into::<HtmlElement>().ok()) {
         // An element that cannot take the focus keeps it where it is.
         let _ = element.focus();
+    }
+}
+
+/// Does what a click on the element with this id would do, whether it is in sight or not.
+pub fn press(id: &str) {
+    if let Some(element) = document().get_element_by_id(id).and_then(|found| found.dyn_into::<HtmlElement>().ok()) {
+        element.click();
     }
 }
 

@@ -50,6 +50,14 @@ impl Lang {
             Self::Ko => Self::En,
         }
     }
+
+    /// The sign of the switch to it, and what it does: in the language itself, for those who read it.
+    pub const fn switch(self) -> (&'static str, &'static str) {
+        match self {
+            Self::En => ("EN", "EN: switch to English"),
+            Self::Ko => ("한", "한국어로 바꾸기"),
+        }
+    }
 }
 
 thread_local! {

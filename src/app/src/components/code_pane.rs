@@ -141,6 +141,17 @@ pub fn at_probe(probe: &str) -> String {
     format!("probe == {probe}")
 }
 
+/// File and line in so many letters as there is room for: the file's name gives way, never the number.
+fn place(file: &str, line: u32) -> String {
+    const ROOM: usize = 14;
+    let line = format!(":{line}");
+    if file.len() + line.len() <= ROOM {
+        return format!("{file}{line}");
+    }
+    let kept: String = file.chars().take(ROOM.saturating_sub(line.len() + 1)).collect();
+    format!("{kept}…{line}")
+}
+
 fn outline_line(send: &Send, line: &CodeLine, now: bool, stops: bool) -> Html {
     let ask = |ask: fn(String) -> Ask| {
         let (send, text) = (send.clone(), at_probe(&line.probe));
@@ -152,7 +163,7 @@ fn outline_line(send: &Send, line: &CodeLine, now: bool, stops: bool) -> Html {
         LineState::Now => ("in", t().line_now),
         LineState::Ahead => ("todo", t().line_ahead),
     };
-    let place = if line.file.is_empty() { String::new() } else { format!("{}:{}", base_name(&line.file), line.line) };
+    let place = if line.file.is_empty() { String::new() } else { place(base_name(&line.file), line.line) };
     html! {
         <li class={classes!("ln", "ph", phase_class(line.phase), state, line.sub.then_some("sub"))} aria-current={now.then_some("step")}>
             if line.probe.is_empty() {

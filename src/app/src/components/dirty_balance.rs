@@ -6,7 +6,7 @@ use view::frame::DirtyBalance as Row;
 use view::number;
 use yew::prelude::*;
 
-use crate::draw::{pct, share, to_f64};
+use crate::draw::{pct, share, text_px};
 use crate::t;
 
 /// Props of [`DirtyBalance`].
@@ -17,11 +17,11 @@ pub struct DirtyBalanceProps {
 }
 
 /// Width of the gauge where there is room, and where there is least.
-const GAUGE_PX: [f64; 2] = [372.0, 296.0];
+const GAUGE_PX: [f64; 2] = [314.0, 296.0];
 
 /// How wide a text is, in per cent of a gauge.
 fn wide(text: &str, gauge_px: f64) -> f64 {
-    100.0 * (6.7 * to_f64(text.chars().count() as u64) + 2.0) / gauge_px
+    100.0 * (text_px(text) + 4.0) / gauge_px
 }
 
 /// The limits, the most telling first, and where their names fit: in the wide gauge, in the narrow one. A name that

@@ -9,7 +9,7 @@ use view::number;
 use yew::prelude::*;
 
 use super::timeline::pointer_share;
-use crate::draw::{PATH_PX, fits, pct, share, to_f64, to_u64};
+use crate::draw::{PATH_PX, fits, pct, share, text_px, to_f64, to_u64};
 use crate::engine::Intervention;
 use crate::player::{Command, Send, use_send};
 use crate::t;
@@ -255,7 +255,7 @@ fn bio_mark(bio: &BioRow, (x, to): (f64, f64), taken: &mut Vec<(f64, f64, f64)>)
         BioState::Done => "bm done",
     };
     let (at, text) = (x + (to - x) * far, bio.text.split_once(", ").map_or("", |(_, text)| text));
-    let need = 100.0 * (6.7 * to_f64(text.chars().count() as u64) + 12.0) / PATH_PX.0;
+    let need = 100.0 * (text_px(text) + 12.0) / PATH_PX.0;
     let left = at + need > 100.0;
     let span = if left { (at - need, at + 1.0) } else { (at - 1.0, at + need) };
     let told = taken.iter().all(|each| (each.0 - far).abs() > 0.3 || span.1 <= each.1 || span.0 >= each.2);
@@ -342,8 +342,7 @@ fn names(disk: &Disk) -> (Vec<Html>, f64) {
             out.push(html! { <text class={classes!("i", class)} x={pct(x + width / 2.0)} y="11.5" text-anchor="middle">{ &region.text }</text> });
             continue;
         }
-        let chars = to_f64(u64::try_from(region.text.chars().count()).unwrap_or(0));
-        let need = 100.0 * (6.7 * chars + 8.0) / PATH_PX.0;
+        let need = 100.0 * (text_px(&region.text) + 8.0) / PATH_PX.0;
         let from = (x + width / 2.0 - need / 2.0).clamp(0.0, (100.0 - need).max(0.0));
         let told = inside.contains(&region.text.as_str());
         if !told && below.iter().all(|&(other, end)| from >= end || from + need <= other) {

@@ -17,6 +17,8 @@ pub enum Glyph {
     Library,
     /// Half light, half dark.
     Theme,
+    /// Three lines.
+    Menu,
     /// Bar and triangle to the left.
     First,
     /// Two triangles to the left.
@@ -68,6 +70,7 @@ pub fn Icon(props: &IconProps) -> Html {
         Glyph::Edit => ("M2.5 11.5l.6-2.6 6.2-6.2 2 2-6.2 6.2z", ""),
         Glyph::Library => ("M2.5 2v10M5.5 2v10M8.4 2.6l3 9.2", ""),
         Glyph::Theme => ("M7 2a5 5 0 1 0 0 10a5 5 0 1 0 0-10z", "M7 2a5 5 0 0 1 0 10z"),
+        Glyph::Menu => ("M2.5 3.5h9M2.5 7h9M2.5 10.5h9", ""),
         Glyph::First => ("M3 2.5v9", "M11.5 2.5v9L5 7z"),
         Glyph::BackFast => ("", "M7 3v8L1.5 7zM12.5 3v8L7 7z"),
         Glyph::Back => ("", "M10 2.5v9L3.5 7z"),

@@ -235,7 +235,7 @@ fn inner_text(range: &ByteRange, x: f64, end: f64) -> Html {
     html! {
         <g class="told">
             if let Some(class) = hex {
-                <svg x={pct(x)} y="0" width="100%" height="78" class="shift">
+                <svg x={pct(x)} y="0" width="100%" height="78" class="shift" role="presentation">
                     { plate(&range.hex, 0.0, if range.was.is_some() { "12" } else { "21" }, if range.was.is_some() { "34" } else { "17" }, false, class) }
                     <text class={classes!("i", class)} x="0" y={if range.was.is_some() { "25" } else { "33" }}>{ &range.hex }</text>
                     if let Some(was) = &range.was { <text class={classes!("copyt", "st", class)} x="0" y="42">{ was }</text> }

@@ -10,7 +10,8 @@ use super::sheet::SheetBox;
 use crate::debug::{Ask, Tab};
 use crate::engine::{Export, Intervention, ScenarioInfo};
 use crate::keys::{self, Action};
-use crate::player::{Command, Grain, Panel, Sheet, use_send};
+use crate::lang::Lang;
+use crate::player::{Command, Grain, Panel, SPEEDS, Sheet, use_send};
 use crate::t;
 
 /// Commands shown at once.
@@ -21,6 +22,8 @@ const SHOWN_MAX: usize = 60;
 pub struct PaletteProps {
     /// The library.
     pub scenarios: Rc<Vec<ScenarioInfo>>,
+    /// The language spoken.
+    pub lang: Lang,
     /// What a line does.
     pub on_action: Callback<Action>,
 }
@@ -29,8 +32,8 @@ pub struct PaletteProps {
 type Line = (String, &'static str, Action);
 
 /// Every command that needs no more than to be named.
-fn lines(scenarios: &[ScenarioInfo]) -> Vec<Line> {
-    use Action::{FullScreen, GoTo, Origin, Send, Watch};
+fn lines(scenarios: &[ScenarioInfo], lang: Lang) -> Vec<Line> {
+    use Action::{FullScreen, GoTo, Origin, Press, Send, Watch};
     let send = |words: &str, key: &'static str, command: Command| (words.to_owned(), key, Send(command));
     let debug = |words: &str, key: &'static str, ask: Ask| (words.to_owned(), key, Send(Command::Debug(ask)));
     let grain = |name: &str, grain: Grain| (format!("{} {name}", t().grain), "", Send(Command::SetGrain(grain)));
@@ -80,10 +83,20 @@ fn lines(scenarios: &[ScenarioInfo]) -> Vec<Line> {
         send(t().export_csv, "", Command::Export(Export::Table(TableFormat::Csv))),
         send(t().export_markdown, "", Command::Export(Export::Table(TableFormat::Markdown))),
         send(t().export_picture, "", Command::Export(Export::Picture)),
+        (t().open_image_long.to_owned(), "", Press("open-image")),
+        (t().share_long.to_owned(), "", Press("share")),
         (t().full_screen.to_owned(), "f", FullScreen),
+        (t().theme.to_owned(), "", Press("theme")),
+        (lang.other().switch().1.to_owned(), "", Press("lang")),
         send(t().help, "?", Command::Open(Sheet::Help)),
         send(t().about, "", Command::Open(Sheet::About)),
     ];
+    all.extend(
+        SPEEDS
+            .iter()
+            .enumerate()
+            .map(|(at, (name, _))| send(&format!("{} {name}", t().speed), "", Command::SetSpeed(at))),
+    );
     all.extend(scenarios.iter().map(|info| {
         let words = format!("{}: {} · {}", t().open_scenario, info.title, info.name);
         (words, "", Send(Command::LoadScenario(info.name.clone())))
@@ -97,7 +110,7 @@ pub fn Palette(props: &PaletteProps) -> Html {
     let send = use_send();
     let typed = use_state(String::new);
     let active = use_state(|| 0_usize);
-    let all = use_memo(props.scenarios.clone(), |scenarios| lines(scenarios));
+    let all = use_memo((props.scenarios.clone(), props.lang), |(scenarios, lang)| lines(scenarios, *lang));
     let words = typed.to_lowercase();
     let mut found: Vec<Line> = Vec::new();
     if let Ok(step) = words.trim().parse() {

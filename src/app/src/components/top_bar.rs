@@ -93,11 +93,7 @@ pub fn TopBar(props: &TopBarProps) -> Html {
             });
         }
     };
-    // Each in its own language: it is for those who read that one.
-    let (sign, long) = match other {
-        Lang::En => ("EN", "EN: switch to English"),
-        Lang::Ko => ("한", "한국어로 바꾸기"),
-    };
+    let (sign, long) = other.switch();
     let own = props.current.is_empty();
     html! {
         <header class="top">
@@ -124,11 +120,11 @@ pub fn TopBar(props: &TopBarProps) -> Html {
                 <code class="callx" title={props.header.call.clone()}>{ &props.header.call }</code>
             </div>
             <div class="tools">
-                <button class="btn" type="button" title={t().share_long} onclick={share}><Icon glyph={Glyph::Share} /><span>{ t().share }</span></button>
-                <button class="btn" type="button" title={t().edit_long} data-more="" onclick={command(Command::Open(Sheet::Edit))}><Icon glyph={Glyph::Edit} /><span>{ t().edit }</span></button>
+                <button class="btn" type="button" id="share" title={t().share_long} onclick={share}><Icon glyph={Glyph::Share} /><span>{ t().share }</span></button>
+                <button class="btn opt-s" type="button" title={t().edit_long} data-more="" onclick={command(Command::Open(Sheet::Edit))}><Icon glyph={Glyph::Edit} /><span>{ t().edit }</span></button>
                 <label class="btn filepick opt" title={t().open_image_long}><Icon glyph={Glyph::Open} /><span aria-hidden="true">{ t().open_image }</span>
-                    <input type="file" aria-label={t().open_image_long} onchange={open_image} /></label>
-                <button class="btn" type="button" title={t().export_long} data-more="" popovertarget="export" data-testid="export"><Icon glyph={Glyph::Save} /><span>{ t().export }</span></button>
+                    <input type="file" id="open-image" aria-label={t().open_image_long} onchange={open_image} /></label>
+                <button class="btn opt-s" type="button" title={t().export_long} data-more="" popovertarget="export" data-testid="export"><Icon glyph={Glyph::Save} /><span>{ t().export }</span></button>
                 <div id="export" class="menu" popover="auto" role="group" aria-label={t().export_long} data-rove="">
                     for (words, what) in exports() {
                         <button class="btn" type="button" popovertarget="export" popovertargetaction="hide" onclick={command(Command::Export(what))}>{ words }</button>
@@ -136,10 +132,10 @@ pub fn TopBar(props: &TopBarProps) -> Html {
                 </div>
                 <button class="btn opt" type="button" title={t().block_long} data-more="" onclick={command(Command::OpenBlock(0))}>{ t().blocks }</button>
                 <button class="btn opt-l" type="button" onclick={command(Command::Open(Sheet::About))}>{ t().about_short }</button>
-                <button class="btn opt" type="button" title={t().palette_long} onclick={command(Command::Open(Sheet::Palette))}>{ t().palette }<kbd aria-hidden="true">{ "Ctrl K" }</kbd></button>
-                <button class="btn sign" type="button" aria-label={t().help} title={format!("{} (?)", t().help)} onclick={command(Command::Open(Sheet::Help))}>{ "?" }</button>
+                <button class="btn" type="button" title={t().palette_long} onclick={command(Command::Open(Sheet::Palette))}><Icon glyph={Glyph::Menu} /><span>{ t().palette }</span><kbd aria-hidden="true">{ "Ctrl K" }</kbd></button>
+                <button class="btn sign opt-s" type="button" aria-label={t().help} title={format!("{} (?)", t().help)} onclick={command(Command::Open(Sheet::Help))}>{ "?" }</button>
                 <button class="btn" type="button" id="lang" lang={other.key()} aria-label={long} title={long} onclick={switch}>{ sign }</button>
-                <button class="btn" type="button" aria-label={t().theme} title={t().theme} onclick={theme}><Icon glyph={Glyph::Theme} /></button>
+                <button class="btn" type="button" id="theme" aria-label={t().theme} title={t().theme} onclick={theme}><Icon glyph={Glyph::Theme} /></button>
             </div>
         </header>
     }

@@ -199,7 +199,7 @@ pub fn caret_at(x: f64, y: &'static str) -> Html {
     } else {
         "translate(0 0)"
     };
-    html! { <svg x={pct(x)} {y} width="1" height="1" overflow="visible" class="caretbox"><path class="caret" d="M-5 0h10L0-7z" {transform} /></svg> }
+    html! { <svg x={pct(x)} {y} width="1" height="1" overflow="visible" class="caretbox" aria-hidden="true"><path class="caret" d="M-5 0h10L0-7z" {transform} /></svg> }
 }
 
 fn caret(x: f64) -> Html {
