@@ -126,7 +126,7 @@ pub fn App(props: &AppProps) -> Html {
             <div class="app" {onclick} data-show={player.panel.key()} data-testid="app" data-step={frame.step.to_string()} data-complete={complete.to_string()}>
                 <TopBar lang={player.lang} looker={player.looker()} scenarios={player.scenarios.clone()} current={current.clone()} header={frame.header.clone()} />
                 <div>
-                    <Narration row={frame.narration.clone()} step={frame.step} {last} {complete} playing={player.playing}
+                    <Narration row={frame.narration.clone()} step={frame.step} {last} {complete} percent={player.timeline.percent} halted={player.halted} playing={player.playing}
                         title={format!("{}: {}", frame.header.scenario, frame.header.title)} notice={notice.clone()} />
                     <PanelTabs panel={player.panel} />
                 </div>

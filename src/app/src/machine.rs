@@ -22,7 +22,9 @@ use crate::engine::{Download, Engine, Export, ImageInfo, Intervention, ScenarioI
 use crate::{store, t};
 
 /// Steps recorded between two looks at the clock.
-const BATCH: u32 = 2000;
+const BATCH: u32 = 500;
+/// The same where a reader waits for the end of it.
+const LONG_BATCH: u32 = 20_000;
 /// The same of a look ahead, which reads its trace each time.
 const PREVIEW_BATCH: u32 = 400;
 
@@ -248,7 +250,14 @@ impl Engine for Engined {
             return;
         };
         let end = Date::now() + budget_ms;
-        while loaded.session.extend(BATCH) == Progress::Running && Date::now() < end {}
+        loop {
+            let progress = loaded.session.extend(BATCH);
+            // To read what was recorded takes longer than to record it: it is part of the slice.
+            loaded.viewer.read(loaded.session.run());
+            if progress != Progress::Running || Date::now() >= end {
+                break;
+            }
+        }
     }
 
     fn frame(&mut self, step: u64, page: Option<u64>) -> Rc<Frame> {
@@ -295,7 +304,7 @@ impl Engine for Engined {
         loop {
             let hit = viewer.hit(session.run(), texts, step, forward);
             // Ahead there may be steps that are not computed yet.
-            if hit.is_some() || !forward || texts.is_empty() || session.extend(BATCH * 10) != Progress::Running {
+            if hit.is_some() || !forward || texts.is_empty() || session.extend(LONG_BATCH) != Progress::Running {
                 return hit.or_else(|| viewer.hit(session.run(), texts, step, forward));
             }
         }

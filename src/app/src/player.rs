@@ -164,6 +164,8 @@ pub enum Command {
     Last,
     /// Play or stop.
     TogglePlay,
+    /// Compute no more steps for now, or go on.
+    Halt(bool),
     /// Index into [`SPEEDS`].
     SetSpeed(usize),
     /// What a step is.
@@ -247,6 +249,8 @@ pub struct Player {
     pub scenario: ScenarioRef,
     /// Plays.
     pub playing: bool,
+    /// The reader wants no more steps computed for now.
+    pub halted: bool,
     /// Index into [`SPEEDS`].
     pub speed: usize,
     /// What a step is.
@@ -320,6 +324,7 @@ impl Player {
             debug: Debug::default(),
             rest: Link::default(),
             jumps: 0,
+            halted: false,
             unpacking: None,
             wanted: None,
             expected: None,
@@ -368,7 +373,8 @@ impl Player {
     /// Whether animation frames are wanted: the run is not computed to its end, or it plays.
     #[must_use]
     pub fn busy(&self) -> bool {
-        self.playing || ((!self.timeline.complete || !self.debug.walked) && self.unpacking.is_none())
+        let computes = !self.timeline.complete && !self.halted;
+        self.playing || ((computes || !self.debug.walked) && self.unpacking.is_none())
     }
 
     fn open(&mut self, link: Link, first: bool) {
@@ -500,6 +506,7 @@ impl Player {
                 self.block = None;
                 self.page = None;
                 self.playing = false;
+                self.halted = false;
                 self.debug.restart();
                 self.go(step);
                 true
@@ -565,7 +572,7 @@ impl Player {
     }
 
     fn tick(&mut self, elapsed_ms: f64) {
-        if !self.timeline.complete {
+        if !self.timeline.complete && !self.halted {
             self.compute();
             if let Some(step) = self.wanted {
                 self.go(step);
@@ -634,6 +641,10 @@ impl Player {
                 if self.playing && self.frame.step >= self.timeline.last && self.timeline.complete {
                     self.go(0);
                 }
+            }
+            Command::Halt(halted) => {
+                self.halted = halted;
+                self.wanted = None;
             }
             Command::SetSpeed(speed) => self.speed = speed.min(SPEEDS.len() - 1),
             Command::SetGrain(grain) => self.grain = grain,

@@ -987,6 +987,8 @@ pub struct Timeline {
     pub last: u64,
     /// Whether the run is complete: no more steps will come.
     pub complete: bool,
+    /// How far the first program is, of 100: its operations, and the bytes of the one under way.
+    pub percent: u64,
     /// System calls.
     pub calls: Vec<Slice>,
     /// Iterations and tries.

@@ -210,6 +210,12 @@ impl Index {
         timeline
     }
 
+    /// System calls that have begun.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.timeline.calls.len()
+    }
+
     /// Reads the steps recorded since the last time. The World is left at the head.
     pub fn extend(&mut self, w: &mut World, h: &mut History, program: &Program) {
         if !self.started {

@@ -7,6 +7,7 @@ use ondisk::Pblk;
 use ondisk::decode::{BlockKind, DecodeCtx};
 use session::run::{Progress, Run};
 use session::scenario::Scenario;
+use world::TaskId;
 
 use crate::frame::{BlockView, Changes, Ext4, Frame, Header, Local, Narration, Notice, PageCache, Phase, Timeline};
 use crate::index::Index;
@@ -86,12 +87,18 @@ impl Viewer {
         })
     }
 
+    /// Reads the steps recorded since the last time, so that what is asked next has less to do.
+    pub fn read(&mut self, run: &Run) {
+        run.machine().with_history(|w, h| self.index.extend(w, h, &self.program));
+    }
+
     /// The run so far; the same `Rc` while nothing was added.
     pub fn timeline(&mut self, run: &Run) -> Rc<Timeline> {
         let complete = run.progress() != Progress::Running;
-        let len = run.machine().with_history(|w, h| {
+        let (len, percent) = run.machine().with_history(|w, h| {
             self.index.extend(w, h, &self.program);
-            h.len()
+            let (begun, ops) = (self.index.calls() as u64, self.program.ops(0).count() as u64);
+            (h.len(), user::percent(w, TaskId(0), begun, ops))
         });
         if self.timeline.last != u64::from(len)
             || self.timeline.complete != complete
@@ -99,6 +106,7 @@ impl Viewer {
         {
             let mut timeline = self.index.timeline();
             timeline.complete = complete;
+            timeline.percent = percent;
             timeline.marks = Rc::clone(&self.marks);
             self.timeline = Rc::new(timeline);
         }

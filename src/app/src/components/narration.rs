@@ -7,7 +7,7 @@ use view::number;
 use yew::prelude::*;
 
 use crate::draw::phase_class;
-use crate::player::{Command, use_send};
+use crate::player::{Command, Send, use_send};
 use crate::t;
 
 /// Props of [`Narration`].
@@ -21,6 +21,10 @@ pub struct NarrationProps {
     pub last: u64,
     /// The run is computed to its end.
     pub complete: bool,
+    /// How far it is, of 100.
+    pub percent: u64,
+    /// The reader has stopped that.
+    pub halted: bool,
     /// The run plays: the live region keeps quiet.
     pub playing: bool,
     /// The page's heading.
@@ -29,10 +33,32 @@ pub struct NarrationProps {
     pub notice: Option<Rc<Notice>>,
 }
 
+/// A run that is shorter is there before anyone could stop it.
+const LONG_RUN: u64 = 5000;
+
+/// How far the run is computed, and the way to stop that.
+fn computing(props: &NarrationProps, send: &Send) -> Html {
+    if props.complete || props.last < LONG_RUN {
+        return Html::default();
+    }
+    let (send, halted) = (send.clone(), props.halted);
+    let (word, long) = if halted {
+        (t().go_on_computing, t().go_on_computing_long)
+    } else {
+        (t().stop_computing, t().stop_computing_long)
+    };
+    html! {
+        <span class="computing" data-testid="computing">
+            <progress max="100" value={props.percent.to_string()} aria-label={t().computing}></progress>
+            <button class="btn edge" type="button" title={long} onclick={move |_: MouseEvent| send.emit(Command::Halt(!halted))}>{ word }</button>
+        </span>
+    }
+}
+
 /// What happened and why. The live region is there before the first step, and stays.
 #[component]
 pub fn Narration(props: &NarrationProps) -> Html {
-    let row = &props.row;
+    let (row, send) = (&props.row, use_send());
     let last = format!(" / {}{}", number(props.last), if props.complete { "" } else { "+" });
     html! {
         <section class="say" aria-label={t().narration}>
@@ -46,6 +72,7 @@ pub fn Narration(props: &NarrationProps) -> Html {
                     }
                 </span>
                 <span class="crumb">{ &row.crumb }</span>
+                { computing(props, &send) }
             </div>
             <div class="words">
                 <Message notice={props.notice.clone()} />

@@ -81,6 +81,17 @@ pub fn seed_byte(seed: u32, i: u64) -> u8 {
     sum.to_le_bytes()[0]
 }
 
+/// The first `len` bytes of a buffer filled with `seed`: within each 256 of them only `7*i` changes.
+fn seed_bytes(seed: u32, len: u64) -> Vec<u8> {
+    let row: Vec<u8> = (0..=u8::MAX).map(|i| i.wrapping_mul(7)).collect();
+    let mut bytes = Vec::new();
+    for from in (0..len).step_by(row.len()) {
+        let first = seed_byte(seed, from);
+        bytes.extend(row.iter().zip(from..len).map(|(more, _)| first.wrapping_add(*more)));
+    }
+    bytes
+}
+
 impl Fill {
     /// The bytes that were given, or `len` of a seed; the reason if they
     /// cannot be read.
@@ -89,7 +100,7 @@ impl Fill {
     /// Digits that are none.
     pub fn bytes(&self, len: u64) -> Result<Vec<u8>, Reason> {
         match self {
-            Fill::Seed(seed) => Ok((0..len).map(|i| seed_byte(*seed, i)).collect()),
+            Fill::Seed(seed) => Ok(seed_bytes(*seed, len)),
             Fill::Text(text) => Ok(text.as_bytes().to_vec()),
             Fill::Hex(text) => from_hex(text),
             Fill::Base64(text) => from_base64(text),
@@ -783,6 +794,8 @@ mod tests {
     #[test]
     fn bytes_of_fills() {
         assert_eq!(Fill::Seed(2).bytes(3), Ok(vec![6, 13, 20]));
+        let long = Fill::Seed(7).bytes(70_001);
+        assert_eq!(long, Ok((0..70_001).map(|i| seed_byte(7, i)).collect()));
         assert_eq!(Fill::Hex("00 fF1".into()).bytes(9), Err("an odd number of hexadecimal digits".into()));
         assert_eq!(Fill::Hex("00 fF".into()).bytes(9), Ok(vec![0, 255]));
         assert_eq!(Fill::Base64("aGVsbG8=".into()).bytes(9), Ok(b"hello".to_vec()));

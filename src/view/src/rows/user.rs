@@ -5,7 +5,7 @@ use std::rc::Rc;
 use kernel::iov_iter::iter_of;
 use kernel::mm::memory::{find_vma, readable_now};
 use kernel::site;
-use world::{Change, IovIter, Iovec, IterId, PAGE_SIZE, TaskId};
+use world::{Change, IovIter, Iovec, IterId, PAGE_SIZE, TaskId, World};
 
 use crate::frame::{Bracket, CopyArrow, CopyKind, Probe, Residency, Resident, Segment, UserMemory};
 use crate::index::source_address;
@@ -137,6 +137,17 @@ pub fn user(m: &Moment) -> UserMemory {
 
 fn total(m: &Moment, id: IterId, iter: &IovIter) -> u64 {
     (0..iter.total_segs).map(|n| segment(m, id, n).len).sum()
+}
+
+/// How far a program is, of 100: `begun` of its `ops` operations, and what is written of the last one's bytes.
+#[must_use]
+pub fn percent(w: &World, task: TaskId, begun: u64, ops: u64) -> u64 {
+    let id = iter_of(task);
+    let iter = w.iters.get(id).copied().unwrap_or_default();
+    let total: u64 = (0..iter.total_segs).filter_map(|n| w.iovecs.get((id, n))).map(|piece| piece.len).sum();
+    let part = (100 * total.saturating_sub(iter.count)).checked_div(total).unwrap_or(0);
+    // The exit, which writes all back, is one more.
+    (100 * begun.saturating_sub(1) + if begun > 0 { part } else { 0 }).checked_div(ops + 1).unwrap_or(0).min(100)
 }
 
 fn old_iter(m: &Moment, id: IterId) -> Option<IovIter> {
