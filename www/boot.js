@@ -132,10 +132,21 @@ for (const kind of ["pointerover", "focusin"]) {
   });
 }
 
+/** Resolves when the app's style sheet applies. The shell has its own, so that it is painted without waiting for it. */
+function styled() {
+  const sheet = document.querySelector("link[data-css]");
+  if (!sheet) return;
+  return new Promise((done) => {
+    sheet.addEventListener("load", done, { once: true });
+    sheet.addEventListener("error", done, { once: true });
+    sheet.rel = "stylesheet";
+  });
+}
+
 // Not awaited here: the app's script imports this one, and would wait for its end.
 (async () => {
   try {
-    const { default: init } = await import(here(script.dataset.js));
+    const [{ default: init }] = await Promise.all([import(here(script.dataset.js)), styled()]);
     await init({ module_or_path: here(script.dataset.wasm) });
     running = true;
   } catch (error) {

@@ -150,7 +150,14 @@ fn name_halves(dir: &Path, old: &str, first: &str, rest: &str) -> Result<(), Fau
     let Some((before, after)) = html.split_once("data-wasm=") else {
         return Err(fault("index.html has no data-wasm: boot.js looks for it"));
     };
-    write(&page, format!("{before}data-rest=\"./{rest}\" data-wasm={after}").as_bytes())
+    let html = format!("{before}data-rest=\"./{rest}\" data-wasm={after}");
+    // The shell is painted while this one is on its way; boot.js applies it before the app is drawn.
+    let (late, held) =
+        ("<link rel=\"stylesheet\" href=\"./main", "<link rel=\"preload\" as=\"style\" data-css href=\"./main");
+    if !html.contains(late) {
+        return Err(fault("index.html has no style sheet of the app"));
+    }
+    write(&page, html.replace(late, held).as_bytes())
 }
 
 /// A wasm made small, in a folder for files that do not stay.

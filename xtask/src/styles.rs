@@ -1,4 +1,4 @@
-//! `www/boot.css` and `www/styles/main.css` with all that it imports, as one file: one request, painted at once.
+//! `www/styles/main.css` with all that it imports, as one file: one request.
 //!
 //! `@import url("tokens.css") layer(tokens);` becomes `@layer tokens { … }`. Each component keeps its own source file,
 //! and since this runs before Trunk names the result by its hash, a change in any of them changes the name. `url()`s
@@ -10,11 +10,7 @@ use std::path::Path;
 /// Writes `www/.build/main.css`.
 pub fn bundle() -> Result<(), Fault> {
     let www = root().join("www");
-    let mut css = read(&www.join("boot.css"))?;
-    let main = www.join("styles/main.css");
-    if main.is_file() {
-        css.push_str(&flatten(&main, 0)?);
-    }
+    let css = flatten(&www.join("styles/main.css"), 0)?;
     let out = www.join(".build/main.css");
     let write = || {
         std::fs::create_dir_all(www.join(".build"))?;
