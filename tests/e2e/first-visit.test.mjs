@@ -16,7 +16,7 @@ async function watched(options) {
   const page = await wp.blank(options);
   const asked = [];
   page.on("request", (request) => {
-    const path = request.url().split("#")[0].slice(wp.url.length).replace(/-[0-9a-f]{16}(?=[._])/, "");
+    const path = request.url().split("#")[0].slice(wp.url.length).replace(/-[0-9a-f]{12,16}(?=[._])/, "");
     asked.push(`${request.resourceType()} ${path}`);
   });
   return { page, asked };
