@@ -74,6 +74,7 @@ test("a broken scenario is told in Korean, with path, line and reason, and what 
   assert.equal(await what(page).innerText(), before);
   // An expression is told in the same way.
   await page.keyboard.press("w");
+  await page.locator("#watch-field:focus").waitFor();
   await page.keyboard.type("page[0].drity");
   await page.locator("#watch-said").getByText("9번째 글자: page의 필드가 와야 하는데 `drity`가 나왔다").waitFor();
   wp.clean(page);
