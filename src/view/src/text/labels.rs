@@ -439,10 +439,10 @@ const KEYS: Meanings = &[
     ("PgUp PgDn", "ten steps, on the timeline"),
     ("e", "edit the scenario, or write a new one"),
     ("1 2 3 4 5 6", "code, memory, page, disk, dirty balance, changes"),
-    ("7", "timeline"),
+    ("7", "the timeline"),
     ("f", "full screen"),
     ("?", "this help"),
-    ("Esc", "close"),
+    ("Esc", "close what is open"),
 ];
 
 const LETTERS: Meanings = &[
@@ -467,16 +467,16 @@ const ABOUT: Chapters = &[
         "What it leaves out",
         &[
             "No processor, no scheduler of its own time: one task runs at a time, from probe to probe, in an order that the scenario fixes. Time passes only where the model says so.",
-            "No memory pressure, no reclaim but the evictions that a scenario or you ask for; no huge pages, no NUMA, no cgroups.",
+            "Memory is short only where a scenario limits its pages; then a task reclaims for itself, and there is no kswapd. No huge pages, no NUMA, no cgroups.",
             "No mappings of DAX files, no swap, no asynchronous I/O; no encryption, verity, quota or online resize. An image that needs a feature the model lacks is refused, with the feature’s name.",
-            "The device is a RAM disk that does what it is told: no elevator, no device cache.",
+            "The device is a RAM disk, or one that a scenario gives a latency, a bandwidth and a queue: no elevator, no device cache.",
             "The journal: a commit writes nothing to the log yet, so no crash and no recovery can be shown; an image that was not unmounted cleanly is refused.",
             "Kernel work takes no time, so a throttled task pauses as if it had not thought since its last check; there is one flusher for one device.",
             "Names: symbolic links are not followed, and there is no access control list. A file without extents cannot be turned into one with them.",
         ],
     ),
     (
-        "Sources",
+        "Where it comes from",
         &[
             "Function names, lines and branches are those of Linux v5.10.238. Kernel source text is not part of this page; the current line links to a public source browser.",
         ],
