@@ -69,6 +69,27 @@ test("another scenario brings the rest, once", async () => {
   wp.clean(page);
 });
 
+test("of two scenarios chosen one after the other the last one opens, whichever arrives first", async () => {
+  const { page } = await watched();
+  let letGo;
+  const held = new Promise((done) => (letGo = done));
+  await page.route("**/scenarios/short-copy.json", (route) => held.then(() => route.continue()));
+  await page.goto(wp.url);
+  await ready(page);
+  const asked = page.waitForRequest("**/scenarios/short-copy.json");
+  await page.locator("#scenario").selectOption("short-copy");
+  await asked;
+  await page.locator("#scenario").selectOption("data-journal");
+  await page.waitForFunction(() => location.hash.includes("s=lib:data-journal;"));
+  await complete(page);
+  const late = page.waitForResponse("**/scenarios/short-copy.json");
+  letGo();
+  await (await late).finished();
+  await page.evaluate(() => new Promise(requestAnimationFrame));
+  assert.match(await page.evaluate(() => location.hash), /s=lib:data-journal;/);
+  wp.clean(page);
+});
+
 test("the pointer over the choice of scenarios fetches it ahead", async () => {
   const { page, asked } = await watched();
   await page.goto(wp.url);

@@ -53,7 +53,9 @@ for (const [look, options] of Object.entries(looks)) {
     const names = await page.locator("select").first().locator("option").evaluateAll((list) => list.map((each) => each.value));
     assert.ok(names.length >= 9, `${names}`);
     for (const name of names) {
-      await page.locator("select").first().selectOption(name);
+      // The one on screen is not chosen again: it would begin anew, at a moment that nothing on the page tells.
+      const choice = page.locator("select").first();
+      if ((await choice.inputValue()) !== name) await choice.selectOption(name);
       await page.waitForFunction((name) => location.hash.includes(`s=lib:${name};t=0`), name);
       const last = await complete(page);
       await goTo(page, Math.floor(last / 2));

@@ -3,6 +3,9 @@
 //! Nothing here has to be called for the program to be right: a function that is not there yet has it loaded at once,
 //! while everything waits. Where it is known that more will be wanted, [`loaded`] gets it without that.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use gloo::utils::window;
 use session::library;
 use session::link::{Link, ScenarioRef};
@@ -83,20 +86,30 @@ fn is_wanted_by(command: &Command) -> bool {
     }
 }
 
-/// `send`, with the rest loaded first for the commands that want it.
+/// `send`, with the rest loaded first for the commands that want it. Of several that open a scenario the last one does,
+/// whichever of their files arrives first.
 pub fn before(send: Send) -> Send {
+    let opened = Rc::new(Cell::new(0_u32));
     Callback::from(move |command: Command| {
         if !is_wanted_by(&command) {
             return send.emit(command);
         }
-        let send = send.clone();
+        let opens = matches!(command, Command::LoadScenario(_) | Command::OpenLink(_));
+        if opens {
+            opened.set(opened.get().wrapping_add(1));
+        }
+        let (send, opened, mine) = (send.clone(), opened.clone(), opened.get());
         wasm_bindgen_futures::spawn_local(async move {
             let scenario = match &command {
                 Command::LoadScenario(name) => Some(name.as_str()),
                 Command::OpenLink(link) => opened_by(link),
                 _ => None,
             };
-            match loaded(scenario).await {
+            let arrived = loaded(scenario).await;
+            if opens && opened.get() != mine {
+                return;
+            }
+            match arrived {
                 Ok(()) => send.emit(command),
                 Err(_) => send.emit(Command::Tell(view::frame::Notice {
                     title: t().no_rest.to_owned(),
