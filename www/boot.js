@@ -9,12 +9,19 @@
 const script = document.querySelector("script[data-wasm]");
 const here = (path) => new URL(path, document.baseURI).href;
 
-// The language of the running app; before it runs, the link's or the browser's.
+// The language of the running app; before it runs, the link's, the one chosen last, or the browser's.
 let running = false;
 const korean = () => {
   if (running) return document.documentElement.lang === "ko";
   const said = /;l=(en|ko)(;|$)/.exec(location.hash)?.[1];
-  return (said ?? navigator.languages.find((tag) => /^(en|ko)\b/.test(tag)) ?? "en").startsWith("ko");
+  return (said ?? kept("writepath.lang") ?? navigator.languages.find((tag) => /^(en|ko)\b/.test(tag)) ?? "en").startsWith("ko");
+};
+const kept = (name) => {
+  try {
+    return localStorage.getItem(name) ?? undefined;
+  } catch {
+    return undefined; // storage may be forbidden
+  }
 };
 const say = (english, hangul) => (korean() ? hangul : english);
 
@@ -123,6 +130,25 @@ function bytesNow(address) {
   request.send();
   if (request.status !== 200) throw new Error(`${address}: ${request.status}`);
   return Uint8Array.from(request.responseText, (letter) => letter.charCodeAt(0) & 0xff);
+}
+
+// What a first visit shows was recorded when the site was built: the screens of the scenario that opens by itself, a file
+// for each language.
+const { first: opened, screensEn, screensKo } = script.dataset;
+const asked = new Map();
+
+/** The bytes of those screens, if `scenario` is the one that opens by itself; an empty name is it too. */
+export async function fetch_screens(lang, scenario) {
+  const file = lang === "ko" ? screensKo : screensEn;
+  if (!file || (scenario && scenario !== opened)) return undefined;
+  if (!asked.has(file)) asked.set(file, fetch(here(file)).then((answer) => (answer.ok ? answer.arrayBuffer() : undefined)));
+  return asked.get(file);
+}
+
+// Asked for while the wasm is on its way, where the link lets it be.
+{
+  const scenario = /[;#]s=(?:lib:)?([^;@]*)/.exec(location.hash)?.[1] ?? "";
+  fetch_screens(korean() ? "ko" : "en", scenario).catch(() => {});
 }
 
 // Whoever reaches for the choice of scenarios will want it.

@@ -1,6 +1,6 @@
 //! The site: built by Trunk into `dist/`, measured, watched.
 
-use crate::run::{Fault, Quiet, elapsed, fault, files_ending, output_of, read, root, stream, tool};
+use crate::run::{Fault, Quiet, cargo, elapsed, fault, files_ending, output_of, read, root, stream, tool};
 use crate::{split, tools};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::process::CommandExt;
@@ -30,6 +30,8 @@ const WASM_OPT: [&str; 10] = [
 ];
 /// How the names of wasm files begin that a first visit does not load.
 const REST: &str = "rest";
+/// How the names of the recorded screens begin.
+const SCREENS: &str = "screens";
 /// In the environment of a build: the file where the wasm with its names goes, while the site gets one with notes.
 const NOTES: &str = "WRITEPATH_NOTES";
 
@@ -128,29 +130,57 @@ pub fn halves() -> Result<(), Fault> {
     };
     let bytes = std::fs::read(built).map_err(|error| fault(format!("cannot read {}: {error}", built.display())))?;
     let old = built.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let screens = record(&dir)?;
     if let Some(named) = std::env::var_os(NOTES) {
         let (noting, _) = split::with_notes(&bytes)?;
         write(Path::new(&named), &bytes)?;
         write(built, &noting)?;
-        return name_halves(&dir, &old, &old, "rest.wasm");
+        return name_halves(&dir, &old, &old, "rest.wasm", &screens);
     }
     let halves = split::split(&bytes, &read(&root().join(LATER))?)?;
     let (first_bytes, rest_bytes) = (optimised(&dir, &halves.first)?, optimised(&dir, &halves.rest)?);
-    let (first, rest) = (named("first", &first_bytes), named(REST, &rest_bytes));
-    name_halves(&dir, &old, &first, &rest)?;
+    let (first, rest) = (named("first", "wasm", &first_bytes), named(REST, "wasm", &rest_bytes));
+    name_halves(&dir, &old, &first, &rest, &screens)?;
     write(&dir.join(first), &first_bytes)?;
     write(&dir.join(rest), &rest_bytes)?;
     std::fs::remove_file(built).map_err(|error| fault(format!("cannot remove {}: {error}", built.display())))
 }
 
-/// Writes the names of both halves into the page, for the one that Trunk wrote there.
-fn name_halves(dir: &Path, old: &str, first: &str, rest: &str) -> Result<(), Fault> {
+/// Records the screens of the scenario that opens by itself, in each language, into files of the site. Gives what the
+/// page says of them.
+fn record(dir: &Path) -> Result<String, Fault> {
+    let name = first_scenario(dir)?;
+    let mut said = format!("data-first=\"{name}\"");
+    for (lang, words) in [("en", None), ("ko", Some("static/lang/ko.txt"))] {
+        let made = dir.join("screens");
+        let mut record = cargo();
+        record.args(["run", "--quiet", "--package", "cli", "--", "screens", &name]).arg(&made);
+        record.args(words.iter().flat_map(|words| ["--words", words]));
+        stream(&mut record, "recording the first screens")?;
+        let bytes = std::fs::read(&made).map_err(|error| fault(format!("cannot read {}: {error}", made.display())))?;
+        // Hosts tell by the ending what to compress, and know few.
+        let file = named(&format!("{SCREENS}-{lang}"), "txt", &bytes);
+        std::fs::rename(&made, dir.join(&file)).map_err(|error| fault(format!("cannot name {file}: {error}")))?;
+        said += &format!(" data-screens-{lang}=\"./{file}\"");
+    }
+    Ok(said)
+}
+
+/// The scenario of the library that opens by itself.
+fn first_scenario(dir: &Path) -> Result<String, Fault> {
+    let library = read(&dir.join("static/scenarios/index.json"))?;
+    let name = library.split_once("\"name\": \"").and_then(|(_, rest)| rest.split('"').next());
+    name.map(str::to_owned).ok_or_else(|| fault("static/scenarios/index.json names no scenario"))
+}
+
+/// Writes the names of both halves into the page, for the one that Trunk wrote there, and what it says of its screens.
+fn name_halves(dir: &Path, old: &str, first: &str, rest: &str, screens: &str) -> Result<(), Fault> {
     let page = dir.join("index.html");
     let html = read(&page)?.replace(old, first);
     let Some((before, after)) = html.split_once("data-wasm=") else {
         return Err(fault("index.html has no data-wasm: boot.js looks for it"));
     };
-    let html = format!("{before}data-rest=\"./{rest}\" data-wasm={after}");
+    let html = format!("{before}{screens} data-rest=\"./{rest}\" data-wasm={after}");
     // The shell is painted while this one is on its way; boot.js applies it before the app is drawn.
     let (late, held) =
         ("<link rel=\"stylesheet\" href=\"./main", "<link rel=\"preload\" as=\"style\" data-css href=\"./main");
@@ -172,11 +202,11 @@ fn optimised(dir: &Path, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
     Ok(small)
 }
 
-/// A file's name by what is in it, so that a page never meets another build's wasm in a cache.
-fn named(name: &str, bytes: &[u8]) -> String {
+/// A file's name by what is in it, so that a page never meets another build's file in a cache.
+fn named(name: &str, ending: &str, bytes: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
-    format!("{name}-{:016x}.wasm", hasher.finish())
+    format!("{name}-{:016x}.{ending}", hasher.finish())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
@@ -232,10 +262,12 @@ fn first_visit() -> Result<Vec<PathBuf>, Fault> {
         return Err(fault("dist/ is empty: Trunk built nothing; see its output above"));
     }
     files.retain(|file| !file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(REST)));
-    // The scenario that opens by itself, and what the real kernel said of it.
-    let library = read(&dist.join("static/scenarios/index.json"))?;
-    let name = library.split_once("\"name\": \"").and_then(|(_, rest)| rest.split('"').next());
-    let name = name.ok_or_else(|| fault("static/scenarios/index.json names no scenario"))?;
+    // The scenario that opens by itself, in one language, and what the real kernel said of it.
+    let english = |file: &PathBuf| {
+        file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&format!("{SCREENS}-en-")))
+    };
+    files.extend(files_ending(&dist, ".txt").into_iter().filter(english));
+    let name = first_scenario(&dist)?;
     files.extend(Some(dist.join(format!("static/golden/{name}.txt"))).filter(|said| said.is_file()));
     files.sort();
     Ok(files)

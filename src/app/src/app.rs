@@ -35,7 +35,7 @@ use crate::debug::{Ask, Tab};
 use crate::engine::ScenarioRef;
 use crate::lang::{self, Lang};
 use crate::player::{Command, Panel, Player, Send, Sheet, Theme};
-use crate::{files, keys, machine, rest, store, t};
+use crate::{files, keys, machine, recorded, rest, store, t};
 
 /// Browsers throttle the address bar: at most three times a second.
 const LINK_EVERY_MS: f64 = 340.0;
@@ -44,11 +44,14 @@ const THEME_KEY: &str = "writepath.theme";
 
 /// The player of the address's link, with its first steps computed.
 pub async fn player(link: Link, lang: (Lang, bool)) -> Player {
-    let engine = machine::engine();
-    if rest::is_wanted_by_link(&link, engine.scenarios().first().map_or("", |first| &first.name)) {
-        // If it does not arrive, the first function that is missed tells it.
-        let _ = rest::loaded(rest::opened_by(&link)).await;
-    }
+    let engine = match rest::recorded(&link, lang.0).await {
+        Some(recording) => recorded::engine(recording),
+        None => {
+            // If it does not arrive, the first function that is missed tells it.
+            let _ = rest::loaded(rest::opened_by(&link)).await;
+            machine::engine()
+        }
+    };
     Player::new(engine, link, lang)
 }
 
@@ -132,7 +135,7 @@ pub fn App(props: &AppProps) -> Html {
                 </div>
                 <main class="main" id="panels">
                     <div class={classes!("left", recorded.then_some("with-said"), (player.debug.tab != Tab::Changes).then_some("asking"))}>
-                        <CodePane code={frame.code.clone()} source={frame.source.clone()} kernel={frame.kernel} watches={player.debug.watches.clone()} />
+                        <CodePane code={frame.code.clone()} source={frame.source.clone()} kernel={frame.kernel.clone()} watches={player.debug.watches.clone()} />
                         <div class="two">
                             <Locals rows={frame.locals.clone()} outer={player.outer.clone()} />
                             <CallStack tasks={frame.tasks.clone()} chosen={player.outer.as_ref().map(|outer| (outer.task, outer.nth))} />

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use session::expr::{Completion, ExprError};
 use session::scenario::ProbeAt;
-use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, Timeline};
+use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
 use view::table::TableFormat;
 use view::watch::{WatchRow, Write};
 
@@ -39,7 +39,7 @@ pub trait Engine {
     fn scenario_ref(&self) -> ScenarioRef;
 
     /// The scenario that runs, interventions included, as JSON.
-    fn scenario_json(&self) -> String;
+    fn scenario_json(&mut self) -> String;
 
     /// Begins a look at the first round of a scenario given as JSON, beside the run.
     ///
@@ -116,21 +116,6 @@ pub trait Engine {
     /// # Errors
     /// Nothing is loaded, or there are too many steps.
     fn download(&mut self, step: u64, what: Export, stretch: Option<(u64, u64)>) -> Result<Download, Notice>;
-}
-
-/// One line of the scenario picker.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ScenarioInfo {
-    /// Name, as in links.
-    pub name: String,
-    /// One line about it.
-    pub title: String,
-    /// What to think about before one steps through it.
-    pub question: String,
-    /// What a reader asks who comes to it; neighbours share it.
-    pub group: String,
-    /// A real kernel's trace of it stands beside the page.
-    pub recorded: bool,
 }
 
 /// How the run goes into a link.

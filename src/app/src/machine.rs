@@ -11,14 +11,14 @@ use session::scenario::{
 };
 use session::{Session, library};
 use view::Viewer;
-use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, Timeline};
+use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
 use view::table::TableFormat;
-use view::text::{is_korean, message, reason, refusal};
+use view::text::{message, reason, refusal};
 use view::watch::{WatchRow, Write};
 
 use crate::editor::draft::Problem;
 use crate::editor::json;
-use crate::engine::{Download, Engine, Export, ImageInfo, Intervention, ScenarioInfo, ScenarioRef};
+use crate::engine::{Download, Engine, Export, ImageInfo, Intervention, ScenarioRef};
 use crate::{store, t};
 
 /// Steps recorded between two looks at the clock.
@@ -67,6 +67,12 @@ impl Loaded {
 
 /// Where the list of runs is kept as long as the tab is open.
 const RUNS_KEY: &str = "writepath.runs";
+
+/// Whether interventions made runs that were kept: they are listed wherever one of them is open.
+#[must_use]
+pub fn has_runs() -> bool {
+    store::kept(RUNS_KEY).is_some()
+}
 
 /// The list of runs that was kept.
 fn kept_runs() -> Vec<Scenario> {
@@ -167,17 +173,7 @@ fn sentence(error: &RunError) -> String {
 
 impl Engine for Engined {
     fn scenarios(&self) -> Vec<ScenarioInfo> {
-        let mut all = Vec::new();
-        for group in library::groups() {
-            all.extend(group.scenarios.into_iter().map(|entry| ScenarioInfo {
-                name: entry.name,
-                title: entry.title.of(is_korean()).to_owned(),
-                question: entry.question.of(is_korean()).to_owned(),
-                group: group.question.of(is_korean()).to_owned(),
-                recorded: entry.golden.is_some(),
-            }));
-        }
-        all
+        view::library()
     }
 
     fn load(&mut self, name: &str) -> Result<(), Notice> {
@@ -217,7 +213,7 @@ impl Engine for Engined {
         }
     }
 
-    fn scenario_json(&self) -> String {
+    fn scenario_json(&mut self) -> String {
         self.loaded.as_ref().map(|loaded| emit(loaded.session.scenario())).unwrap_or_default()
     }
 

@@ -14,6 +14,7 @@ mod keys;
 mod lang;
 mod machine;
 mod player;
+mod recorded;
 mod rest;
 mod store;
 

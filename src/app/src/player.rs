@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use session::link::{self, Link, StepRef};
 use session::scenario::ProbeAt;
-use view::frame::{BlockView, FirstRound, Frame, Local, Notice, Timeline};
+use view::frame::{BlockView, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
 use yew::prelude::*;
 
 use crate::debug::{Ask, Debug};
-use crate::engine::{Download, Engine, Export, ImageInfo, Intervention, ScenarioInfo, ScenarioRef};
+use crate::engine::{Download, Engine, Export, ImageInfo, Intervention, ScenarioRef};
 use crate::jump::{self, Jump};
 use crate::lang::Lang;
 use crate::t;
@@ -337,7 +337,7 @@ impl Player {
     /// The scenario that runs, as JSON.
     #[must_use]
     pub fn scenario_json(&self) -> String {
-        self.engine.borrow().scenario_json()
+        self.engine.borrow_mut().scenario_json()
     }
 
     /// What the editor's look ahead goes through.

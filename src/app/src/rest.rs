@@ -1,4 +1,5 @@
-//! The part of the program that a first visit does not run: a wasm module of its own (`xtask/src/split.rs`).
+//! The part of the program that a first visit does not run: a wasm module of its own (`xtask/src/split.rs`). A first
+//! visit shows screens that were recorded when the site was built ([`recorded`]); everything else is the engine's.
 //!
 //! Nothing here has to be called for the program to be right: a function that is not there yet has it loaded at once,
 //! while everything waits. Where it is known that more will be wanted, [`loaded`] gets it without that.
@@ -7,15 +8,19 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use gloo::utils::window;
+use js_sys::{ArrayBuffer, Uint8Array};
 use session::library;
-use session::link::{Link, ScenarioRef};
+use session::link::{Link, ScenarioRef, StepRef};
+use view::recording::Recording;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
 use yew::Callback;
 
+use crate::debug::Ask;
+use crate::lang::Lang;
 use crate::player::{Command, Send, Sheet};
-use crate::t;
+use crate::{machine, t};
 
 #[cfg(not(test))]
 mod page {
@@ -26,6 +31,8 @@ mod page {
         pub fn share_exports(exports: &JsValue);
         #[wasm_bindgen(catch)]
         pub async fn fetch_rest() -> Result<(), JsValue>;
+        #[wasm_bindgen(catch)]
+        pub async fn fetch_screens(lang: &str, scenario: &str) -> Result<JsValue, JsValue>;
         // The gate that `split` makes calls it too, by this name.
         pub fn load_rest();
     }
@@ -63,9 +70,24 @@ pub fn opened_by(link: &Link) -> Option<&str> {
     }
 }
 
-/// Whether a link leads beyond a first visit, which opens the scenario `first`.
-pub fn is_wanted_by_link(link: &Link, first: &str) -> bool {
-    link.scenario.as_ref().is_some_and(|its| !matches!(its, ScenarioRef::Library { name, .. } if name == first))
+/// The screens of what a link opens, in a language: if they were recorded, and the link asks for no more than to see
+/// them. Where they do not arrive, there is the engine.
+pub async fn recorded(link: &Link, lang: Lang) -> Option<Recording> {
+    let scenario = match &link.scenario {
+        None => "",
+        Some(ScenarioRef::Library { name, .. }) => name,
+        Some(_) => return None,
+    };
+    let asks = link.digest.is_some()
+        || link.stretch.is_some()
+        || link.breakpoints.is_some()
+        || link.watches.is_some()
+        || matches!(link.step, Some(StepRef::Probe(_)));
+    if asks || machine::has_runs() {
+        return None;
+    }
+    let file = page::fetch_screens(lang.key(), scenario).await.ok()?.dyn_into::<ArrayBuffer>().ok()?;
+    Recording::read(&Uint8Array::new(&file).to_vec())
 }
 
 /// Whether a command leads beyond a first visit.
@@ -80,6 +102,11 @@ fn is_wanted_by(command: &Command) -> bool {
         | Command::SelectFrame(..)
         | Command::OpenBlock(_)
         | Command::Intervene(_)
+        | Command::SelectPage(_)
+        | Command::Speak(_)
+        | Command::Debug(
+            Ask::Watch(..) | Ask::Break(_) | Ask::Draft(_) | Ask::RunTo(..) | Ask::Diff | Ask::Origin(..),
+        )
         | Command::Open(Sheet::Edit) => true,
         Command::OpenLink(link) => link.scenario.is_some(),
         _ => false,
@@ -129,6 +156,9 @@ mod page {
     pub fn share_exports(_: &JsValue) {}
     pub async fn fetch_rest() -> Result<(), JsValue> {
         Ok(())
+    }
+    pub async fn fetch_screens(_: &str, _: &str) -> Result<JsValue, JsValue> {
+        Ok(JsValue::UNDEFINED)
     }
     pub fn load_rest() {}
 }

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use cli::conform::{self, Totals};
 use cli::image::{BlockFile, write_sparse};
 use cli::{mkfs, replay};
-use session::golden;
+use session::{Session, golden, library};
+use view::recording::Recording;
+use view::text::{Catalogue, speak};
 
 const HELP: &str = "\
 writepath: a write(2) through the page cache and ext4, as Linux v5.10 does it
@@ -30,6 +32,11 @@ writepath: a write(2) through the page cache and ext4, as Linux v5.10 does it
       SIZE is 16M and the like, or a number of blocks. UUID, seed and time are
       fixed unless given (E2FSPROGS_FAKE_TIME sets the time, in seconds).
 
+  writepath screens NAME FILE [--words FILE]
+      Runs a scenario of the library and writes all its screens to FILE: what the
+      page shows on a first visit. --words: another language's texts
+      (static/lang/ko.txt).
+
   writepath schema [--keys]
       Prints the JSON Schema of our own format (static/schema/scenario-1.json),
       or its keys in short.
@@ -48,6 +55,7 @@ fn main() -> ExitCode {
         "run" => run(rest),
         "conform" => conform(rest),
         "mkfs" => make(rest),
+        "screens" => screens(rest),
         "schema" => schema(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
@@ -118,6 +126,23 @@ fn run(args: &[String]) -> Done {
     if let Some(path) = &image {
         write_sparse(path, &replayed.image).map_err(in_file(path))?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn screens(args: &[String]) -> Done {
+    let (name, file, words) = match args {
+        [name, file] => (name, file, None),
+        [name, file, option, words] if option == "--words" => (name, file, Some(Path::new(words))),
+        _ => return Err("screens takes a name, a file, and --words FILE or nothing".to_owned()),
+    };
+    if let Some(words) = words {
+        let text = std::fs::read_to_string(words).map_err(in_file(words))?;
+        speak(Some(Catalogue::parse(text).map_err(in_file(words))?));
+    }
+    let scenario = library::scenario(name).ok_or_else(|| format!("the library has no scenario `{name}`"))?;
+    let mut session = Session::open(scenario, None).map_err(|error| format!("{name}: {error}"))?;
+    let file = Path::new(file);
+    std::fs::write(file, Recording::write(name, &mut session)).map_err(in_file(file))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -18,12 +18,15 @@
 //!        └─ changes                      leaf-level difference to the step before
 //! ```
 
+use std::borrow::Cow;
 use std::rc::Rc;
+
+use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::text::word;
 
 /// One screen: the state after one step, and what that step changed.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Frame {
     /// Number of this step, `0..=last` of the run.
     pub step: u64,
@@ -62,7 +65,7 @@ pub struct Frame {
 }
 
 /// A phase of one write iteration. Each has one letter and one hue everywhere.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, BorshDeserialize, BorshSerialize)]
 pub enum Phase {
     /// Outside any phase: system call entry, advance, return.
     #[default]
@@ -116,7 +119,7 @@ impl Phase {
 }
 
 /// Which scenario and which system call.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Header {
     /// The scenario's name, as in links: `short-copy`.
     pub scenario: String,
@@ -127,7 +130,7 @@ pub struct Header {
 }
 
 /// The sentence of a step.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Narration {
     /// Phase of the step.
     pub phase: Phase,
@@ -142,7 +145,7 @@ pub struct Narration {
 }
 
 /// The outline: one line per probe of the running kernel function, plus the unfolded phase's lines.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Code {
     /// The kernel function shown: `generic_perform_write`.
     pub function: String,
@@ -155,7 +158,7 @@ pub struct Code {
 }
 
 /// One line of the outline.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct CodeLine {
     /// Pseudo-code with the kernel's names.
     pub text: String,
@@ -176,7 +179,7 @@ pub struct CodeLine {
 }
 
 /// Whether a line of the outline has run in this iteration.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub enum LineState {
     /// Ran in this iteration.
     Done,
@@ -188,7 +191,7 @@ pub enum LineState {
 }
 
 /// A place in the engine's own source.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct SourceAt {
     /// Path below the repository's root: `src/kernel/src/mm/filemap.rs`.
     pub file: String,
@@ -197,18 +200,18 @@ pub struct SourceAt {
 }
 
 /// A place in the kernel's source, v5.10.238.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct KernelAt {
     /// The function: `generic_perform_write`.
-    pub function: &'static str,
+    pub function: Cow<'static, str>,
     /// Path in the tree: `mm/filemap.c`.
-    pub file: &'static str,
+    pub file: Cow<'static, str>,
     /// Line, from 1.
     pub line: u32,
 }
 
 /// One local variable.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Local {
     /// The kernel's name.
     pub name: String,
@@ -223,7 +226,7 @@ pub struct Local {
 }
 
 /// A task and its call stack.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct TaskRow {
     /// Number of the task in the world, stable over the run.
     pub id: u32,
@@ -242,7 +245,7 @@ pub struct TaskRow {
 }
 
 /// What a task does.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub enum TaskState {
     /// On the processor.
     Running,
@@ -272,7 +275,7 @@ impl TaskState {
 }
 
 /// One frame of a call stack.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct StackRow {
     /// Kernel function.
     pub function: String,
@@ -286,7 +289,7 @@ pub struct StackRow {
 ///
 /// Byte 0 is the first byte of the first segment shown; `before` and `after` say what is left out when a
 /// call has more segments than fit.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct UserMemory {
     /// Short facts beside the picture: `count 4096`, `iov_offset 0`, `nr_segs 2`.
     pub facts: Vec<String>,
@@ -311,7 +314,7 @@ pub struct UserMemory {
 }
 
 /// One segment of the iovec.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Segment {
     /// `seg0`.
     pub name: String,
@@ -326,7 +329,7 @@ pub struct Segment {
 }
 
 /// Whether a run of source bytes can be read without a fault.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub enum Resident {
     /// Mapped and present.
     #[default]
@@ -360,7 +363,7 @@ impl Resident {
 }
 
 /// Residency of a run of source bytes.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Residency {
     /// First byte on the axis.
     pub from: u64,
@@ -375,7 +378,7 @@ pub struct Residency {
 }
 
 /// A byte that fault-in read.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Probe {
     /// Byte on the axis.
     pub at: u64,
@@ -386,7 +389,7 @@ pub struct Probe {
 }
 
 /// What a try asks for.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Bracket {
     /// First byte on the axis.
     pub from: u64,
@@ -399,7 +402,7 @@ pub struct Bracket {
 }
 
 /// Bytes on their way from user memory to the selected page.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct CopyArrow {
     /// First source byte on the user axis.
     pub from: u64,
@@ -418,7 +421,7 @@ pub struct CopyArrow {
 }
 
 /// How far a copy has come.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub enum CopyKind {
     /// Will be copied: outline only.
     #[default]
@@ -430,7 +433,7 @@ pub enum CopyKind {
 }
 
 /// The page cache of the file the call is about.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct PageCache {
     /// Short facts beside the picture: `inode 12`, `1 of 11 pages`, `0 bytes kept`.
     pub facts: Vec<String>,
@@ -449,7 +452,7 @@ pub struct PageCache {
 }
 
 /// Neighbouring pages of one state.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct PageRun {
     /// First page.
     pub from: u64,
@@ -462,7 +465,7 @@ pub struct PageRun {
 }
 
 /// State of a page, buffer head or block, in the order of what matters most.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub enum CellState {
     /// Not there.
     #[default]
@@ -511,7 +514,7 @@ impl CellState {
 }
 
 /// One page as a small cell.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct PageCell {
     /// Index in the file.
     pub index: u64,
@@ -528,12 +531,12 @@ pub struct PageCell {
 }
 
 /// A flag of a page or buffer head: set or clear, and whether this step changed it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Flag {
     /// `L U D W` for a page, `M U D N d u E` for a buffer head.
-    pub letter: &'static str,
+    pub letter: Cow<'static, str>,
     /// In words: `locked`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Set or clear.
     pub set: bool,
     /// Changed in this step; clear and changed is drawn as the struck letter.
@@ -541,14 +544,14 @@ pub struct Flag {
 }
 
 /// One of the places where "dirty" is recorded.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct DirtyTruth {
     /// Letter of the chip: D, or T and W for the other two tags of the xarray.
-    pub letter: &'static str,
+    pub letter: Cow<'static, str>,
     /// `bh0`, `page`, `xarray`, `inode`.
-    pub place: &'static str,
+    pub place: Cow<'static, str>,
     /// What the place calls it: `xarray tag DIRTY`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Set or clear.
     pub set: bool,
     /// Changed in this step.
@@ -556,7 +559,7 @@ pub struct DirtyTruth {
 }
 
 /// The selected page.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct PageView {
     /// Index in the file.
     pub index: u64,
@@ -587,7 +590,7 @@ pub struct PageView {
 }
 
 /// One buffer head.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct BufferRow {
     /// `bh0`.
     pub name: String,
@@ -606,7 +609,7 @@ pub struct BufferRow {
 }
 
 /// Where a buffer head's block is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub enum BufferPlace {
     /// Not mapped.
     #[default]
@@ -620,7 +623,7 @@ pub enum BufferPlace {
 }
 
 /// What a run of bytes in a page is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub enum ByteKind {
     /// Must not be read: hatch.
     #[default]
@@ -656,7 +659,7 @@ impl ByteKind {
 }
 
 /// A run of bytes of one kind and one origin in the selected page.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct ByteRange {
     /// First byte in the page.
     pub from: u32,
@@ -679,7 +682,7 @@ pub struct ByteRange {
 }
 
 /// The file in ext4's eyes.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Ext4 {
     /// Short facts beside the picture: `1 block reserved`, `2990 free`, `i_size 45056`, `i_disksize 45056`.
     pub facts: Vec<Fact>,
@@ -694,7 +697,7 @@ pub struct Ext4 {
 }
 
 /// A short fact and whether this step changed it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Fact {
     /// The words.
     pub text: String,
@@ -703,7 +706,7 @@ pub struct Fact {
 }
 
 /// What the extent tree and the extent status tree say about a run of file blocks.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub enum ExtentKind {
     /// No block.
     #[default]
@@ -719,7 +722,7 @@ pub enum ExtentKind {
 }
 
 /// A run of file blocks.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct ExtentCell {
     /// First logical block.
     pub lblk: u64,
@@ -738,7 +741,7 @@ pub struct ExtentCell {
 }
 
 /// The block device as one bar.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Disk {
     /// Short facts beside the picture: `nothing in flight`, `2 blocks read`.
     pub facts: Vec<Fact>,
@@ -757,7 +760,7 @@ pub struct Disk {
 }
 
 /// A named run of device blocks.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Region {
     /// First block.
     pub from: u64,
@@ -772,7 +775,7 @@ pub struct Region {
 }
 
 /// What a region of the device holds.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub enum RegionKind {
     /// Superblock, descriptors, bitmaps, inode tables.
     #[default]
@@ -786,7 +789,7 @@ pub enum RegionKind {
 }
 
 /// A request to the device.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct BioRow {
     /// First block.
     pub from: u64,
@@ -805,7 +808,7 @@ pub struct BioRow {
 }
 
 /// How far a request has come.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub enum BioState {
     /// The device works on others: it waits.
     #[default]
@@ -829,7 +832,7 @@ impl BioState {
 }
 
 /// Journal: running transaction and the current task's handle.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Journal {
     /// Transactions in order: running first.
     pub transactions: Vec<Transaction>,
@@ -840,7 +843,7 @@ pub struct Journal {
 }
 
 /// One journal transaction.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Transaction {
     /// Its number.
     pub tid: u32,
@@ -853,7 +856,7 @@ pub struct Transaction {
 }
 
 /// Dirty pages against the limits, and what the writer may do.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct DirtyBalance {
     /// NR_FILE_DIRTY.
     pub dirty: u64,
@@ -900,7 +903,7 @@ pub struct DirtyBalance {
 }
 
 /// What this step changed.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Changes {
     /// What it is compared with: `since 73`.
     pub since: String,
@@ -909,7 +912,7 @@ pub struct Changes {
 }
 
 /// Added, removed or changed.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub enum Sign {
     /// Came into being.
     Added,
@@ -943,7 +946,7 @@ impl Sign {
 }
 
 /// The changes of one object.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Change {
     /// Added, removed or changed.
     pub sign: Sign,
@@ -954,7 +957,7 @@ pub struct Change {
 }
 
 /// One leaf: `name old → new`. Flags use only `new`: `+U +D −L`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Delta {
     /// Name of the leaf. May be empty.
     pub name: String,
@@ -967,7 +970,7 @@ pub struct Delta {
 }
 
 /// A message to the reader: an error of ours, a link that no longer fits, a refused image.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Notice {
     /// One line: what happened.
     pub title: String,
@@ -981,7 +984,7 @@ pub struct Notice {
 ///
 /// Slices of one level are in order and do not overlap; `from..to` are steps, half open, counted so that
 /// slice `a..b` holds the steps `a, …, b - 1` (step numbers start at 1).
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Timeline {
     /// Number of the last step computed so far.
     pub last: u64,
@@ -1008,7 +1011,7 @@ pub struct Timeline {
 }
 
 /// A stretch of steps.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Slice {
     /// First step.
     pub from: u64,
@@ -1021,7 +1024,7 @@ pub struct Slice {
 }
 
 /// One task's lane.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Lane {
     /// Number of the task, as in [`TaskRow`].
     pub id: u32,
@@ -1034,7 +1037,7 @@ pub struct Lane {
 }
 
 /// A stretch of a task's lane.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct LaneSpan {
     /// First step.
     pub from: u64,
@@ -1047,7 +1050,7 @@ pub struct LaneSpan {
 }
 
 /// Something that happened at one step.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Event {
     /// The step.
     pub step: u64,
@@ -1058,7 +1061,7 @@ pub struct Event {
 }
 
 /// How an event is drawn.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub enum EventKind {
     /// A fault on the source: ×.
     #[default]
@@ -1091,12 +1094,27 @@ impl EventKind {
 }
 
 /// A step curve of one counter.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Counter {
     /// `dirty`, `reserved`, `writeback`.
     pub name: String,
     /// `(step, value from that step on)`, by step.
     pub points: Vec<(u64, u64)>,
+}
+
+/// One line of the scenario picker.
+#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+pub struct ScenarioInfo {
+    /// Name, as in links.
+    pub name: String,
+    /// One line about it.
+    pub title: String,
+    /// What to think about before one steps through it.
+    pub question: String,
+    /// What a reader asks who comes to it; neighbours share it.
+    pub group: String,
+    /// A real kernel's trace of it stands beside the page.
+    pub recorded: bool,
 }
 
 /// One device block, decoded.

@@ -23,6 +23,7 @@ pub mod kernel_source;
 mod moment;
 mod picture;
 mod program;
+pub mod recording;
 mod rows;
 pub mod table;
 mod viewer;
@@ -30,5 +31,6 @@ pub mod watch;
 
 pub use moment::number;
 pub use picture::picture;
+pub use rows::library::library;
 pub use rows::preview::first_round;
 pub use viewer::Viewer;

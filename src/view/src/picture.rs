@@ -205,7 +205,7 @@ fn cache(d: &mut Drawing, frame: &Frame) {
     let top = d.y;
     if let Some(page) = &cache.selected {
         let flags: String = page.flags.iter().filter(|flag| flag.set).map(|flag| format!("{} ", flag.letter)).collect();
-        let dirty: Vec<&str> = page.dirty.iter().filter(|truth| truth.set).map(|truth| truth.place).collect();
+        let dirty: Vec<&str> = page.dirty.iter().filter(|truth| truth.set).map(|truth| &*truth.place).collect();
         let (_, edge, more) = look(page.state);
         d.rect((LEFT, d.y), (AXIS, 92.0), "#ffffff", edge, more);
         let title = format!("{} {}  {}  {flags}", crate::text::word("Page"), page.index, page.range);

@@ -207,7 +207,7 @@ fn narration(m: &Moment, marks: &[(u64, String)]) -> Narration {
 }
 
 /// Takes from `old` every shared row that is equal in `new`.
-fn keep(old: &Frame, mut new: Frame) -> Frame {
+pub(crate) fn keep(old: &Frame, mut new: Frame) -> Frame {
     fn one<T: PartialEq>(old: &Rc<T>, new: &mut Rc<T>) {
         if old == new {
             *new = Rc::clone(old);

@@ -79,7 +79,7 @@ pub fn CodePane(props: &CodePaneProps) -> Html {
         (Tab::Outline, _) if props.code.at.is_empty() => props.code.function.clone(),
         (Tab::Outline, _) => format!("{} · {}", props.code.function, props.code.at),
         (Tab::Engine, Some(at)) => format!("{}:{}", at.file, at.line),
-        (Tab::Kernel, _) => props.kernel.map_or_else(String::new, |at| format!("{}:{}", at.file, at.line)),
+        (Tab::Kernel, _) => props.kernel.as_ref().map_or_else(String::new, |at| format!("{}:{}", at.file, at.line)),
         _ => String::new(),
     };
     html! {
@@ -100,7 +100,7 @@ pub fn CodePane(props: &CodePaneProps) -> Html {
                     match *tab {
                         Tab::Outline => html! { <Outline code={props.code.clone()} watches={props.watches.clone()} /> },
                         Tab::Engine => html! { <EngineSource at={props.source.clone()} /> },
-                        Tab::Kernel => html! { <KernelSource at={props.kernel} {files} /> },
+                        Tab::Kernel => html! { <KernelSource at={props.kernel.clone()} {files} /> },
                     }
                 }
             </div>

@@ -85,9 +85,9 @@ pub fn KernelSource(props: &KernelSourceProps) -> Html {
             take(event.data_transfer().and_then(|data| data.files()));
         })
     };
-    let here = props.at.and_then(|at| files.known.get(at.file)).cloned();
-    use_effect_with((props.at, here.is_some()), |_| keys::into_view(".kernel .now"));
-    let body = match (props.at, here) {
+    let here = props.at.as_ref().and_then(|at| files.known.get(&*at.file)).cloned();
+    use_effect_with((props.at.clone(), here.is_some()), |_| keys::into_view(".kernel .now"));
+    let body = match (&props.at, here) {
         (None, _) => html! { <p class="none">{ t().kernel_outside }</p> },
         (Some(at), None) => bring(at, files, &take),
         (Some(at), Some(file)) => listing(at, &file),
@@ -95,8 +95,8 @@ pub fn KernelSource(props: &KernelSourceProps) -> Html {
     html! { <div class="kernel" {ondragover} {ondrop}>{ body }</div> }
 }
 
-fn listing(at: KernelAt, file: &KernelFile) -> Html {
-    let Some(shown) = file.excerpt(at.function, at.line) else {
+fn listing(at: &KernelAt, file: &KernelFile) -> Html {
+    let Some(shown) = file.excerpt(&at.function, at.line) else {
         return html! { <p class="none">{ t().kernel_too_short }</p> };
     };
     html! {
@@ -113,7 +113,7 @@ fn listing(at: KernelAt, file: &KernelFile) -> Html {
     }
 }
 
-fn bring(at: KernelAt, files: &UseReducerHandle<Files>, take: &(impl Fn(Option<FileList>) + Clone + 'static)) -> Html {
+fn bring(at: &KernelAt, files: &UseReducerHandle<Files>, take: &(impl Fn(Option<FileList>) + Clone + 'static)) -> Html {
     let onchange = {
         let take = take.clone();
         Callback::from(move |event: Event| {
@@ -124,10 +124,13 @@ fn bring(at: KernelAt, files: &UseReducerHandle<Files>, take: &(impl Fn(Option<F
         })
     };
     let onclick = {
-        let files = files.dispatcher();
+        let (files, file) = (files.dispatcher(), at.file.clone());
         Callback::from(move |_: MouseEvent| {
-            let files = files.clone();
-            spawn_local(async move { files.dispatch(fetch(at.file).await) });
+            let (files, file) = (files.clone(), file.clone());
+            spawn_local(async move {
+                let brought = fetch(&file).await;
+                files.dispatch(brought);
+            });
         })
     };
     html! {
@@ -145,7 +148,7 @@ fn bring(at: KernelAt, files: &UseReducerHandle<Files>, take: &(impl Fn(Option<F
 }
 
 /// The file from the mirror. A site's policy may forbid the request: the browser then says so by an event.
-async fn fetch(path: &'static str) -> Act {
+async fn fetch(path: &str) -> Act {
     let forbidden = Rc::new(std::cell::Cell::new(false));
     let listener = {
         let forbidden = forbidden.clone();

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
+use view::frame::ScenarioInfo;
 use yew::prelude::*;
 
 use super::sheet::SheetBox;
-use crate::engine::ScenarioInfo;
 use crate::player::{Command, use_send};
 use crate::t;
 

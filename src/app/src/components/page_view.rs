@@ -42,8 +42,8 @@ pub fn PageView(props: &PageViewProps) -> Html {
         CellState::Error => "errst",
     };
     let truths = row.dirty.iter().map(|truth| {
-        let flag = Flag { letter: truth.letter, name: truth.name, set: truth.set, changed: truth.changed };
-        html! { <span class={classes!("truth", truth.place.is_empty().then_some("tag"))}>{ chip(&flag) }{ truth.place }</span> }
+        let flag = Flag { letter: truth.letter.clone(), name: truth.name.clone(), set: truth.set, changed: truth.changed };
+        html! { <span class={classes!("truth", truth.place.is_empty().then_some("tag"))}>{ chip(&flag) }{ &*truth.place }</span> }
     });
     let (lead, range) = row.range.split_once(' ').unwrap_or(("", &row.range));
     let columns = match row.buffers.len() {
@@ -81,10 +81,10 @@ pub fn PageView(props: &PageViewProps) -> Html {
 fn chip(flag: &Flag) -> Html {
     let state = if flag.set { t().set } else { t().clear };
     let label = format!("{} {state}{}", flag.name, if flag.changed { t().changed_now } else { "" });
-    let class = classes!("fl", flag.letter, flag.set.then_some("on"), flag.changed.then_some("chg-o"));
+    let class = classes!("fl", flag.letter.clone(), flag.set.then_some("on"), flag.changed.then_some("chg-o"));
     html! {
         <span {class} role="img" aria-label={label.clone()} title={label}>
-            if flag.set { { flag.letter } } else if flag.changed { <s>{ flag.letter }</s> } else { { "·" } }
+            if flag.set { { &*flag.letter } } else if flag.changed { <s>{ &*flag.letter }</s> } else { { "·" } }
         </span>
     }
 }

@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
+use view::frame::ScenarioInfo;
 use view::table::TableFormat;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use super::sheet::SheetBox;
 use crate::debug::{Ask, Tab};
-use crate::engine::{Export, Intervention, ScenarioInfo};
+use crate::engine::{Export, Intervention};
 use crate::keys::{self, Action};
 use crate::lang::Lang;
 use crate::player::{Command, Grain, Panel, SPEEDS, Sheet, use_send};

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use gloo::timers::future::TimeoutFuture;
 use gloo::utils::{document, window};
 use session::link::{self, StepRef};
-use view::frame::{Header, Notice};
+use view::frame::{Header, Notice, ScenarioInfo};
 use view::table::TableFormat;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
 use super::icon::{Glyph, Icon};
-use crate::engine::{Export, ScenarioInfo};
+use crate::engine::Export;
 use crate::lang::{self, Lang};
 use crate::player::{Command, Looker, Sheet, use_send};
 use crate::{files, keys, t};

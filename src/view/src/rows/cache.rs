@@ -207,8 +207,8 @@ fn selected(m: &Moment, inode: InodeId, index: u64) -> PageView {
     let old = m.old_page(id);
     let was = old.map_or(page.flags, |old| old.flags);
     let flags = PAGE_FLAGS.map(|(flag, letter, name)| Flag {
-        letter,
-        name,
+        letter: letter.into(),
+        name: name.into(),
         set: page.flags.contains(flag),
         changed: page.flags.contains(flag) != was.contains(flag),
     });
@@ -247,7 +247,13 @@ fn dirty(m: &Moment, inode: InodeId, id: PageId, page: &Page, was: PageFlags) ->
         _ => None,
     });
     let old_state = old_state.unwrap_or(state);
-    let truth = |place, letter, name, set, before| DirtyTruth { letter, place, name, set, changed: set != before };
+    let truth = |place: &'static str, letter: &'static str, name: &'static str, set, before| DirtyTruth {
+        letter: letter.into(),
+        place: place.into(),
+        name: name.into(),
+        set,
+        changed: set != before,
+    };
     let flag = |place, letter, name, flag| truth(place, letter, name, page.flags.contains(flag), was.contains(flag));
     let place = if heads.len() > 1 { "bh" } else { "bh0" };
     vec![
@@ -275,7 +281,7 @@ fn buffers(m: &Moment, id: PageId, page: &Page) -> Vec<Rc<BufferRow>> {
         for (n, (flag, letter, name)) in BH_FLAGS.into_iter().enumerate() {
             let (set, before) = (head.flags.contains(flag), was.contains(flag));
             if n < 5 || set || before {
-                flags.push(Flag { letter, name, set, changed: set != before });
+                flags.push(Flag { letter: letter.into(), name: name.into(), set, changed: set != before });
             }
         }
         let (place, block, text) = place(&head);

@@ -25,7 +25,7 @@ pub fn source(m: &Moment) -> Option<Rc<SourceAt>> {
 #[must_use]
 pub fn kernel(m: &Moment) -> Option<KernelAt> {
     let probe = m.probe().filter(|probe| probe.line > 0)?;
-    Some(KernelAt { function: probe.function.name, file: probe.function.file, line: probe.line })
+    Some(KernelAt { function: probe.function.name.into(), file: probe.function.file.into(), line: probe.line })
 }
 
 /// The outline of the innermost function; of the write loop while it runs.

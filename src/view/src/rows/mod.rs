@@ -7,6 +7,7 @@ pub mod device;
 pub mod dirty;
 pub mod ext4;
 pub mod journal;
+pub mod library;
 pub mod preview;
 pub mod tasks;
 pub mod user;
