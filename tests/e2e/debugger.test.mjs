@@ -168,6 +168,88 @@ test("a line of the outline takes a breakpoint and runs to itself", async () => 
   wp.clean(page);
 });
 
+test("each grain is stepped into, over and out of, and back", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=30");
+  const last = await complete(page);
+  const grain = (name) => page.getByRole("radio", { name }).check({ force: true });
+  await grain("phase");
+  await page.evaluate(() => document.activeElement.blur());
+  assert.equal(await moves(page, "ArrowRight"), 44);
+  assert.equal(await moves(page, "Shift+ArrowUp"), 60);
+  assert.equal(await moves(page, "Shift+ArrowRight"), 63);
+  assert.equal(await moves(page, "Shift+ArrowLeft"), 58);
+  await goTo(page, 30);
+  await grain("iteration");
+  await page.evaluate(() => document.activeElement.blur());
+  assert.equal(await moves(page, "ArrowRight"), 60);
+  await goTo(page, 30);
+  assert.equal(await moves(page, "Shift+ArrowRight"), 94);
+  assert.equal(await moves(page, "Shift+ArrowUp"), 135);
+  assert.equal(await moves(page, "Shift+ArrowDown"), 0);
+  assert.ok(last > 135);
+  wp.clean(page);
+});
+
+test("c runs to a line or to a row of the stack, and C back to it", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=21");
+  await complete(page);
+  const line = page.getByTestId("outline").locator('[data-line="GPW_WRITE_BEGIN"]');
+  await line.focus();
+  assert.equal(await moves(page, "c"), 26);
+  await goTo(page, 60);
+  await line.focus();
+  assert.equal(await moves(page, "C"), 26);
+  await goTo(page, 60);
+  assert.equal(await moves(page, () => line.click({ modifiers: ["Shift"] })), 26);
+  // Deep in write_begin, to where the loop is the innermost again; and back to before it was entered.
+  await goTo(page, 35);
+  const loop = page.getByTestId("stack").getByRole("button", { name: "generic_perform_write" });
+  await page.getByTestId("stack").getByRole("button").first().focus();
+  for (;;) {
+    await page.keyboard.press("ArrowDown");
+    if (await loop.evaluate((row) => row === document.activeElement)) break;
+  }
+  const after = await moves(page, "c");
+  assert.ok(after > 35);
+  assert.equal(await page.getByTestId("stack").getByRole("button").first().innerText(), "generic_perform_write");
+  await goTo(page, 35);
+  await loop.focus();
+  assert.ok((await moves(page, "C")) < 35);
+  assert.equal(await page.getByTestId("stack").getByRole("button").first().innerText(), "generic_perform_write");
+  wp.clean(page);
+});
+
+test("a task is chosen to step in, is in the link, and is let go", async () => {
+  const page = await wp.open("#1;s=lib:two-writers-share;t=1440");
+  await complete(page);
+  const current = async () => (await page.getByRole("tab", { selected: true }).and(page.locator(".task")).innerText()).split(" ")[0];
+  assert.equal(await current(), "B");
+  await page.keyboard.press("t");
+  await page.getByTestId("followed").filter({ hasText: "B" }).waitFor();
+  assert.equal(await page.locator("#follow").getAttribute("aria-pressed"), "true");
+  await page.waitForFunction(() => location.hash.includes(";by=B"));
+  const held = [];
+  for (let n = 0; n < 8; n++) held.push(await moves(page, "ArrowRight"));
+  assert.ok(held[7] > 1520, `${held}: over the steps of others`);
+  assert.equal(await current(), "B");
+  await accessible(page);
+  const other = await wp.open(await page.evaluate(() => location.hash));
+  await other.getByTestId("followed").filter({ hasText: "B" }).waitFor();
+  // Another task from the palette, then none.
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("only steps of A");
+  await page.keyboard.press("Enter");
+  await page.getByTestId("followed").filter({ hasText: "A" }).waitFor();
+  await page.getByTestId("followed").click();
+  await page.getByTestId("followed").waitFor({ state: "detached" });
+  await page.waitForFunction(() => !location.hash.includes(";by="));
+  // The lane's name in the timeline.
+  await page.locator(".lanes .lane").filter({ hasText: "B" }).click();
+  await page.getByTestId("followed").filter({ hasText: "B" }).waitFor();
+  assert.match(await page.locator(".lanes .lane.on").innerText(), /▸ B/);
+  wp.clean(page);
+});
+
 test("it works at 360 px", async () => {
   const page = await wp.open("#1;s=lib:short-copy;t=54;w=page[0].dirty,NR_FILE_DIRTY;bp=copied == 0", { viewport: { width: 360, height: 740 } });
   await complete(page);

@@ -3,6 +3,7 @@
 
 pub mod branches;
 pub mod json_schema;
+pub mod whole;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -5,19 +5,11 @@ use session::Session;
 use session::library;
 use session::run::Progress;
 use session::scenario::{Act, At};
-use view::Viewer;
-
-fn open(name: &str) -> (Session, Viewer) {
-    let scenario = library::scenario(name).expect("the library has it");
-    let mut session = Session::open(scenario, None).unwrap_or_else(|error| panic!("{name}: {error}"));
-    while session.extend(100_000) == Progress::Running {}
-    let viewer = Viewer::new(name, session.scenario(), session.run());
-    (session, viewer)
-}
+use writepath_tests::whole::whole;
 
 #[test]
 fn an_outer_frame_keeps_its_locals() {
-    let (session, mut viewer) = open("short-copy");
+    let (session, mut viewer) = whole("short-copy");
     let mut met = 0;
     for step in 1..=u64::from(session.run().len()) {
         let frame = viewer.frame(session.run(), step, None);
@@ -41,7 +33,7 @@ fn an_outer_frame_keeps_its_locals() {
 
 #[test]
 fn two_steps_differ_by_what_the_steps_between_changed() {
-    let (session, mut viewer) = open("full-page");
+    let (session, mut viewer) = whole("full-page");
     let last = u64::from(session.run().len());
     for (a, b) in [(0, last), (20, 60), (60, 20), (31, 32)] {
         let diff = viewer.diff(session.run(), a, b);
@@ -60,7 +52,7 @@ fn two_steps_differ_by_what_the_steps_between_changed() {
 
 #[test]
 fn a_run_that_was_left_can_be_returned_to() {
-    let (mut session, _) = open("full-page");
+    let (mut session, _) = whole("full-page");
     let (len, digest) = (session.run().len(), session.digest_at(session.run().len()));
     session.intervene(30, Act::Sigkill { task: "A".into() }).expect("there is such a step");
     while session.extend(100_000) == Progress::Running {}
@@ -85,7 +77,7 @@ fn a_run_that_was_left_can_be_returned_to() {
 
 #[test]
 fn markers_stand_at_their_steps() {
-    let (mut session, mut viewer) = open("throttled-killed");
+    let (mut session, mut viewer) = whole("throttled-killed");
     let steps = session.marker_steps();
     let markers = session.scenario().markers.clone();
     assert_eq!(steps.len(), markers.len());

@@ -1,18 +1,7 @@
 //! What is taken away as a file: the table of steps, and the picture of one.
 
-use session::Session;
-use session::library;
-use session::run::Progress;
-use view::Viewer;
 use view::table::TableFormat;
-
-fn whole(name: &str) -> (Session, Viewer) {
-    let scenario = library::scenario(name).expect("the library has it");
-    let mut session = Session::open(scenario, None).unwrap_or_else(|error| panic!("{name}: {error}"));
-    while session.extend(100_000) == Progress::Running {}
-    let viewer = Viewer::new(name, session.scenario(), session.run());
-    (session, viewer)
-}
+use writepath_tests::whole::whole;
 
 /// Records of a CSV file by RFC 4180.
 fn records(text: &str) -> Vec<Vec<String>> {

@@ -15,7 +15,7 @@ use yew::prelude::*;
 
 use crate::components::about::About;
 use crate::components::block_inspector::BlockInspector;
-use crate::components::call_stack::CallStack;
+use crate::components::call_stack::{CallStack, frame_of};
 use crate::components::code_pane::{CodePane, at_probe};
 use crate::components::debug_pane::DebugPane;
 use crate::components::dirty_balance::DirtyBalance;
@@ -138,7 +138,7 @@ pub fn App(props: &AppProps) -> Html {
                         <CodePane code={frame.code.clone()} source={frame.source.clone()} kernel={frame.kernel.clone()} watches={player.debug.watches.clone()} />
                         <div class="two">
                             <Locals rows={frame.locals.clone()} outer={player.outer.clone()} />
-                            <CallStack tasks={frame.tasks.clone()} chosen={player.outer.as_ref().map(|outer| (outer.task, outer.nth))} />
+                            <CallStack tasks={frame.tasks.clone()} followed={player.followed.clone()} chosen={player.outer.as_ref().map(|outer| (outer.task, outer.nth))} />
                         </div>
                         <DebugPane changes={frame.changes.clone()} debug={player.debug.clone()} step={frame.step} runs={player.runs.clone()} />
                         if recorded { <KernelSaid name={current.clone()} step={frame.step} steps={complete.then_some(last)} /> }
@@ -148,12 +148,12 @@ pub fn App(props: &AppProps) -> Html {
                 </main>
                 <section class="tl" aria-label={t().timeline}>
                     <Timeline run={player.timeline.clone()} step={frame.step} text={frame.narration.what.clone()} tasks={frame.tasks.clone()}
-                        watches={player.debug.watches.clone()} rows={player.debug.rows.clone()} marks={player.debug.marks} />
-                    <Transport step={frame.step} {last} {complete} playing={player.playing} speed={player.speed} grain={player.grain} {changes} />
+                        watches={player.debug.watches.clone()} rows={player.debug.rows.clone()} marks={player.debug.marks} followed={player.followed.clone()} />
+                    <Transport step={frame.step} {last} {complete} playing={player.playing} speed={player.speed} grain={player.grain} {changes} followed={player.followed.clone()} />
                 </section>
             </div>
             if let Some(view) = &player.block { <BlockInspector view={view.clone()} step={frame.step} /> }
-            if player.sheet == Some(Sheet::Palette) { <Palette scenarios={player.scenarios.clone()} lang={player.lang} on_action={act} /> }
+            if player.sheet == Some(Sheet::Palette) { <Palette scenarios={player.scenarios.clone()} tasks={frame.tasks.clone()} lang={player.lang} on_action={act} /> }
             if player.sheet == Some(Sheet::Help) { <Help /> }
             if player.sheet == Some(Sheet::About) { <About /> }
             if player.sheet == Some(Sheet::Library) { <Library scenarios={player.scenarios.clone()} {current} /> }
@@ -283,6 +283,10 @@ fn on_key(event: &web_sys::KeyboardEvent, send: &Send) {
     perform(action, target.as_ref(), send);
 }
 
+fn tell(send: &Send, title: &str) {
+    send.emit(Command::Tell(view::frame::Notice { title: title.to_owned(), text: String::new(), error: false }));
+}
+
 /// Does what a key or a line of the palette says.
 fn perform(action: keys::Action, target: Option<&Element>, send: &Send) {
     match action {
@@ -295,22 +299,22 @@ fn perform(action: keys::Action, target: Option<&Element>, send: &Send) {
             Timeout::new(0, || keys::focus("watch-field")).forget();
         }
         keys::Action::Break => {
-            let line = keys::asked_for(target, "data-line");
+            let line = keys::asked_for(target, "data-line").filter(|line| frame_of(line).is_none());
             let now = || document().query_selector(".lines .now [data-line]").ok()??.get_attribute("data-line");
             if let Some(probe) = line.or_else(now) {
                 send.emit(Command::Debug(Ask::Break(at_probe(&probe))));
             }
         }
+        keys::Action::Cursor(back) => match keys::asked_for(target, "data-line") {
+            Some(line) => send.emit(match frame_of(&line) {
+                Some((task, nth)) => Command::RunToFrame(task, nth, back),
+                None => Command::Debug(Ask::RunTo(at_probe(&line), !back)),
+            }),
+            None => tell(send, t().cursor_nothing),
+        },
         keys::Action::Origin => match keys::asked_for(target, "data-path") {
             Some(path) => send.emit(Command::Debug(Ask::Origin(path, true))),
-            None => {
-                let text = String::new();
-                send.emit(Command::Tell(view::frame::Notice {
-                    title: t().origin_nothing.to_owned(),
-                    text,
-                    error: false,
-                }));
-            }
+            None => tell(send, t().origin_nothing),
         },
         keys::Action::Send(command) => send.emit(command),
         keys::Action::GoTo => {

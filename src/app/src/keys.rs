@@ -23,6 +23,8 @@ pub enum Action {
     Watch,
     /// A breakpoint on the focused line's statement, or on that of the step.
     Break,
+    /// Run to the focused line or frame of a stack, or back to it.
+    Cursor(bool),
     /// Which step wrote the focused value.
     Origin,
     /// To the next (or previous) value of a list.
@@ -34,7 +36,7 @@ pub enum Action {
 /// What a key does on the page, with and without Shift. None: it is not ours.
 #[must_use]
 pub fn action(key: &str, shift: bool) -> Option<Action> {
-    use Action::{Break, Focus, FullScreen, GoTo, Origin, Rove, Send, Watch};
+    use Action::{Break, Cursor, Focus, FullScreen, GoTo, Origin, Press, Rove, Send, Watch};
     let debug = |ask: Ask| Send(Command::Debug(ask));
     Some(match (key, shift) {
         ("ArrowRight", true) => Send(Command::Over),
@@ -49,6 +51,9 @@ pub fn action(key: &str, shift: bool) -> Option<Action> {
         ("p", _) => Send(Command::PrevIteration),
         ("N", _) => Send(Command::NextCall),
         ("P", _) => Send(Command::PrevCall),
+        ("c", _) => Cursor(false),
+        ("C", _) => Cursor(true),
+        ("t", _) => Press("follow"),
         ("r", _) => debug(Ask::Run),
         ("R", _) => debug(Ask::RunBack),
         ("[", _) => debug(Ask::Mark(false)),

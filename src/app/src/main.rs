@@ -9,7 +9,6 @@ mod draw;
 mod editor;
 mod engine;
 mod files;
-mod jump;
 mod keys;
 mod lang;
 mod machine;

@@ -6,44 +6,14 @@ use std::rc::Rc;
 use session::link::{self, Link, StepRef};
 use session::scenario::ProbeAt;
 use view::frame::{BlockView, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
+pub use view::steps::Grain;
+use view::steps::{Reach, Stride};
 use yew::prelude::*;
 
 use crate::debug::{Ask, Debug};
 use crate::engine::{Download, Engine, Export, ImageInfo, Intervention, ScenarioRef};
-use crate::jump::{self, Jump};
 use crate::lang::Lang;
 use crate::t;
-
-/// What one step forward means.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Grain {
-    /// Every probe.
-    #[default]
-    Statement,
-    /// To the end of the next phase.
-    Phase,
-    /// To the end of the next iteration or try.
-    Iteration,
-}
-
-impl Grain {
-    /// All, finest first.
-    pub const ALL: [Self; 3] = [Self::Statement, Self::Phase, Self::Iteration];
-
-    /// As in links.
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Statement => "statement",
-            Self::Phase => "phase",
-            Self::Iteration => "iteration",
-        }
-    }
-
-    /// From a link.
-    pub fn from_key(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|grain| grain.key() == key)
-    }
-}
 
 /// Light, dark, or what the system says.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -142,14 +112,18 @@ pub enum Command {
     Next,
     /// One step back, in the chosen grain.
     Back,
-    /// On, over calls.
+    /// On, over what lies inside.
     Over,
-    /// Back, over calls.
+    /// Back, over what lies inside.
     OverBack,
-    /// On, out of the function.
+    /// On, out of what the step is in.
     Out,
-    /// Back to where the function was called.
+    /// Back to before what the step is in.
     OutBack,
+    /// On (or back, says the flag) to where a frame is the innermost: its task, and which from the innermost.
+    RunToFrame(u32, u8, bool),
+    /// Step in the task of this name only; in none only.
+    Follow(Option<Rc<str>>),
     /// To the first step of the next system call.
     NextCall,
     /// To the first step of the system call before.
@@ -255,6 +229,8 @@ pub struct Player {
     pub speed: usize,
     /// What a step is.
     pub grain: Grain,
+    /// The name of the only task that is stepped in.
+    pub followed: Option<Rc<str>>,
     /// The page the reader chose to see large.
     pub page: Option<u64>,
     /// The frame of a stack that the reader chose to see the locals of.
@@ -309,6 +285,7 @@ impl Player {
             playing: false,
             speed: 1,
             grain: Grain::default(),
+            followed: None,
             page: None,
             outer: None,
             runs: Rc::default(),
@@ -362,6 +339,7 @@ impl Player {
             },
             step: Some(StepRef::Index(step)),
             grain: (self.grain != Grain::Statement).then(|| self.grain.key().to_owned()),
+            task: self.followed.as_deref().map(str::to_owned),
             theme: self.theme.key().map(str::to_owned).or_else(|| self.rest.theme.clone()),
             language: self.lang_chosen.then(|| self.lang.key().to_owned()),
             ..self.rest.clone()
@@ -407,6 +385,7 @@ impl Player {
                 }
             }
         }
+        self.followed = link.task.as_deref().map(Rc::from);
         self.debug.open(&link);
         self.expected = link.digest;
         self.rest = Link {
@@ -501,6 +480,8 @@ impl Player {
                 engine.run_slice(8.0);
                 self.timeline = engine.timeline();
                 drop(engine);
+                self.followed =
+                    self.followed.take().filter(|name| self.timeline.lanes.iter().any(|lane| *lane.name == **name));
                 self.notice = None;
                 self.unpacking = None;
                 self.block = None;
@@ -549,15 +530,30 @@ impl Player {
         self.show(self.frame.step);
     }
 
-    fn jump(&mut self, jump: Jump) {
+    /// The number of the task that is followed; one that is not in this run has no steps.
+    fn followed_id(&self) -> Option<u32> {
+        let name = self.followed.as_deref()?;
+        Some(self.timeline.lanes.iter().find(|lane| lane.name == name).map_or(u32::MAX - 1, |lane| lane.id))
+    }
+
+    fn jump(&mut self, grain: Grain, reach: Reach, back: bool) {
+        self.stride(Stride { grain, reach, back, task: self.followed_id() });
+    }
+
+    fn stride(&mut self, stride: Stride) {
         let from = self.frame.step;
         self.wanted = None;
-        let mut to = jump::target(&self.timeline, from, jump);
-        while to >= self.timeline.last && !self.timeline.complete && self.compute() {
-            to = jump::target(&self.timeline, from, jump);
-        }
+        let to = loop {
+            let (to, open) = self.timeline.stride(from, stride);
+            if !open || !self.compute() {
+                break to;
+            }
+        };
         if to != from {
             self.show(to);
+        } else if stride.task.is_some() {
+            let text = String::new();
+            self.notice = Some(Rc::new(Notice { title: t().no_more_steps.to_owned(), text, error: false }));
         }
     }
 
@@ -589,15 +585,19 @@ impl Player {
         let mut credit = self.credit.get() + (elapsed_ms / 1000.0).min(0.25) * rate;
         let from = self.frame.step;
         let mut to = from;
-        while credit >= 1.0 {
+        let mut ended = false;
+        let stride = Stride { grain: self.grain, reach: Reach::Into, back: false, task: self.followed_id() };
+        while credit >= 1.0 && !ended {
             credit -= 1.0;
-            to = jump::target(&self.timeline, to, Jump::Next(self.grain));
+            let (next, open) = self.timeline.stride(to, stride);
+            ended = next == to && !open;
+            to = next;
         }
         self.credit.set(credit);
         if to != from {
             self.show(to);
         }
-        if to >= self.timeline.last && self.timeline.complete {
+        if ended || (to >= self.timeline.last && self.timeline.complete) {
             self.playing = false;
         }
     }
@@ -617,16 +617,21 @@ impl Player {
                 self.go(step);
             }
             Command::Scrub(step) => self.go(step),
-            Command::Next => self.jump(Jump::Next(self.grain)),
-            Command::Back => self.jump(Jump::Back(self.grain)),
-            Command::Over => self.jump(Jump::Over),
-            Command::OverBack => self.jump(Jump::OverBack),
-            Command::Out => self.jump(Jump::Out),
-            Command::OutBack => self.jump(Jump::OutBack),
-            Command::NextCall => self.jump(Jump::NextCall),
-            Command::PrevCall => self.jump(Jump::PrevCall),
-            Command::NextIteration => self.jump(Jump::Next(Grain::Iteration)),
-            Command::PrevIteration => self.jump(Jump::Back(Grain::Iteration)),
+            Command::Next => self.jump(self.grain, Reach::Into, false),
+            Command::Back => self.jump(self.grain, Reach::Into, true),
+            Command::Over => self.jump(self.grain, Reach::Over, false),
+            Command::OverBack => self.jump(self.grain, Reach::Over, true),
+            Command::Out => self.jump(self.grain, Reach::Out, false),
+            Command::OutBack => self.jump(self.grain, Reach::Out, true),
+            Command::NextCall => self.jump(self.grain, Reach::Call, false),
+            Command::PrevCall => self.jump(self.grain, Reach::Call, true),
+            Command::NextIteration => self.jump(Grain::Iteration, Reach::Into, false),
+            Command::PrevIteration => self.jump(Grain::Iteration, Reach::Into, true),
+            Command::RunToFrame(task, nth, back) => {
+                self.jumps += 1;
+                self.stride(Stride { grain: Grain::Statement, reach: Reach::OutOf(nth), back, task: Some(task) });
+            }
+            Command::Follow(task) => self.followed = task,
             Command::First => {
                 self.jumps += 1;
                 self.go(0);
@@ -819,6 +824,7 @@ const fn stops_playing(command: &Command) -> bool {
             | Command::Debug(Ask::Run | Ask::RunBack | Ask::RunTo(..) | Ask::Mark(_) | Ask::Origin(_, true))
             | Command::NextIteration
             | Command::PrevIteration
+            | Command::RunToFrame(..)
             | Command::First
             | Command::Last
     )

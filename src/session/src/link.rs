@@ -10,6 +10,7 @@
 //! | `t` | step: a number, or `task:op:round:try:probe:nth`, which outlives changes of the engine |
 //! | `h` | digest of the World at `t`, hexadecimal |
 //! | `g` | grain: `statement`, `phase`, `iteration` |
+//! | `by` | the name of the only task that is stepped in |
 //! | `ab` | a stretch of steps, `a~b` |
 //! | `sel` | what is selected |
 //! | `bp`, `w` | breakpoints and watches: expressions, with a comma between two |
@@ -39,6 +40,8 @@ pub struct Link {
     pub digest: Option<u64>,
     /// `statement`, `phase` or `iteration`.
     pub grain: Option<String>,
+    /// The only task that is stepped in.
+    pub task: Option<String>,
     /// A stretch of steps, first and last.
     pub stretch: Option<(u64, u64)>,
     /// Path of what is selected.
@@ -250,6 +253,7 @@ fn take(link: &mut Link, part: &str) -> Option<()> {
             put(&mut link.digest, digest)
         }
         "g" => put(&mut link.grain, one_of(&["statement", "phase", "iteration"])),
+        "by" => put(&mut link.task, some()),
         "ab" => {
             let ends = value.split_once('~').filter(|(a, b)| canonical(a) && canonical(b));
             put(&mut link.stretch, ends.and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?))))
@@ -277,6 +281,7 @@ pub fn emit(link: &Link) -> String {
     pair("t", link.step.as_ref().map(ToString::to_string));
     pair("h", link.digest.map(|digest| format!("{digest:x}")));
     pair("g", link.grain.clone());
+    pair("by", link.task.clone());
     pair("ab", link.stretch.map(|(a, b)| format!("{a}~{b}")));
     pair("sel", link.selected.clone());
     pair("bp", link.breakpoints.clone());
@@ -388,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_plain_link() {
-        let text = "#1;s=lib:short-copy@2;t=74;h=9f;g=phase;ab=3~9;sel=page/3;ui=min;th=dark;l=ko";
+        let text = "#1;s=lib:short-copy@2;t=74;h=9f;g=phase;by=kworker/u2:0;ab=3~9;sel=page/3;ui=min;th=dark;l=ko";
         check(
             text,
             &Link {
@@ -396,6 +401,7 @@ mod tests {
                 step: Some(StepRef::Index(74)),
                 digest: Some(0x9f),
                 grain: Some("phase".into()),
+                task: Some("kworker/u2:0".into()),
                 stretch: Some((3, 9)),
                 selected: Some("page/3".into()),
                 ui: Some("min".into()),

@@ -1000,6 +1000,8 @@ pub struct Timeline {
     pub phases: Vec<Slice>,
     /// Call depth after each step, `depth[k - 1]` for step `k`; may be empty.
     pub depth: Rc<Vec<u8>>,
+    /// Where steps belong: each from a first step to that of the next.
+    pub places: Vec<(u64, Place)>,
     /// One lane a task.
     pub lanes: Vec<Lane>,
     /// Faults, requests, signals, interventions.
@@ -1008,6 +1010,25 @@ pub struct Timeline {
     pub counters: Vec<Counter>,
     /// The scenario's own markers, by step; known once the run is complete.
     pub marks: Rc<Vec<(u64, String)>>,
+}
+
+/// Where a step belongs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+pub struct Place {
+    /// Who took the step; none if time passed.
+    pub by: Option<u32>,
+    /// It is that task's own call, not one that it interrupts.
+    pub own: bool,
+    /// The task whose call it belongs to.
+    pub task: u32,
+    /// The call's number, from 1; 0 outside.
+    pub syscall: u16,
+    /// Round of the write loop, from 1; 0 outside.
+    pub iteration: u32,
+    /// Try of the round.
+    pub retry: u16,
+    /// Phase of the step itself.
+    pub phase: Phase,
 }
 
 /// A stretch of steps.

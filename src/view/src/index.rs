@@ -277,15 +277,13 @@ impl Index {
         let looped = s.stack.iter().any(|call| call.function.id == site::GENERIC_PERFORM_WRITE.id);
         let own = s.task.filter(|_| run.syscall > 0 || looped);
         let phase = phase_of(s.stack, s.probe);
-        let (place, slice_phase, depth) = match own {
-            Some(task) => (
-                Place { task: task.0, syscall: run.syscall, iteration: run.iteration, retry: run.retry },
-                phase,
-                u8::try_from(s.stack.len()).unwrap_or(u8::MAX),
-            ),
-            None => (self.last.0, self.last.1, self.depth.last().copied().unwrap_or(0)),
+        let (place, slice_phase) = match own {
+            Some(task) => {
+                (Place { task: task.0, syscall: run.syscall, iteration: run.iteration, retry: run.retry }, phase)
+            }
+            None => self.last,
         };
-        self.depth.push(depth);
+        self.depth.push(u8::try_from(s.stack.len()).unwrap_or(u8::MAX));
         let value = s.probe.and_then(|probe| s.value(probe));
         self.infos.push(StepInfo {
             task: place.task,
@@ -295,6 +293,18 @@ impl Index {
             phase,
             value,
         });
+        let at = frame::Place {
+            by: s.task.map(|task| task.0),
+            own: own.is_some(),
+            task: place.task,
+            syscall: place.syscall,
+            iteration: place.iteration,
+            retry: place.retry,
+            phase,
+        };
+        if self.timeline.places.last().is_none_or(|(_, last)| *last != at) {
+            self.timeline.places.push((s.step.into(), at));
+        }
         self.slices(s, place, slice_phase);
         self.last = (place, slice_phase);
     }

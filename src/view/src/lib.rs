@@ -25,6 +25,7 @@ mod picture;
 mod program;
 pub mod recording;
 mod rows;
+pub mod steps;
 pub mod table;
 mod viewer;
 pub mod watch;

@@ -16,6 +16,15 @@ pub struct CallStackProps {
     pub tasks: Vec<Rc<TaskRow>>,
     /// The frame whose locals are shown, if it is not the innermost: task, and which.
     pub chosen: Option<(u32, usize)>,
+    /// The name of the only task that is stepped in.
+    pub followed: Option<Rc<str>>,
+}
+
+/// A frame as its row names it in `data-line`, where lines of code have the name of a probe: task and which from the
+/// innermost.
+pub fn frame_of(line: &str) -> Option<(u32, u8)> {
+    let (task, nth) = line.split_once('/')?;
+    Some((task.parse().ok()?, nth.parse().ok()?))
 }
 
 /// The running task's stack, or that of the task chosen in the tabs.
@@ -30,7 +39,9 @@ pub fn CallStack(props: &CallStackProps) -> Html {
         move |_| chosen.set(None)
     });
     let first = props.tasks.first().map(|task| task.id);
-    let shown = (*chosen).filter(|id| props.tasks.iter().any(|task| task.id == *id)).or(current).or(first);
+    let followed = props.tasks.iter().find(|task| Some(&*task.name) == props.followed.as_deref()).map(|task| task.id);
+    let there = |id: &u32| props.tasks.iter().any(|task| task.id == *id);
+    let shown = (*chosen).filter(there).or(followed).or(current).or(first);
     let onkeydown = {
         let ids: Vec<u32> = props.tasks.iter().map(|task| task.id).collect();
         let chosen = chosen.clone();
@@ -44,6 +55,11 @@ pub fn CallStack(props: &CallStackProps) -> Html {
     let choose = |id: u32| {
         let chosen = chosen.clone();
         move |_: MouseEvent| chosen.set(Some(id))
+    };
+    let follow = |name: &str| {
+        let task = (props.followed.as_deref() != Some(name)).then(|| Rc::from(name));
+        let send = send.clone();
+        move |_: MouseEvent| send.emit(Command::Follow(task.clone()))
     };
     html! {
         <section class={classes!("panel", "stacks", (props.tasks.len() > 1).then_some("many"), (props.tasks.len() > 3).then_some("crowd"))} aria-labelledby="h-stk">
@@ -63,6 +79,10 @@ pub fn CallStack(props: &CallStackProps) -> Html {
                         }
                     </div>
                 }
+                if props.tasks.len() > 1 && let Some(task) = props.tasks.iter().find(|task| Some(task.id) == shown) {
+                    <button id="follow" class="btn only" type="button" aria-pressed={(followed == shown).to_string()}
+                        aria-label={format!("{} {}", t().only_steps_of, task.name)} title={t().only_long} onclick={follow(&task.name)}>{ t().only }</button>
+                }
             </div>
             <div id="stack" role="tabpanel" aria-label={t().call_stack} tabindex="0" class="stackbox" data-testid="stack">
                 if let Some(task) = props.tasks.iter().find(|task| Some(task.id) == shown) {
@@ -78,7 +98,7 @@ pub fn CallStack(props: &CallStackProps) -> Html {
                     <ol class="stack" data-rove="">
                         for (nth, row) in task.stack.iter().enumerate() {
                             <li>
-                                <button class="f" type="button" tabindex={if nth == 0 { "0" } else { "-1" }} title={format!("{}: {}", t().locals, row.function)}
+                                <button class="f" type="button" data-line={format!("{}/{nth}", task.id)} tabindex={if nth == 0 { "0" } else { "-1" }} title={format!("{}: {}", t().locals, row.function)}
                                     aria-pressed={(props.chosen == Some((task.id, nth))).to_string()}
                                     onclick={let (send, id) = (send.clone(), task.id); move |_: MouseEvent| send.emit(Command::SelectFrame(id, nth))}>{ &row.function }</button>
                                 <span class="l" title={format!("{}:{}", row.file, row.line)}>

@@ -153,9 +153,13 @@ fn place(file: &str, line: u32) -> String {
 }
 
 fn outline_line(send: &Send, line: &CodeLine, now: bool, stops: bool) -> Html {
-    let ask = |ask: fn(String) -> Ask| {
+    let turn = {
         let (send, text) = (send.clone(), at_probe(&line.probe));
-        move |_: MouseEvent| send.emit(Command::Debug(ask(text.clone())))
+        move |_: MouseEvent| send.emit(Command::Debug(Ask::Break(text.clone())))
+    };
+    let run = {
+        let (send, text) = (send.clone(), at_probe(&line.probe));
+        move |event: MouseEvent| send.emit(Command::Debug(Ask::RunTo(text.clone(), !event.shift_key())))
     };
     let (state, word) = match line.state {
         LineState::Done => ("done", t().line_done),
@@ -172,10 +176,10 @@ fn outline_line(send: &Send, line: &CodeLine, now: bool, stops: bool) -> Html {
                 <span class="src" title={line.text.clone()}><span class="vh">{ word }</span>{ &line.text }</span>
             } else {
                 <button class="gut" type="button" tabindex="-1" aria-pressed={stops.to_string()} aria-label={format!("{} {}", t().breakpoint_on, line.text)}
-                    title={t().toggle_break} onclick={ask(Ask::Break)}></button>
+                    title={t().toggle_break} onclick={turn}></button>
                 <i></i>
                 <button class="src" type="button" tabindex="-1" data-line={line.probe.clone()} title={format!("{}: {}", t().run_to_line, line.text)}
-                    onclick={ask(|text| Ask::RunTo(text, true))}><span class="vh">{ word }</span>{ &line.text }</button>
+                    onclick={run}><span class="vh">{ word }</span>{ &line.text }</button>
             }
             <span class="val" title={line.value.clone()}>{ &line.value }</span>
             if now && !line.file.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use view::frame::ScenarioInfo;
+use view::frame::{ScenarioInfo, TaskRow};
 use view::table::TableFormat;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
@@ -23,6 +23,8 @@ const SHOWN_MAX: usize = 60;
 pub struct PaletteProps {
     /// The library.
     pub scenarios: Rc<Vec<ScenarioInfo>>,
+    /// The tasks there are.
+    pub tasks: Vec<Rc<TaskRow>>,
     /// The language spoken.
     pub lang: Lang,
     /// What a line does.
@@ -33,8 +35,8 @@ pub struct PaletteProps {
 type Line = (String, &'static str, Action);
 
 /// Every command that needs no more than to be named.
-fn lines(scenarios: &[ScenarioInfo], lang: Lang) -> Vec<Line> {
-    use Action::{FullScreen, GoTo, Origin, Press, Send, Watch};
+fn lines(scenarios: &[ScenarioInfo], tasks: &[Rc<TaskRow>], lang: Lang) -> Vec<Line> {
+    use Action::{Cursor, FullScreen, GoTo, Origin, Press, Send, Watch};
     let send = |words: &str, key: &'static str, command: Command| (words.to_owned(), key, Send(command));
     let debug = |words: &str, key: &'static str, ask: Ask| (words.to_owned(), key, Send(Command::Debug(ask)));
     let grain = |name: &str, grain: Grain| (format!("{} {name}", t().grain), "", Send(Command::SetGrain(grain)));
@@ -60,6 +62,8 @@ fn lines(scenarios: &[ScenarioInfo], lang: Lang) -> Vec<Line> {
         debug(t().run_back_to_hit, "R", Ask::RunBack),
         (t().watch_field.to_owned(), "w", Watch),
         (t().toggle_break.to_owned(), "B", Action::Break),
+        (t().run_to_line.to_owned(), "c", Cursor(false)),
+        (t().run_back_to_line.to_owned(), "C", Cursor(true)),
         (t().who_set.to_owned(), "o", Origin),
         debug(t().marker_a, "a", Ask::Put(0)),
         debug(t().marker_b, "b", Ask::Put(1)),
@@ -98,6 +102,12 @@ fn lines(scenarios: &[ScenarioInfo], lang: Lang) -> Vec<Line> {
             .enumerate()
             .map(|(at, (name, _))| send(&format!("{} {name}", t().speed), "", Command::SetSpeed(at))),
     );
+    if tasks.len() > 1 {
+        let only =
+            |name: &str| send(&format!("{} {name}", t().only_steps_of), "", Command::Follow(Some(Rc::from(name))));
+        all.extend(tasks.iter().map(|task| only(&task.name)));
+        all.push(send(t().only_end, "", Command::Follow(None)));
+    }
     all.extend(scenarios.iter().map(|info| {
         let words = format!("{}: {} · {}", t().open_scenario, info.title, info.name);
         (words, "", Send(Command::LoadScenario(info.name.clone())))
@@ -111,7 +121,9 @@ pub fn Palette(props: &PaletteProps) -> Html {
     let send = use_send();
     let typed = use_state(String::new);
     let active = use_state(|| 0_usize);
-    let all = use_memo((props.scenarios.clone(), props.lang), |(scenarios, lang)| lines(scenarios, *lang));
+    let all = use_memo((props.scenarios.clone(), props.tasks.clone(), props.lang), |(scenarios, tasks, lang)| {
+        lines(scenarios, tasks, *lang)
+    });
     let words = typed.to_lowercase();
     let mut found: Vec<Line> = Vec::new();
     if let Ok(step) = words.trim().parse() {

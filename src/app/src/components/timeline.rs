@@ -11,7 +11,7 @@ use yew::prelude::*;
 
 use crate::debug::Watch;
 use crate::draw::{fits, pct, phase_class, plate, share, to_f64, to_u64};
-use crate::player::{Command, use_send};
+use crate::player::{Command, Send, use_send};
 use crate::t;
 
 /// Steps shown at once; the map below shows all.
@@ -72,6 +72,8 @@ pub struct TimelineProps {
     pub rows: Rc<Vec<WatchRow>>,
     /// Markers A and B.
     pub marks: [Option<u64>; 2],
+    /// The name of the only task that is stepped in.
+    pub followed: Option<Rc<str>>,
 }
 
 /// A slider over the run.
@@ -115,6 +117,7 @@ pub fn Timeline(props: &TimelineProps) -> Html {
         })
     };
     let onpointerup = Callback::from(move |_: PointerEvent| *dragging.borrow_mut() = false);
+    let keys = send.clone();
     let onkeydown = Callback::from(move |event: KeyboardEvent| {
         let to = match event.key().as_str() {
             "PageDown" => Command::Seek((step + 10).min(last)),
@@ -124,7 +127,7 @@ pub fn Timeline(props: &TimelineProps) -> Html {
             _ => return,
         };
         event.prevent_default();
-        send.emit(to);
+        keys.emit(to);
     });
     let more = if run.complete { "" } else { "+" };
     html! {
@@ -142,7 +145,7 @@ pub fn Timeline(props: &TimelineProps) -> Html {
                 <span class="lb opt">{ t().statement }</span>
                 { depths(run, view, step) }
                 for lane in task_lanes(run) {
-                    <span class="lb opt">{ &lane.name }</span>
+                    { lane_name(&send, lane, props.followed.as_deref()) }
                     { task_lane(lane, view, step, props.tasks.iter().find(|task| task.id == lane.id)) }
                 }
                 <span class="lb opt">{ t().events }</span>
@@ -311,6 +314,18 @@ fn task_lanes(run: &Run) -> impl Iterator<Item = &Lane> {
     let runs = |lane: &Lane| lane.spans.iter().any(|span| span.state == TaskState::Running);
     lanes.sort_by_key(|lane| (lane.kernel, !runs(lane)));
     lanes.into_iter().take(4)
+}
+
+/// The name of a lane; a click steps in this task only, or lets it go. The call stack has it for the keyboard.
+fn lane_name(send: &Send, lane: &Lane, followed: Option<&str>) -> Html {
+    let on = followed == Some(lane.name.as_str());
+    let task = (!on).then(|| Rc::from(lane.name.as_str()));
+    let send = send.clone();
+    html! {
+        <span class={classes!("lb", "opt", "lane", on.then_some("on"))} title={t().only_long} onclick={move |_: MouseEvent| send.emit(Command::Follow(task.clone()))}>
+            { if on { "▸ " } else { "" } }{ &lane.name }
+        </span>
+    }
 }
 
 fn task_lane(lane: &Lane, view: View, step: u64, task: Option<&Rc<TaskRow>>) -> Html {

@@ -1,5 +1,7 @@
 //! First, back, play, on, last; the step's number, speed and grain; what the reader can do to the run.
 
+use std::rc::Rc;
+
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
@@ -26,6 +28,8 @@ pub struct TransportProps {
     pub grain: Grain,
     /// Leaves the step changed.
     pub changes: usize,
+    /// The name of the only task that is stepped in.
+    pub followed: Option<Rc<str>>,
 }
 
 /// The bar under the timeline.
@@ -113,6 +117,11 @@ pub fn Transport(props: &TransportProps) -> Html {
                 { act("SIGKILL", t().sigkill_long, Intervention::Sigkill) }
             </div>
             <span class="sp"></span>
+            if let Some(task) = &props.followed {
+                <button class="btn edge" type="button" data-testid="followed" title={t().only_end} onclick={let send = send.clone(); move |_: MouseEvent| send.emit(Command::Follow(None))}>
+                    { t().only_steps_of }{ " " }{ &**task }<span aria-hidden="true">{ " ×" }</span>
+                </button>
+            }
             <span class="lbl opt">{ format!("{} {}", t().changes_short, props.changes) }</span>
             <fieldset class="segd opt"><legend class="vh">{ t().grain }</legend>{ for Grain::ALL.into_iter().map(grain) }</fieldset>
         </div>
