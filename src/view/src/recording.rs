@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_patch_makes_one_of_the_other() {
-        let long: Vec<u8> = (0..4000_u32).map(|n| (n * n >> 3) as u8).collect();
+        let long: Vec<u8> = (0..4000_u32).map(|n| ((n * n) >> 3) as u8).collect();
         let mut other = long.clone();
         other.splice(1000..1010, [7; 40]);
         other.truncate(3000);
