@@ -116,7 +116,8 @@ pub fn within_budget() -> Result<String, Fault> {
     Ok(format!("first visit {kib} KiB brotli, at most {max}, wanted {}", FIRST_VISIT_BROTLI_WANTED_BYTES / 1024))
 }
 
-/// Trunk's hook behind a build: takes the one wasm of the folder it builds in for two.
+/// Trunk's hook behind a build: takes the one wasm of the folder it builds in for two, and the comments out of scripts
+/// and styles.
 ///
 /// With [`NOTES`] set, the wasm instead notes what it runs, and stays as it was in the file named there.
 pub fn halves() -> Result<(), Fault> {
@@ -137,6 +138,9 @@ pub fn halves() -> Result<(), Fault> {
         write(built, &noting)?;
         return name_halves(&dir, &old, &old, "rest.wasm", &screens);
     }
+    for file in [".js", ".css"].iter().flat_map(|ending| files_ending(&dir, ending)) {
+        write(&file, tight(&read(&file)?).as_bytes())?;
+    }
     let halves = split::split(&bytes, &read(&root().join(LATER))?)?;
     let (first_bytes, rest_bytes) = (optimised(&dir, &halves.first)?, optimised(&dir, &halves.rest)?);
     let (first, rest) = (named("first", "wasm", &first_bytes), named(REST, "wasm", &rest_bytes));
@@ -144,6 +148,26 @@ pub fn halves() -> Result<(), Fault> {
     write(&dir.join(first), &first_bytes)?;
     write(&dir.join(rest), &rest_bytes)?;
     std::fs::remove_file(built).map_err(|error| fault(format!("cannot remove {}: {error}", built.display())))
+}
+
+/// A script or style without indentation, empty lines, and comments that have lines of their own.
+fn tight(text: &str) -> String {
+    let (mut out, mut comment) = (String::with_capacity(text.len()), false);
+    for line in text.lines().map(str::trim) {
+        comment |= line.starts_with("/*");
+        let ends = line.find("*/").filter(|_| comment);
+        let code = match ends {
+            Some(at) => line[at + 2..].trim_start(),
+            None if comment || line.starts_with("//") => "",
+            None => line,
+        };
+        comment &= ends.is_none();
+        if !code.is_empty() {
+            out.push_str(code);
+            out.push('\n');
+        }
+    }
+    out
 }
 
 /// Records the screens of the scenario that opens by itself, in each language, into files of the site. Gives what the
@@ -281,4 +305,16 @@ fn sizes(file: &Path) -> Result<[u64; 3], Fault> {
     let printed = output_of(tool("node").args(["-e", script]).arg(file));
     let sizes: Vec<u64> = printed.iter().flat_map(|line| line.split(' ')).filter_map(|n| n.parse().ok()).collect();
     sizes.try_into().map_err(|_| fault(format!("node could not measure {}", file.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tight;
+
+    #[test]
+    fn comments_with_lines_of_their_own_go() {
+        let script =
+            "// why\nconst a = 1; // kept\n\n  /** long\n   * text */\n  f(\"//b\",\n    2 * 3);\n/* x */ g();\n";
+        assert_eq!(tight(script), "const a = 1; // kept\nf(\"//b\",\n2 * 3);\ng();\n");
+    }
 }

@@ -34,6 +34,7 @@ use crate::components::transport::Transport;
 use crate::debug::{Ask, Tab};
 use crate::engine::ScenarioRef;
 use crate::lang::{self, Lang};
+use crate::motion::{Pace, use_motion};
 use crate::player::{Command, Panel, Player, Send, Sheet, Theme};
 use crate::{files, keys, machine, recorded, rest, store, t};
 
@@ -82,7 +83,8 @@ impl PartialEq for AppProps {
 #[component]
 pub fn App(props: &AppProps) -> Html {
     let player = use_reducer(|| props.player.clone());
-    let send = (*use_memo((), |()| rest::before(Send::from(player.dispatcher())))).clone();
+    let pace = use_memo((), |()| Pace::default());
+    let send = (*use_memo((), |()| pace.watch(rest::before(Send::from(player.dispatcher()))))).clone();
 
     let kept = use_memo((), |()| Kept::default());
 
@@ -93,7 +95,8 @@ pub fn App(props: &AppProps) -> Html {
             let _ = files::save(&file.name, &file.bytes);
         }
     });
-    use_keys(&send);
+    use_keys(&send, &pace);
+    use_motion(&player.frame, &pace, player.playing.then_some(player.speed));
     use_drops(&send);
     use_frames(player.busy(), &send);
     use_link(player.link(), player.scenario.clone(), player.jumps, &send);
@@ -206,12 +209,13 @@ fn show_theme(theme: Theme) {
 
 /// The keys of the page. The document is the widget here.
 #[hook]
-fn use_keys(send: &Send) {
-    let send = send.clone();
+fn use_keys(send: &Send, pace: &Rc<Pace>) {
+    let (send, pace) = (send.clone(), pace.clone());
     use_effect_with((), move |()| {
         let options = EventListenerOptions::enable_prevent_default();
         let listener = EventListener::new_with_options(&document(), "keydown", options, move |event| {
             if let Some(event) = event.dyn_ref::<web_sys::KeyboardEvent>() {
+                pace.key(event.repeat());
                 on_key(event, &send);
             }
         });

@@ -12,6 +12,7 @@ mod files;
 mod keys;
 mod lang;
 mod machine;
+mod motion;
 mod player;
 mod recorded;
 mod rest;

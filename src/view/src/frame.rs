@@ -23,6 +23,7 @@ use std::rc::Rc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::motion::Motion;
 use crate::text::word;
 
 /// One screen: the state after one step, and what that step changed.
@@ -62,6 +63,8 @@ pub struct Frame {
     pub changes: Rc<Changes>,
     /// The run ended for a reason of its own (an oops, an engine fault); shown above the narration.
     pub notice: Option<Rc<Notice>>,
+    /// What of the bytes this step moves.
+    pub motion: Option<Motion>,
 }
 
 /// A phase of one write iteration. Each has one letter and one hue everywhere.

@@ -6,7 +6,7 @@
 //! ```text
 //! Run ── Viewer ─┬─ index: one pass over the steps: timeline, origins of bytes
 //!                ├─ moment: World, history and changes of one step
-//!                └─ rows/: one module a panel ──> Frame
+//!                └─ rows/: one module a panel ──> Frame, and the motion of its bytes
 //! ```
 //!
 //! No kernel rule lives here: everything shown is read off the World, its
@@ -21,6 +21,7 @@ mod index;
 pub mod kernel_said;
 pub mod kernel_source;
 mod moment;
+pub mod motion;
 mod picture;
 mod program;
 pub mod recording;

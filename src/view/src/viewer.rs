@@ -12,6 +12,7 @@ use world::TaskId;
 use crate::frame::{BlockView, Changes, Ext4, Frame, Header, Local, Narration, Notice, PageCache, Phase, Timeline};
 use crate::index::Index;
 use crate::moment::{Moment, number, phase_of};
+use crate::motion::motion;
 use crate::program::Program;
 use crate::rows::device::Layout;
 use crate::rows::{cache, changes, code, device, dirty, ext4, journal, tasks, user};
@@ -162,7 +163,7 @@ fn build(m: &Moment, layout: &Layout, page: Option<u64>, marks: &[(u64, String)]
     let inode = m.inode();
     let window = inode.map(|inode| cache::window(m, inode, page));
     let both = inode.zip(window);
-    Frame {
+    let mut frame = Frame {
         step: u64::from(m.step),
         header: Rc::new(header(m)),
         narration: Rc::new(narration(m, marks)),
@@ -180,7 +181,10 @@ fn build(m: &Moment, layout: &Layout, page: Option<u64>, marks: &[(u64, String)]
         dirty: Rc::new(dirty::dirty(m)),
         changes: Rc::new(changes::changes(m)),
         notice: None,
-    }
+        motion: None,
+    };
+    frame.motion = motion(m, inode, &frame);
+    frame
 }
 
 fn header(m: &Moment) -> Header {

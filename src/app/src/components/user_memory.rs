@@ -116,7 +116,7 @@ fn segment(segment: &Segment, axis: &Axis, from: u64) -> Html {
     html! {
         <g>
             <rect class={classes!("seg", segment.current.then_some("cur"))} x={pct(x)} y="1" width={pct(width)} height="24" />
-            if segment.consumed > 0 { <rect x={pct(x)} y="2" width={pct(used)} height="22" fill="url(#p-nou)" /> }
+            if segment.consumed > 0 { <rect class="used" x={pct(x)} y="2" width={pct(used)} height="22" fill="url(#p-nou)" /> }
             if let Some(class) = name { <text class={classes!("b", "halo", class)} x={pct(x)} dx="8" y="17">{ &segment.name }</text> }
             if let Some(class) = both { <text class={classes!("i", "halo", class)} x={pct(end)} dx="-8" y="17" text-anchor="end">{ len }</text> }
             if let Some(class) = all { <text class={classes!("halo", class)} x={pct(x)} dx="40" y="17">{ &segment.base }</text> }

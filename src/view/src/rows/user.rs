@@ -60,9 +60,10 @@ fn first_segment(iter: &IovIter) -> u32 {
     first.min(iter.total_segs - SEGMENTS)
 }
 
-/// Byte of the axis at which the iterator stands.
-fn caret(m: &Moment, id: IterId, iter: &IovIter) -> u64 {
-    let before: u64 = (first_segment(iter)..iter.seg).map(|n| segment(m, id, n).len).sum();
+/// Byte of the axis at which an iterator stands; `shown` is the one that the axis is drawn for.
+#[must_use]
+pub fn caret(m: &Moment, id: IterId, iter: &IovIter, shown: &IovIter) -> u64 {
+    let before: u64 = (first_segment(shown)..iter.seg).map(|n| segment(m, id, n).len).sum();
     before + iter.iov_offset
 }
 
@@ -76,7 +77,7 @@ pub fn user(m: &Moment) -> UserMemory {
     let process = m.w.tasks.get(task).map_or(0, |task| task.process);
     let first = first_segment(&iter);
     let last = iter.total_segs.min(first + SEGMENTS);
-    let at = caret(m, id, &iter);
+    let at = caret(m, id, &iter, &iter);
     let asked = u64::from(iter.bytes);
     let mut segments = Vec::new();
     let mut residency = Vec::new();
@@ -150,7 +151,9 @@ pub fn percent(w: &World, task: TaskId, begun: u64, ops: u64) -> u64 {
     (100 * begun.saturating_sub(1) + if begun > 0 { part } else { 0 }).checked_div(ops + 1).unwrap_or(0).min(100)
 }
 
-fn old_iter(m: &Moment, id: IterId) -> Option<IovIter> {
+/// An iterator before the step, if the step touched it.
+#[must_use]
+pub fn old_iter(m: &Moment, id: IterId) -> Option<IovIter> {
     m.changes.iter().find_map(|change| match change {
         Change::iters(changed, old) if *changed == id => Some(*old),
         _ => None,
@@ -307,7 +310,7 @@ pub fn copy(m: &Moment, selected: Option<u64>) -> Option<CopyArrow> {
     }
     let offset = pos % PAGE_SIZE;
     let state = copy_state(m)?;
-    let at = caret(m, iter_of(task), &iter);
+    let at = caret(m, iter_of(task), &iter, &iter);
     let arrow = |bytes: u64, kind, text: String, verdict: String| CopyArrow {
         from: at,
         to: at + bytes,
