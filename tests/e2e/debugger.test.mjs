@@ -284,7 +284,7 @@ test("a frame of the stack shows its own locals as long as it is there", async (
   assert.doesNotMatch(await locals.innerText(), /copied/);
   await outer.click();
   await page.getByTestId("locals-of").filter({ hasText: "generic_perform_write" }).waitFor();
-  assert.match(await locals.innerText(), /^bytes\n\(bytes\)\n4096$/m);
+  assert.deepEqual((await locals.locator("dt").allTextContents()).filter((text) => text.startsWith("bytes")), ["bytes: size_t, bytes"]);
   assert.match(await locals.innerText(), /copied/);
   // The frame is not where it was: the innermost one's are shown again.
   await goTo(page, 9);

@@ -1,6 +1,7 @@
 //! What the debugger tells beside a step: locals of outer frames, the difference of two steps, the runs that
 //! interventions made.
 
+use kernel::site::{SITES, Site};
 use session::Session;
 use session::library;
 use session::run::Progress;
@@ -29,6 +30,34 @@ fn an_outer_frame_keeps_its_locals() {
         met += usize::from(nth > 0);
     }
     assert!(met > 20, "{met} steps deep in the loop");
+}
+
+/// As the kernel declares it: in C's letters, and a type of the kernel or of C.
+#[test]
+fn every_local_has_its_type() {
+    let known = |word: &str| {
+        let plain = ["unsigned", "long", "int", "short", "void", "__user", "*", "bool", "struct", "enum"];
+        let named = ["page", "inode", "file", "buffer_head", "timespec64", "wb_reason"];
+        let sized = word.trim_start_matches('_').trim_start_matches("le").trim_start_matches(['u', 's']);
+        plain.contains(&word) || named.contains(&word) || word.ends_with("_t") || sized.parse::<u8>().is_ok()
+    };
+    let functions = SITES.iter().filter_map(|site| match site {
+        Site::Function(function) => Some(function),
+        Site::Probe(_) => None,
+    });
+    let mut locals = 0;
+    for function in functions {
+        for local in function.locals {
+            let mut words = local.c.split(' ');
+            assert!(!local.c.is_empty() && words.all(known), "{}: {} {}", function.name, local.c, local.name);
+            locals += 1;
+        }
+    }
+    assert!(locals > 400, "{locals}");
+    let (session, mut viewer) = whole("short-copy");
+    let frame = viewer.frame(session.run(), 45, None);
+    let told: Vec<&str> = frame.locals.iter().map(|local| local.c.as_str()).collect();
+    assert!(told.contains(&"size_t") && told.iter().all(|c| !c.is_empty()), "{told:?}");
 }
 
 #[test]

@@ -59,6 +59,7 @@ fn label(root: &Element, selector: &str) -> String {
 async fn a_changed_local_keeps_its_old_value_struck() {
     let row = Local {
         name: "copied".into(),
+        c: "size_t".into(),
         value: "0".into(),
         was: Some("1000".into()),
         unit: "bytes".into(),
@@ -67,6 +68,7 @@ async fn a_changed_local_keeps_its_old_value_struck() {
     let root = draw::<Locals>(LocalsProps { rows: vec![Rc::new(row)], outer: None }).await;
     assert_eq!(text(&root, "dd"), "was 1000 0 ●");
     assert_eq!(text(&root, "s"), "was 1000");
+    assert_eq!(text(&root, "dt"), "copied: size_t, bytes");
 }
 
 #[wasm_bindgen_test]

@@ -56,6 +56,8 @@ pub enum Ty {
 pub struct Local {
     /// Name in the C code.
     pub name: &'static str,
+    /// Its type there; where it stands for a field or for what an expression gives, the type of that.
+    pub c: &'static str,
     /// How it is read.
     pub ty: Ty,
 }
@@ -190,12 +192,12 @@ pub fn function(id: u16) -> &'static FnSite {
     }
 }
 
-// `fn NAME = "name" "file":line Phase [traced N -> Ret] (local: Ty, ...);` then its probes:
+// `fn NAME = "name" "file":line Phase [traced N -> Ret] (local: "C type" Ty, ...) { .. }` then its probes:
 // `    PROBE :line Grain "code";`  a probe may name a phase of its own: `PROBE :line Grain/Phase "code";`
 macro_rules! sites {
     ($(
         fn $F:ident = $name:literal $file:literal : $fline:literal $fphase:ident
-            $(traced $nargs:literal -> $ret:ident)? ( $( $local:ident : $ty:ident ),* $(,)? )
+            $(traced $nargs:literal -> $ret:ident)? ( $( $local:ident : $c:literal $ty:ident ),* $(,)? )
         { $( $P:ident : $pline:literal $grain:ident $(/ $pphase:ident)? $code:literal ; )* }
     )*) => {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
@@ -212,7 +214,7 @@ macro_rules! sites {
                 traced: sites!(@traced $($nargs)?),
                 args: sites!(@args $($nargs)?),
                 ret: sites!(@ret $($ret)?),
-                locals: &[$( Local { name: stringify!($local), ty: Ty::$ty } ),*],
+                locals: &[$( Local { name: stringify!($local), c: $c, ty: Ty::$ty } ),*],
             };
             $(
                 #[doc = concat!($name, ":", stringify!($pline), ": `", $code, "`.")]

@@ -218,6 +218,8 @@ pub struct KernelAt {
 pub struct Local {
     /// The kernel's name.
     pub name: String,
+    /// Its type in C.
+    pub c: String,
     /// Its value as text; `–` if undefined.
     pub value: String,
     /// The value before this step, if this step changed it.

@@ -17,7 +17,7 @@ pub struct LocalsProps {
     pub outer: Option<Rc<Outer>>,
 }
 
-/// Name and value; a value this step changed has the old one before it, struck.
+/// Name, type where there is room for it, and value; a value this step changed has the old one before it, struck.
 #[component]
 pub fn Locals(props: &LocalsProps) -> Html {
     let rows = props.outer.as_ref().map_or(&props.rows, |outer| &outer.rows);
@@ -32,7 +32,9 @@ pub fn Locals(props: &LocalsProps) -> Html {
                 <div class="kvbox" tabindex="0" data-rove="" role="group" aria-labelledby="h-loc"><dl class="kv" data-testid="locals">
                     for row in rows.iter() {
                         <div key={row.name.clone()}>
-                            <dt title={row.unit.clone()}>{ &row.name }<span class="vh">{ format!(" ({})", row.unit) }</span></dt>
+                            <dt title={format!("{} {}, {}", row.c, row.name, row.unit)}>
+                                <span class="nm">{ &row.name }</span><span class="vh">{ ": " }</span><span class="ty">{ &row.c }</span><span class="vh">{ format!(", {}", row.unit) }</span>
+                            </dt>
                             if let Some(was) = &row.was {
                                 <dd><s><span class="vh">{ t().was }</span>{ was }</s>{ " " }{ asked(row) }<span aria-hidden="true">{ " ●" }</span></dd>
                             } else {

@@ -48,7 +48,8 @@ fn locals_of(m: &Moment, task: TaskId, call: Call) -> Vec<Rc<Local>> {
             Ty::Bool => "true or false",
         };
         let path = format!("{}.{}", call.function.name, local.name);
-        rows.push(Rc::new(Local { name: local.name.to_owned(), value: text, was, unit: word(unit).to_owned(), path }));
+        let (name, unit) = (local.name.to_owned(), word(unit).to_owned());
+        rows.push(Rc::new(Local { name, c: local.c.to_owned(), value: text, was, unit, path }));
     }
     rows
 }
