@@ -250,6 +250,18 @@ test("a task is chosen to step in, is in the link, and is let go", async () => {
   wp.clean(page);
 });
 
+test("the engine tab has the source of set-up steps too", async () => {
+  const page = await wp.open("#1;s=lib:throttled-killed;t=1");
+  const last = await complete(page);
+  await page.getByRole("tab", { name: "Engine" }).click();
+  for (const [at, file] of [[1, "program.rs"], [40, "kernel/src"], [last, ".rs"]]) {
+    await goTo(page, at);
+    await page.getByTestId("engine-source").locator("[aria-current=step]").waitFor();
+    assert.ok((await page.locator("#panel-code .fn").getAttribute("title")).includes(file));
+  }
+  wp.clean(page);
+});
+
 test("it works at 360 px", async () => {
   const page = await wp.open("#1;s=lib:short-copy;t=54;w=page[0].dirty,NR_FILE_DIRTY;bp=copied == 0", { viewport: { width: 360, height: 740 } });
   await complete(page);
@@ -310,8 +322,19 @@ test("a run that an intervention left stays in a list, over a reload too", async
   await runs.first().getByRole("button").click();
   await page.locator(`[role=slider][aria-valuemax="${whole}"]`).waitFor();
   assert.equal(await complete(page), whole);
+  // The first run has the library's name, and the list outlives a language switch in another scenario.
+  await page.waitForFunction(() => location.hash.includes("s=lib:short-copy"));
   await runs.nth(1).getByRole("button").click();
   await page.locator(`[role=slider][aria-valuemax="${cut}"]`).waitFor();
+  const hash = await page.evaluate(() => location.hash);
+  await page.evaluate(() => (location.hash = "#1;s=lib:hole;t=0"));
+  await page.waitForFunction(() => document.querySelector("#scenario").value === "hole");
+  await page.locator("#lang").click();
+  await page.locator("html[lang=ko]").waitFor();
+  await page.evaluate((hash) => (location.hash = hash), hash);
+  await page.locator(`[role=slider][aria-valuemax="${cut}"]`).waitFor();
+  await page.getByRole("tab", { name: /실행/ }).click();
+  assert.equal(await runs.count(), 2);
   wp.clean(page);
 });
 

@@ -1,6 +1,9 @@
 //! What the debugger tells beside a step: locals of outer frames, the difference of two steps, the runs that
 //! interventions made.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use kernel::site::{SITES, Site};
 use session::Session;
 use session::library;
@@ -60,6 +63,27 @@ fn every_local_has_its_type() {
     assert!(told.contains(&"size_t") && told.iter().all(|c| !c.is_empty()), "{told:?}");
 }
 
+/// The site has the sources of these folders (index.html), so the Engine tab has that of every step.
+#[test]
+fn every_step_ends_in_a_source_that_the_site_has() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above");
+    let page = std::fs::read_to_string(root.join("index.html")).expect("the page is there");
+    let folders = ["src/kernel/src", "src/sched/src", "src/session/src/run"];
+    assert!(folders.iter().all(|folder| page.contains(&format!("copy-dir\" href=\"{folder}\""))));
+    let mut files = BTreeSet::new();
+    for name in ["short-copy", "throttled-killed", "fsync-after-write", "source-page-reclaimed", "two-writers-share"] {
+        let (session, mut viewer) = whole(name);
+        for step in 1..=u64::from(session.run().len()) {
+            let at = viewer.frame(session.run(), step, None).source.clone().expect("a step ends somewhere");
+            files.insert(at.file.clone());
+        }
+    }
+    for file in &files {
+        assert!(root.join(&**file).exists() && folders.iter().any(|folder| file.starts_with(folder)), "{file}");
+    }
+    assert!(files.contains("src/session/src/run/program.rs"), "{files:?}");
+}
+
 #[test]
 fn two_steps_differ_by_what_the_steps_between_changed() {
     let (session, mut viewer) = whole("full-page");
@@ -97,10 +121,10 @@ fn a_run_that_was_left_can_be_returned_to() {
 
     // A page opened anew has the link's scenario and the list that was kept.
     let mut again = Session::open(kept[1].clone(), None).expect("it ran before");
-    again.restore_runs(kept.clone());
+    assert!(again.restore_runs(kept.clone()));
     assert_eq!((again.runs().0.len(), again.runs().1), (2, 1));
     let mut other = Session::open(library::scenario("hole").expect("it is there"), None).expect("it runs");
-    other.restore_runs(kept);
+    assert!(!other.restore_runs(kept));
     assert_eq!(other.runs().0.len(), 1, "a list that this run is not in is left alone");
 }
 

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use js_sys::Date;
+use serde_json::Value;
 use session::expr::{Completion, ExprError};
 use session::preview::Preview;
 use session::run::{Inspection, Progress, RunError, inspect};
@@ -54,14 +55,18 @@ struct Loaded {
 }
 
 impl Loaded {
-    /// Another run: what was seen of the last one is forgotten, and the list of runs kept.
+    /// What was seen so far is forgotten: another run, or another language.
     fn look_anew(&mut self) {
         let name = self.name.as_deref().unwrap_or(t().own_scenario);
         self.viewer = Viewer::new(name, self.session.scenario(), self.session.run());
         self.marked = false;
-        let (runs, _) = self.session.runs();
-        let list: Vec<serde_json::Value> = runs.iter().map(|scenario| emit(scenario).into()).collect();
-        store::keep(RUNS_KEY, &serde_json::Value::from(list).to_string());
+    }
+
+    /// Another run: the list of runs is kept over a reload.
+    fn keep_runs(&mut self) {
+        self.look_anew();
+        let runs: Vec<String> = self.session.runs().0.iter().map(emit).collect();
+        store::keep(RUNS_KEY, &serde_json::json!({ "name": self.first_name, "runs": runs }).to_string());
     }
 }
 
@@ -74,10 +79,12 @@ pub fn has_runs() -> bool {
     store::kept(RUNS_KEY).is_some()
 }
 
-/// The list of runs that was kept.
-fn kept_runs() -> Vec<Scenario> {
-    let list: Vec<String> = store::kept(RUNS_KEY).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    list.iter().filter_map(|text| parse(text).ok()).map(|parsed| parsed.scenario).collect()
+/// The list of runs that was kept, and what the library calls the first of them.
+fn kept_runs() -> (Vec<Scenario>, Option<String>) {
+    let kept: Value = store::kept(RUNS_KEY).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let texts = kept["runs"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let runs = texts.filter_map(|text| parse(text).ok()).map(|parsed| parsed.scenario).collect();
+    (runs, kept["name"].as_str().map(str::to_owned))
 }
 
 /// A run by what was done last to come to it.
@@ -145,10 +152,11 @@ impl Engined {
             Image::Mkfs(_) => None,
         };
         let mut session = Session::open(scenario, image).map_err(|error| refused(&sentence(&error)))?;
-        session.restore_runs(kept_runs());
+        let (runs, kept) = kept_runs();
+        let first_name = if session.restore_runs(runs) { kept } else { name.clone() };
         let shown = name.clone().unwrap_or_else(|| t().own_scenario.to_owned());
         let viewer = Viewer::new(&shown, session.scenario(), session.run());
-        self.loaded = Some(Loaded { session, viewer, first_name: name.clone(), name, marked: false });
+        self.loaded = Some(Loaded { session, viewer, first_name, name, marked: false });
         Ok(())
     }
 
@@ -362,7 +370,7 @@ impl Engine for Engined {
         };
         loaded.session.intervene(step, act).map_err(|error| refused(&message(&error.to_string())))?;
         loaded.name = None;
-        loaded.look_anew();
+        loaded.keep_runs();
         Ok(step.into())
     }
 
@@ -381,7 +389,7 @@ impl Engine for Engined {
         let loaded = self.loaded()?;
         loaded.session.go_to_run(at).map_err(|error| refused(&sentence(&error)))?;
         loaded.name = loaded.first_name.clone().filter(|_| at == 0);
-        loaded.look_anew();
+        loaded.keep_runs();
         Ok(())
     }
 

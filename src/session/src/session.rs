@@ -66,11 +66,13 @@ impl Session {
         (&self.runs, self.current)
     }
 
-    /// Takes a list of runs that was kept, if this run is one of them.
-    pub fn restore_runs(&mut self, runs: Vec<Scenario>) {
-        if let Some(current) = runs.iter().position(|scenario| *scenario == self.scenario) {
+    /// Takes a list of runs that was kept, if this run is one of them; tells if it is.
+    pub fn restore_runs(&mut self, runs: Vec<Scenario>) -> bool {
+        let found = runs.iter().position(|scenario| *scenario == self.scenario);
+        if let Some(current) = found {
             (self.runs, self.current) = (runs, current);
         }
+        found.is_some()
     }
 
     /// The run.

@@ -236,12 +236,9 @@ fn EngineSource(props: &EngineSourceProps) -> Html {
     }
 }
 
-/// The built site keeps the engine's sources under `engine/`.
+/// The built site keeps the sources of steps under `engine/`: `src/kernel/src/mm/filemap.rs` as `kernel/mm/filemap.rs`.
 async fn fetch(file: &str) -> Text {
-    let address = match file.strip_prefix("src/kernel/src/") {
-        Some(rest) => format!("engine/kernel/{rest}"),
-        None => format!("engine/{file}"),
-    };
+    let address = format!("engine/{}", file.trim_start_matches("src/").replacen("/src/", "/", 1));
     let Ok(answer) = gloo::net::http::Request::get(&address).send().await else { return Text::Failed };
     if !answer.ok() {
         return Text::Failed;
