@@ -250,6 +250,30 @@ test("a task is chosen to step in, is in the link, and is let go", async () => {
   wp.clean(page);
 });
 
+test("o on a flag's chip and on a mark of the gauge", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=120");
+  await complete(page);
+  const origin = page.getByTestId("origin");
+  // By keyboard: into the head of the page's card, and along its chips.
+  await page.locator(".pgh").focus();
+  for (let n = 0; n < 3; n++) await page.keyboard.press("ArrowDown");
+  assert.match(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), /^dirty set/);
+  const wrote = await moves(page, "o");
+  assert.ok(wrote < 120);
+  await origin.filter({ hasText: "page[0].dirty" }).waitFor();
+  assert.match(await page.locator(".pgh .fl.D").first().getAttribute("aria-label"), /changed in this step/);
+  await goTo(page, 120);
+  await page.locator(".bhs .fl.d").first().click();
+  await origin.filter({ hasText: "bh[0][0].delay" }).waitFor();
+  await page.getByTestId("dirty").focus();
+  await page.keyboard.press("ArrowUp");
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.path), "NR_FILE_DIRTY");
+  assert.ok((await moves(page, "o")) < 120);
+  await origin.filter({ hasText: "NR_FILE_DIRTY" }).waitFor();
+  await accessible(page);
+  wp.clean(page);
+});
+
 test("the engine tab has the source of set-up steps too", async () => {
   const page = await wp.open("#1;s=lib:throttled-killed;t=1");
   const last = await complete(page);

@@ -145,3 +145,33 @@ fn markers_stand_at_their_steps() {
     assert_eq!(viewer.timeline(session.run()).marks.len(), markers.len());
     assert_eq!(viewer.frame(session.run(), 0, None).narration.mark, "");
 }
+
+#[test]
+fn every_flag_on_screen_can_be_asked_who_set_it() {
+    let mut asked = BTreeSet::new();
+    for name in ["short-copy", "block-1k-overwrite-uncached", "background-flush"] {
+        let (session, mut viewer) = whole(name);
+        for step in 1..=u64::from(session.run().len()) {
+            let frame = viewer.frame(session.run(), step, None);
+            let Some(page) = frame.cache.selected.clone() else { continue };
+            let heads = page.buffers.iter().flat_map(|head| &head.flags);
+            let flags = page.flags.iter().chain(heads).map(|flag| (&flag.path, flag.set, flag.changed));
+            let truths = page.dirty.iter().map(|truth| (&truth.path, truth.set, truth.changed));
+            for (path, set, changed) in flags.chain(truths).filter(|(path, ..)| !path.is_empty()) {
+                let row = viewer.watch(session.run(), path, step);
+                assert_eq!(row.value, set.to_string(), "{name} {step}: {path}");
+                asked.insert(path.clone());
+                if changed && page.buffers.len() < 2 {
+                    let writes = viewer.writes(session.run(), path).expect("it is an expression");
+                    assert!(writes.iter().any(|write| write.step == step), "{name} {step}: {path}");
+                }
+            }
+        }
+        for path in ["NR_FILE_DIRTY", "balance_dirty_pages.thresh", "balance_dirty_pages.bg_thresh"] {
+            viewer.writes(session.run(), path).expect("the gauge's marks are expressions");
+        }
+    }
+    for path in ["page[0].locked", "page[0].tag_dirty", "bh[0][0].delay", "bh[0][2].mapped", "inode.dirty_pages"] {
+        assert!(asked.contains(path), "{path} is in {asked:?}");
+    }
+}

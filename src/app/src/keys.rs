@@ -133,7 +133,8 @@ pub fn into_view(selector: &str) {
 pub fn rove(target: &Element, forward: bool) -> bool {
     let Some(list) = target.closest("[data-rove]").ok().flatten() else { return false };
     let Ok(found) = list.query_selector_all("[data-path], [data-line]") else { return false };
-    let all: Vec<HtmlElement> = (0..found.length()).filter_map(|at| found.get(at)?.dyn_into().ok()).collect();
+    // A drawing's marks take the focus as elements of HTML do.
+    let all: Vec<HtmlElement> = (0..found.length()).filter_map(|at| Some(found.get(at)?.unchecked_into())).collect();
     let at = all.iter().position(|each| each.is_same_node(Some(target)));
     let to = match at {
         Some(at) if forward => at + 1,

@@ -546,6 +546,8 @@ pub struct Flag {
     pub set: bool,
     /// Changed in this step; clear and changed is drawn as the struck letter.
     pub changed: bool,
+    /// The expression that names it; empty where none does.
+    pub path: String,
 }
 
 /// One of the places where "dirty" is recorded.
@@ -561,6 +563,8 @@ pub struct DirtyTruth {
     pub set: bool,
     /// Changed in this step.
     pub changed: bool,
+    /// The expression that names it.
+    pub path: String,
 }
 
 /// The selected page.

@@ -85,13 +85,16 @@ pub fn DirtyBalance(props: &DirtyBalanceProps) -> Html {
         row.wb_background
     );
     let mark = |(pages, text, told): (u64, String, [bool; 2])| {
+        // All limits come of these two, as balance_dirty_pages worked them out.
+        let path = if pages == row.background { "balance_dirty_pages.bg_thresh" } else { "balance_dirty_pages.thresh" };
         let x = pct(at(pages));
         let anchor = if pages == whole { "end" } else { "middle" };
         html! {
-            <>
+            <g data-path={path} tabindex="-1" role="button" aria-label={text.clone()}>
+                <title>{ t().who_set }</title>
                 <line class="ruler" x1={x.clone()} x2={x.clone()} y1="9" y2="33" />
                 if told[0] { <text class={(!told[1]).then_some("wide")} {x} y="44" text-anchor={anchor}>{ text }</text> }
-            </>
+            </g>
         }
     };
     let dot = |changed: bool| if changed { " ●" } else { "" };
@@ -114,7 +117,7 @@ pub fn DirtyBalance(props: &DirtyBalanceProps) -> Html {
     html! {
         <section class="panel dirty" id="panel-dirty" tabindex="-1" aria-labelledby="h-dty">
             <div class="ttl"><h2 id="h-dty">{ t().dirty_balance }</h2>{ t().pages_at }{ " " }{ &row.clock }<br />{ &device }</div>
-            <svg height="47" width="100%" role="img" aria-label={label} data-testid="dirty">
+            <svg height="47" width="100%" role="group" tabindex="0" data-rove="" aria-label={label} data-testid="dirty">
                 <rect class="trk" x="0" y="12" width="100%" height="11" rx="1" />
                 <rect class="z2" x={pct(free)} y="12" width={pct(100.0 - free)} height="11" />
                 <rect x={pct(goal)} y="12" width={pct(100.0 - goal)} height="11" fill="url(#p-nou)" opacity=".55" />
@@ -126,8 +129,11 @@ pub fn DirtyBalance(props: &DirtyBalanceProps) -> Html {
                 { zone(at(row.background), free, t().zone_free) }
                 { zone(free, goal, t().zone_throttled) }
                 { zone(goal, 100.0, t().zone_more) }
+                <g data-path="NR_FILE_DIRTY" tabindex="-1" role="button" aria-label={format!("{} {}", t().dirty_pages, row.dirty)}>
+                <title>{ t().who_set }</title>
                 <line class="needle" x1={pct(needle)} x2={pct(needle)} y1="9" y2="25" />
                 <text class="b halo" x={pct(needle)} y="8" text-anchor={if needle > 50.0 { "end" } else { "start" }}>{ said }</text>
+                </g>
             </svg>
             <div class="ring" data-testid="ratelimit">
                 <svg width="40" height="40" viewBox="0 0 40 40" aria-hidden="true">
@@ -143,7 +149,7 @@ pub fn DirtyBalance(props: &DirtyBalanceProps) -> Html {
                     }
                 </svg>
                 <span>
-                    <b>{ format!("{} / {}", number(row.nr_dirtied), number(row.nr_dirtied_pause)) }{ dot(row.nr_dirtied_changed) }</b>
+                    <b data-path={(!row.task.is_empty()).then(|| format!("task[{}].nr_dirtied", row.task))} title={t().who_set}>{ format!("{} / {}", number(row.nr_dirtied), number(row.nr_dirtied_pause)) }{ dot(row.nr_dirtied_changed) }</b>
                     { " " }{ t().since_check }if !row.task.is_empty() { { format!(", {}", row.task) } }<br />
                     <span class={row.pause.map(|_| "paused")} data-testid="writer">{ &row.note }</span><br />
                     <span data-testid="pace">{ &row.pace }<span class="period">{ ", " }{ &row.period }</span></span>

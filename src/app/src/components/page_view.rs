@@ -42,7 +42,7 @@ pub fn PageView(props: &PageViewProps) -> Html {
         CellState::Error => "errst",
     };
     let truths = row.dirty.iter().map(|truth| {
-        let flag = Flag { letter: truth.letter.clone(), name: truth.name.clone(), set: truth.set, changed: truth.changed };
+        let flag = Flag { letter: truth.letter.clone(), name: truth.name.clone(), set: truth.set, changed: truth.changed, path: truth.path.clone() };
         html! { <span class={classes!("truth", truth.place.is_empty().then_some("tag"))}>{ chip(&flag) }{ &*truth.place }</span> }
     });
     let (lead, range) = row.range.split_once(' ').unwrap_or(("", &row.range));
@@ -55,7 +55,7 @@ pub fn PageView(props: &PageViewProps) -> Html {
         <>
             { funnel(props.copy.as_deref(), &props.axis, row.size) }
             <div class={classes!("pg", state, row.locked.then_some("locked"))} data-testid="page-view">
-                <div class="pgh">
+                <div class="pgh" data-rove="" tabindex="0" role="group" aria-label={format!("{} {}", t().page, row.index)}>
                     <h3>{ t().page }{ " " }{ row.index }</h3>
                     <span class="r fit"><span></span><span><span class="roomy">{ lead }{ " " }</span>{ range }</span></span>
                     if row.absent {
@@ -65,7 +65,7 @@ pub fn PageView(props: &PageViewProps) -> Html {
                         <span class="truths" role="group" aria-label={t().dirty_places}><span>{ t().dirty_word }</span>{ for truths }</span>
                     }
                 </div>
-                <div class={classes!("bhs", columns)}>
+                <div class={classes!("bhs", columns)} data-rove="" tabindex={if row.buffers.is_empty() { "-1" } else { "0" }} role="group" aria-label={t().buffers}>
                     for buffer in row.buffers.iter() {
                         <Buffer key={buffer.name.clone()} row={buffer.clone()} only={row.buffers.len() == 1} />
                     }
@@ -77,15 +77,15 @@ pub fn PageView(props: &PageViewProps) -> Html {
     }
 }
 
-/// A flag as a chip: its letter when set, a dot when clear, the struck letter when just cleared.
+/// A flag as a chip that can be asked who set it: its letter when set, a dot when clear, the struck letter when just cleared.
 fn chip(flag: &Flag) -> Html {
     let state = if flag.set { t().set } else { t().clear };
     let label = format!("{} {state}{}", flag.name, if flag.changed { t().changed_now } else { "" });
     let class = classes!("fl", flag.letter.clone(), flag.set.then_some("on"), flag.changed.then_some("chg-o"));
     html! {
-        <span {class} role="img" aria-label={label.clone()} title={label}>
+        <button {class} type="button" tabindex="-1" data-path={(!flag.path.is_empty()).then(|| flag.path.clone())} aria-label={label.clone()} title={format!("{label}. {}", t().who_set)}>
             if flag.set { { &*flag.letter } } else if flag.changed { <s>{ &*flag.letter }</s> } else { { "·" } }
-        </span>
+        </button>
     }
 }
 

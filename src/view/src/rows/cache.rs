@@ -9,6 +9,8 @@ use crate::frame::{
 };
 use crate::index::{Mark, Origin};
 use crate::moment::{Moment, count, number, span};
+use crate::rows::changes::Key;
+use crate::rows::changes::paths::of_flag;
 use crate::text::word;
 
 /// Cells of a file that has no more pages.
@@ -211,6 +213,7 @@ fn selected(m: &Moment, inode: InodeId, index: u64) -> PageView {
         name: name.into(),
         set: page.flags.contains(flag),
         changed: page.flags.contains(flag) != was.contains(flag),
+        path: of_flag(m, Key::Page(id.0), letter, false),
     });
     let buffers = buffers(m, id, &page);
     let (strip, changed) = strip(m, inode, &page);
@@ -247,17 +250,26 @@ fn dirty(m: &Moment, inode: InodeId, id: PageId, page: &Page, was: PageFlags) ->
         _ => None,
     });
     let old_state = old_state.unwrap_or(state);
-    let truth = |place: &'static str, letter: &'static str, name: &'static str, set, before| DirtyTruth {
+    let truth = |place: &'static str, letter: &'static str, name: &'static str, (set, before), path| DirtyTruth {
         letter: letter.into(),
         place: place.into(),
         name: name.into(),
         set,
         changed: set != before,
+        path,
     };
-    let flag = |place, letter, name, flag| truth(place, letter, name, page.flags.contains(flag), was.contains(flag));
+    let flag = |place, letter, name, flag| {
+        let path = of_flag(m, Key::Page(id.0), letter, !matches!(flag, PageFlags::DIRTY));
+        truth(place, letter, name, (page.flags.contains(flag), was.contains(flag)), path)
+    };
     let place = if heads.len() > 1 { "bh" } else { "bh0" };
+    // Of several buffer heads the first that is dirty speaks for all.
+    let dirty = |bh: &&BhId| m.w.bhs.at(**bh).flags.contains(BhFlags::DIRTY);
+    let head = heads.iter().find(dirty).or(heads.first());
+    let head = head.map_or_else(String::new, |bh| of_flag(m, Key::Bh(bh.0), "D", false));
+    let pages = [state, old_state].map(|state| state.contains(InodeState::DIRTY_PAGES));
     vec![
-        truth(place, "D", "buffer head BH_Dirty", now, before),
+        truth(place, "D", "buffer head BH_Dirty", (now, before), head),
         flag("page", "D", "page flag PG_dirty", PageFlags::DIRTY),
         flag("", "D", "xarray tag DIRTY", PageFlags::TAG_DIRTY),
         flag("", "T", "xarray tag TOWRITE", PageFlags::TAG_TOWRITE),
@@ -266,8 +278,8 @@ fn dirty(m: &Moment, inode: InodeId, id: PageId, page: &Page, was: PageFlags) ->
             "inode",
             "D",
             "inode state I_DIRTY_PAGES",
-            state.contains(InodeState::DIRTY_PAGES),
-            old_state.contains(InodeState::DIRTY_PAGES),
+            (pages[0], pages[1]),
+            of_flag(m, Key::Inode(inode.0), "dirty_pages", false),
         ),
     ]
 }
@@ -281,7 +293,8 @@ fn buffers(m: &Moment, id: PageId, page: &Page) -> Vec<Rc<BufferRow>> {
         for (n, (flag, letter, name)) in BH_FLAGS.into_iter().enumerate() {
             let (set, before) = (head.flags.contains(flag), was.contains(flag));
             if n < 5 || set || before {
-                flags.push(Flag { letter: letter.into(), name: name.into(), set, changed: set != before });
+                let path = of_flag(m, Key::Bh(bh.0), letter, false);
+                flags.push(Flag { letter: letter.into(), name: name.into(), set, changed: set != before, path });
             }
         }
         let (place, block, text) = place(&head);

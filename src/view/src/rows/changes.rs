@@ -21,7 +21,7 @@ use crate::text::word;
 
 /// Groups in the order in which they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
+pub enum Key {
     Bytes(u32),
     Page(u32),
     Bh(u32),
@@ -343,7 +343,7 @@ macro_rules! fields {
 }
 
 mod flusher;
-mod paths;
+pub mod paths;
 mod reclaim;
 
 fn seconds(ns: u64) -> String {

@@ -70,6 +70,7 @@ labels! {
     no_rest: "A part of the program could not be loaded.",
     no_rest_text: "Try again when the network is back; the run stays as it is.",
     before: "before",
+    buffers: "Buffer heads",
     bg: "bg",
     block: "Block",
     block_long: "Any block of the device, decoded",

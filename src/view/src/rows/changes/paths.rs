@@ -33,6 +33,11 @@ pub fn of(m: &Moment, key: Key, delta: &Delta) -> Vec<String> {
     known(format!("{object}{}", name.replace(':', "."))).into_iter().collect()
 }
 
+/// The path of one flag, by the letter or the word that a row shows of it; empty where no expression reaches.
+pub fn of_flag(m: &Moment, key: Key, word: &str, xarray: bool) -> String {
+    object(m, key).map_or_else(String::new, |object| format!("{object}{}", flag(key, word, xarray)))
+}
+
 fn known(path: String) -> Option<String> {
     Expr::parse(&path, &Calls::default()).is_ok().then_some(path)
 }
@@ -78,6 +83,8 @@ fn flag(key: Key, word: &str, xarray: bool) -> String {
         (_, "N") => "new",
         (_, "d") => "delay",
         (_, "u") => "unwritten",
+        (_, "T") => "towrite",
+        (_, "E") => "write_eio",
         _ => word.trim_start_matches("I_"),
     };
     let field = field.to_ascii_lowercase();
