@@ -253,7 +253,7 @@ test("a task is chosen to step in, is in the link, and is let go", async () => {
 test("o on a flag's chip and on a mark of the gauge", async () => {
   const page = await wp.open("#1;s=lib:short-copy;t=120");
   await complete(page);
-  const origin = page.getByTestId("origin");
+  const origin = page.locator("section:has(#low-origin)");
   // By keyboard: into the head of the page's card, and along its chips.
   await page.locator(".pgh").focus();
   for (let n = 0; n < 3; n++) await page.keyboard.press("ArrowDown");
@@ -320,7 +320,7 @@ test("a frame of the stack shows its own locals as long as it is there", async (
   assert.doesNotMatch(await locals.innerText(), /copied/);
   await outer.click();
   await page.getByTestId("locals-of").filter({ hasText: "generic_perform_write" }).waitFor();
-  assert.deepEqual((await locals.locator("dt").allTextContents()).filter((text) => text.startsWith("bytes")), ["bytes: size_t, bytes"]);
+  assert.deepEqual((await locals.locator("dt").allTextContents()).filter((text) => text.startsWith("bytes")), ["bytes: unsigned long, bytes"]);
   assert.match(await locals.innerText(), /copied/);
   // The frame is not where it was: the innermost one's are shown again.
   await goTo(page, 9);
@@ -357,7 +357,7 @@ test("a run that an intervention left stays in a list, over a reload too", async
   await page.locator("html[lang=ko]").waitFor();
   await page.evaluate((hash) => (location.hash = hash), hash);
   await page.locator(`[role=slider][aria-valuemax="${cut}"]`).waitFor();
-  await page.getByRole("tab", { name: /실행/ }).click();
+  await page.locator("#low-runs").click();
   assert.equal(await runs.count(), 2);
   wp.clean(page);
 });

@@ -129,7 +129,7 @@ pub fn DirtyBalance(props: &DirtyBalanceProps) -> Html {
                 { zone(at(row.background), free, t().zone_free) }
                 { zone(free, goal, t().zone_throttled) }
                 { zone(goal, 100.0, t().zone_more) }
-                <g data-path="NR_FILE_DIRTY" tabindex="-1" role="button" aria-label={format!("{} {}", t().dirty_pages, row.dirty)}>
+                <g data-path="NR_FILE_DIRTY" tabindex="-1" role="button" aria-label={format!("{said} {}", t().dirty_pages)}>
                 <title>{ t().who_set }</title>
                 <line class="needle" x1={pct(needle)} x2={pct(needle)} y1="9" y2="25" />
                 <text class="b halo" x={pct(needle)} y="8" text-anchor={if needle > 50.0 { "end" } else { "start" }}>{ said }</text>
