@@ -39,7 +39,7 @@ for (const options of windows) {
     await page.waitForLoadState("networkidle");
     const golden = first.golden ? [`static/golden/${first.name}.txt`] : [];
     // As xtask/src/site.rs counts them. The browser asks for the icon again when the address changes.
-    const expected = ["", "boot.js", "motion.js", "app.js", "first.wasm", "boot.css", "main.css", "icon.svg", ...golden];
+    const expected = ["", "boot.js", "motion.js", "app.js", "first.wasm", "boot.css", "main.css", "icon.svg", "screens-en.txt", ...golden];
     const files = new Set(asked.map((each) => each.split(" ")[1]));
     assert.deepEqual([...files].sort(), expected.sort());
     wp.clean(page);

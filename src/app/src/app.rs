@@ -15,6 +15,7 @@ use yew::prelude::*;
 
 use crate::components::about::About;
 use crate::components::block_inspector::BlockInspector;
+use crate::components::bytes::{ByteCard, Bytes, use_bytes};
 use crate::components::call_stack::{CallStack, frame_of};
 use crate::components::code_pane::{CodePane, at_probe};
 use crate::components::debug_pane::DebugPane;
@@ -102,6 +103,7 @@ pub fn App(props: &AppProps) -> Html {
     use_link(player.link(), player.scenario.clone(), player.jumps, &send);
 
     let frame = player.frame.clone();
+    let bytes = use_bytes(player.looker(), frame.step);
     let act = {
         let send = send.clone();
         Callback::from(move |action: keys::Action| perform(action, None, &send))
@@ -128,6 +130,7 @@ pub fn App(props: &AppProps) -> Html {
     html! {
         // Another language: every word anew, whatever props it came by.
         <ContextProvider<Send> key={player.lang.key()} context={send.clone()}>
+            <ContextProvider<Bytes> context={bytes.clone()}>
             <Patterns />
             <div class="app" {onclick} data-show={player.panel.key()} data-testid="app" data-step={frame.step.to_string()} data-complete={complete.to_string()}>
                 <TopBar lang={player.lang} looker={player.looker()} scenarios={player.scenarios.clone()} current={current.clone()} header={frame.header.clone()} />
@@ -148,6 +151,7 @@ pub fn App(props: &AppProps) -> Html {
                     </div>
                     <Path frame={frame.clone()} />
                     <DirtyBalance row={frame.dirty.clone()} />
+                    if let Some(told) = bytes.told.filter(|_| player.block.is_none()) { <ByteCard {told} /> }
                 </main>
                 <section class="tl" aria-label={t().timeline}>
                     <Timeline run={player.timeline.clone()} step={frame.step} text={frame.narration.what.clone()} tasks={frame.tasks.clone()}
@@ -163,6 +167,7 @@ pub fn App(props: &AppProps) -> Html {
             if player.sheet == Some(Sheet::Edit) {
                 <Editor open={player.scenario_json()} image={player.image.clone()} {notice} looker={player.looker()} kept={(*kept).clone()} />
             }
+            </ContextProvider<Bytes>>
         </ContextProvider<Send>>
     }
 }

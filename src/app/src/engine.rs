@@ -6,6 +6,7 @@ use session::expr::{Completion, ExprError};
 use session::scenario::ProbeAt;
 use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
 use view::table::TableFormat;
+use view::trail::{Spot, Trail};
 use view::watch::{WatchRow, Write};
 
 /// A run that can be looked at from every side. One object for the life of the page; loading replaces the
@@ -67,6 +68,9 @@ pub trait Engine {
     /// # Errors
     /// The device has no such block.
     fn block(&mut self, step: u64, block: u64) -> Result<Rc<BlockView>, Notice>;
+
+    /// Where a byte came from, and where else it is at `step`; `None` if there is no such byte.
+    fn trail(&mut self, step: u64, spot: Spot) -> Option<Rc<Trail>>;
 
     /// Expressions at `step`, walked on for about `budget_ms`; and whether all steps so far are walked.
     fn watch(&mut self, texts: &[String], step: u64, budget_ms: f64) -> (Vec<WatchRow>, bool);

@@ -15,6 +15,7 @@ use view::Viewer;
 use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
 use view::table::TableFormat;
 use view::text::{message, reason, refusal};
+use view::trail::{Spot, Trail};
 use view::watch::{WatchRow, Write};
 
 use crate::editor::draft::Problem;
@@ -288,6 +289,11 @@ impl Engine for Engined {
     fn block(&mut self, step: u64, block: u64) -> Result<Rc<BlockView>, Notice> {
         let loaded = self.loaded()?;
         loaded.viewer.block(loaded.session.run(), step, block)
+    }
+
+    fn trail(&mut self, step: u64, spot: Spot) -> Option<Rc<Trail>> {
+        let Loaded { session, viewer, .. } = self.loaded.as_mut()?;
+        viewer.trail(session.run(), step, spot)
     }
 
     fn watch(&mut self, texts: &[String], step: u64, budget_ms: f64) -> (Vec<WatchRow>, bool) {

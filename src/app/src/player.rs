@@ -8,6 +8,7 @@ use session::scenario::ProbeAt;
 use view::frame::{BlockView, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
 pub use view::steps::Grain;
 use view::steps::{Reach, Stride};
+use view::trail::{Spot, Trail};
 use yew::prelude::*;
 
 use crate::debug::{Ask, Debug};
@@ -770,6 +771,12 @@ impl Looker {
     #[must_use]
     pub fn digest(&self, step: u64) -> Option<u64> {
         self.0.borrow_mut().digest(step)
+    }
+
+    /// Where a byte came from, and where else it is after `step` steps.
+    #[must_use]
+    pub fn trail(&self, step: u64, spot: Spot) -> Option<Rc<Trail>> {
+        self.0.borrow_mut().trail(step, spot)
     }
 
     /// Begins with a scenario, as JSON.

@@ -7,6 +7,7 @@ use session::expr::{Completion, ExprError};
 use session::scenario::ProbeAt;
 use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
 use view::recording::Recording;
+use view::trail::{Spot, Trail};
 use view::watch::{WatchRow, Write};
 
 use crate::engine::{Download, Engine, Export, ImageInfo, Intervention, ScenarioRef};
@@ -111,6 +112,10 @@ impl Engine for Recorded {
 
     fn block(&mut self, step: u64, block: u64) -> Result<Rc<BlockView>, Notice> {
         self.engine().block(step, block)
+    }
+
+    fn trail(&mut self, step: u64, spot: Spot) -> Option<Rc<Trail>> {
+        self.engine().trail(step, spot)
     }
 
     fn watch(&mut self, texts: &[String], step: u64, budget_ms: f64) -> (Vec<WatchRow>, bool) {

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use kernel::mm::backing_dev::flusher;
 use kernel::site::{self, ProbeSite};
 use world::{
-    BhFlags, BhId, Change, ContentId, Counter, History, InodeId, IovIter, IterId, PAGE_SIZE, Page, PageFlags, PageId,
-    StepHeader, TaskId, TaskState, WaitOn, WordId, World,
+    BhFlags, BhId, BioId, Change, ContentId, Counter, History, InodeId, IovIter, IterId, PAGE_SIZE, Page, PageFlags,
+    PageId, StepHeader, TaskId, TaskState, WaitOn, WordId, World,
 };
 
 use crate::frame::{self, Event, EventKind, Lane, LaneSpan, Phase, Slice, Timeline};
@@ -115,6 +115,10 @@ pub struct Index {
     inodes: Vec<(u32, InodeId)>,
     focus: Vec<(u32, InodeId, u32)>,
     unmapped: BTreeMap<(u8, u64), Vec<Unmapped>>,
+    /// Steps at which requests were submitted, by their place in the arena.
+    flying: BTreeMap<u32, Vec<u32>>,
+    /// Writes of each 4096 bytes of the device: the step, and when their request was submitted.
+    landed: BTreeMap<u32, Vec<(u32, u32)>>,
     timeline: Timeline,
     depth: Vec<u8>,
     last: (Place, Phase),
@@ -198,6 +202,18 @@ impl Index {
         self.unmapped.get(&(process, page))?.iter().rev().find(|event| event.step <= step).copied()
     }
 
+    /// When the request was submitted that last wrote these 4096 bytes of the device, up to a step.
+    #[must_use]
+    pub fn landed(&self, unit: u32, step: u32) -> Option<u32> {
+        self.landed.get(&unit)?.iter().rev().find(|landed| landed.0 <= step).map(|landed| landed.1)
+    }
+
+    /// When a request that is under way at a step was submitted.
+    #[must_use]
+    pub fn submitted(&self, bio: BioId, step: u32) -> Option<u32> {
+        self.flying.get(&bio.0)?.iter().rev().find(|at| **at <= step).copied()
+    }
+
     /// The steps of the timeline so far.
     #[must_use]
     pub fn timeline(&self) -> Timeline {
@@ -260,6 +276,7 @@ impl Index {
         self.bytes(&seen);
         self.focus_of(&seen);
         self.memory(&seen);
+        self.device(&seen);
         self.lanes(&seen);
         self.events(&seen);
         for (n, (_, counter)) in CURVES.into_iter().enumerate() {
@@ -445,6 +462,28 @@ impl Index {
                 let task = s.task.unwrap_or(TaskId::NONE);
                 self.unmapped.entry(*key).or_default().push(Unmapped { step: s.step, task });
             }
+        }
+    }
+
+    /// Bytes on their way to the device, and there.
+    fn device(&mut self, s: &Step) {
+        let mut ended = Vec::new();
+        for change in s.changes {
+            let Change::bios(id, old) = *change else { continue };
+            if old.used && old.write {
+                ended.push((old.sector * 512, u64::from(old.len), self.submitted(id, s.step - 1)));
+            }
+            if s.w.bios.at(id).used {
+                self.flying.entry(id.0).or_default().push(s.step);
+            }
+        }
+        for change in s.changes {
+            let Change::device(unit, _) = change else { continue };
+            let (from, to) = (u64::from(unit.0) * PAGE_SIZE, u64::from(unit.0 + 1) * PAGE_SIZE);
+            let of = ended.iter().find(|(at, len, _)| *at < to && at + len > from);
+            // A device without latency has them in the step of the submission.
+            let sent = of.and_then(|ended| ended.2).unwrap_or(s.step);
+            self.landed.entry(unit.0).or_default().push((s.step, sent));
         }
     }
 

@@ -28,6 +28,7 @@ pub mod recording;
 mod rows;
 pub mod steps;
 pub mod table;
+pub mod trail;
 mod viewer;
 pub mod watch;
 

@@ -18,6 +18,7 @@ use crate::rows::device::Layout;
 use crate::rows::{cache, changes, code, device, dirty, ext4, journal, tasks, user};
 use crate::text::is_korean;
 use crate::text::narration::narrate;
+use crate::trail::{Spot, Trail, trail};
 use crate::watch::Watches;
 
 type Kinds = Option<(DecodeCtx, BTreeMap<Pblk, BlockKind>)>;
@@ -85,6 +86,19 @@ impl Viewer {
             let step = u32::try_from(step).unwrap_or(u32::MAX).min(h.len());
             h.seek(w, step);
             tasks::locals_at(&Moment::new(w, h, &self.index, &self.program, step), world::TaskId(task), nth)
+        })
+    }
+
+    /// Where a byte came from and where else it is after `step` probes; `None` if there is no such byte.
+    pub fn trail(&mut self, run: &Run, step: u64, spot: Spot) -> Option<Rc<Trail>> {
+        run.machine().with_history(|w, h| {
+            self.index.extend(w, h, &self.program);
+            let layout = self.layout.get_or_insert_with(|| {
+                h.seek(w, 0);
+                Layout::read(w)
+            });
+            let step = u32::try_from(step).unwrap_or(u32::MAX).min(h.len());
+            trail(w, h, (&self.index, &self.program, layout), step, spot).map(Rc::new)
         })
     }
 

@@ -3,10 +3,13 @@
 use std::rc::Rc;
 
 use view::frame::{BlockField, BlockView};
-use web_sys::HtmlInputElement;
+use view::trail::Spot;
+use web_sys::{Element, HtmlInputElement};
 use yew::prelude::*;
 
+use super::bytes::{Ask, Bar, ByteBar, ByteCard, REST_MS, place_under, use_asker};
 use super::sheet::SheetBox;
+use crate::draw::{to_f64, to_u64};
 use crate::player::{Command, use_send};
 use crate::t;
 use view::{number, tr};
@@ -28,6 +31,7 @@ pub struct BlockInspectorProps {
 pub fn BlockInspector(props: &BlockInspectorProps) -> Html {
     let send = use_send();
     let picked = use_state(|| None::<usize>);
+    let bytes = use_asker();
     let view = &props.view;
     use_effect_with(view.block, {
         let picked = picked.clone();
@@ -81,8 +85,14 @@ pub fn BlockInspector(props: &BlockInspectorProps) -> Html {
                         </table>
                     }
                 </div>
-                <Hex view={view.clone()} {field} />
+                <div class="blk-right">
+                    <Hex view={view.clone()} {field} />
+                    <ByteBar bar={Bar::Block(view.block, u32::try_from(view.bytes.len()).unwrap_or(0))} class="by-block">
+                        <p data-testid="block-byte">{ bytes.told.as_ref().map_or_else(|| t().block_bytes_how.to_owned(), |told| told.trail.text()) }</p>
+                    </ByteBar>
+                </div>
             </div>
+            if let Some(told) = bytes.told { <ByteCard {told} /> }
         </SheetBox>
     }
 }
@@ -135,7 +145,31 @@ fn Hex(props: &HexProps) -> Html {
         (last, folded) = (Some(row), false);
         rows.push(hex_row(at, row, marked, changed(at)));
     }
-    html! { <div class="blk-hex" tabindex="0" role="region" aria-label={t().hex} data-testid="block-hex">{ for rows }</div> }
+    // The byte under the pointer: three letters each.
+    let bytes = use_asker();
+    let block = view.block;
+    let onpointermove = {
+        let last = use_mut_ref(|| None::<u32>);
+        let ask = bytes.ask.clone();
+        Callback::from(move |event: PointerEvent| {
+            let row = event.target_dyn_into::<Element>().and_then(|target| target.closest(".by16").ok().flatten());
+            let now = row.as_ref().and_then(|row| byte_under(row, f64::from(event.client_x())));
+            if last.replace(now) != now {
+                let about = |byte| Ask::About(Spot::Device(block, byte), place_under(&event), REST_MS);
+                ask.emit(now.map_or(Ask::Nothing, about));
+            }
+        })
+    };
+    let onpointerleave = bytes.nothing();
+    html! { <div class="blk-hex" {onpointermove} {onpointerleave} tabindex="0" role="region" aria-label={t().hex} data-testid="block-hex">{ for rows }</div> }
+}
+
+fn byte_under(row: &Element, x: f64) -> Option<u32> {
+    let shape = row.get_bounding_client_rect();
+    let first = u32::from_str_radix(&row.previous_element_sibling()?.text_content()?, 16).ok()?;
+    let count = row.text_content()?.len() as u64 / 3;
+    let nth = to_u64((x - shape.left()) / shape.width() * to_f64(count), count.saturating_sub(1));
+    Some(first + u32::try_from(nth).ok()?)
 }
 
 fn hex_row(at: usize, row: &[u8], marked: Option<(usize, usize)>, changed: bool) -> Html {

@@ -6,8 +6,10 @@ use view::frame::{
     BioRow, BioState, CellState, Disk, Ext4, ExtentCell, ExtentKind, Journal, PageCache, PageRun, Region, RegionKind,
 };
 use view::number;
+use view::trail::Spot;
 use yew::prelude::*;
 
+use super::bytes::{Bar, ByteBar, Bytes, REST_MS, use_asker};
 use super::timeline::pointer_share;
 use crate::draw::{PATH_PX, fits, pct, share, text_px, to_f64, to_u64};
 use crate::engine::Intervention;
@@ -30,7 +32,7 @@ pub struct DiskMapProps {
 /// The lower half of the path.
 #[component]
 pub fn DiskMap(props: &DiskMapProps) -> Html {
-    let send = use_send();
+    let (send, bytes) = (use_send(), use_asker());
     html! {
         <>
             { zoom(&props.cache) }
@@ -39,7 +41,7 @@ pub fn DiskMap(props: &DiskMapProps) -> Html {
             <Extents ext4={props.ext4.clone()} />
             { wires(&props.cache, &props.ext4, &props.disk) }
             <Device disk={props.disk.clone()} />
-            { journal(&props.journal, &props.disk.bios, &send) }
+            { journal(&props.journal, &props.disk.bios, &send, &bytes) }
         </>
     }
 }
@@ -151,7 +153,9 @@ fn Extents(props: &ExtentsProps) -> Html {
         extent_cell(extent, ext4, open)
     });
     html! {
-        <svg class="extents" width="100%" height="24" role="img" aria-label={label.join("; ")} data-testid="extents">{ for cells }</svg>
+        <ByteBar bar={Bar::File(ext4.clone())} class="by-file" keys=false>
+            <svg class="extents" width="100%" height="24" role="img" aria-label={label.join("; ")} data-testid="extents">{ for cells }</svg>
+        </ByteBar>
     }
 }
 
@@ -312,6 +316,7 @@ fn Device(props: &DeviceProps) -> Html {
         html! { <rect class={if bio.state == BioState::Queued { "bio queued" } else { "bio" }} x={pct(share(bio.from, disk.blocks))} y="-2" width={width(bio.len, "4")} height="19" /> }
     });
     html! {
+        <ByteBar bar={Bar::Device(disk.clone())} class="by-device">
         <svg class="device" width="100%" height="30" role="img" aria-label={disk.label.clone()} data-testid="device" {onclick}>
             <rect class="dv" x="0" y="1" width="100%" height="13" />
             { for regions }
@@ -319,6 +324,7 @@ fn Device(props: &DeviceProps) -> Html {
             { for names }
             if told_to < 92.0 && disk.blocks > 0 { <text x="100%" y="27" text-anchor="end">{ number(disk.blocks - 1) }</text> }
         </svg>
+        </ByteBar>
     }
 }
 
@@ -354,7 +360,7 @@ fn names(disk: &Disk) -> (Vec<Html>, f64) {
     (out, below.iter().map(|name| name.1).fold(0.0, f64::max))
 }
 
-fn journal(journal: &Journal, bios: &[Rc<BioRow>], send: &Send) -> Html {
+fn journal(journal: &Journal, bios: &[Rc<BioRow>], send: &Send, bytes: &Bytes) -> Html {
     let fail = |bio: &BioRow| {
         let (send, what) = (send.clone(), Intervention::FailRequest(bio.from, bio.len, bio.write));
         move |_: MouseEvent| send.emit(Command::Intervene(what))
@@ -372,8 +378,9 @@ fn journal(journal: &Journal, bios: &[Rc<BioRow>], send: &Send) -> Html {
             <div>
                 <span>{ if journal.handle.is_empty() { t().no_handle } else { journal.handle.as_str() } }{ if journal.handle_changed { " ●" } else { "" } }</span>
                 <ul class="bios" aria-label={t().in_flight} data-testid="bios">
-                    for bio in bios.iter().take(BIOS) {
-                        <li><button class="bioname" type="button" title={t().fail_request_long} aria-label={format!("{}. {}", bio.text, t().fail_request)} onclick={fail(bio)}>{ &bio.text }{ if bio.changed { " ●" } else { "" } }</button></li>
+                    for (n, bio) in bios.iter().take(BIOS).enumerate() {
+                        <li><button class="bioname" type="button" title={t().fail_request_long}
+                            onfocus={bytes.about(Spot::Bio(n), 0)} onblur={bytes.nothing()} onpointerenter={bytes.about(Spot::Bio(n), REST_MS)} onpointerleave={bytes.nothing()} aria-label={format!("{}. {}", bio.text, t().fail_request)} onclick={fail(bio)}>{ &bio.text }{ if bio.changed { " ●" } else { "" } }</button></li>
                     }
                     if bios.len() > BIOS { <li>{ format!("+{}", bios.len() - BIOS) }</li> }
                 </ul>

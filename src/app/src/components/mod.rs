@@ -2,6 +2,7 @@
 
 pub mod about;
 pub mod block_inspector;
+pub mod bytes;
 pub mod call_stack;
 pub mod changes;
 pub mod code_pane;

@@ -6,6 +6,7 @@ use view::frame::{BufferPlace, BufferRow, ByteKind, ByteRange, CellState, CopyAr
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
+use super::bytes::{Bar, ByteBar, use_asker};
 use super::user_memory::{Axis, caret_at};
 use crate::draw::{PATH_PX, fits, pct, plate, share};
 use crate::player::{Command, use_send};
@@ -137,6 +138,7 @@ struct StripProps {
 fn Strip(props: &StripProps) -> Html {
     let row = &props.row;
     let chosen = use_state(|| None::<usize>);
+    let bytes = use_asker();
     use_effect_with(row.clone(), {
         let chosen = chosen.clone();
         move |_| chosen.set(None)
@@ -160,6 +162,7 @@ fn Strip(props: &StripProps) -> Html {
     });
     html! {
         <>
+            <ByteBar bar={Bar::Page(row.index, row.size)} class="by-page" keys={!row.absent}>
             <svg class="strip" width="100%" height="78" role="img" aria-label={label.join("; ")} data-testid="byte-strip">
                 { for bodies }
                 { for edges }
@@ -171,7 +174,8 @@ fn Strip(props: &StripProps) -> Html {
                 { for ticks(row).into_iter().map(|(byte, strong)| tick(byte, strong, row.size)) }
                 if let Some(byte) = row.caret { { caret_at(place(byte), "59") } }
             </svg>
-            { origin(row, at, &chosen) }
+            </ByteBar>
+            if let Some(told) = bytes.told { <div class="origin whole" data-testid="origin"><span>{ told.trail.text() }</span></div> } else { { origin(row, at, &chosen) } }
         </>
     }
 }

@@ -6,6 +6,7 @@ use view::frame::{Bracket, Probe, Residency, Resident, Segment, UserMemory as Ro
 use view::number;
 use yew::prelude::*;
 
+use super::bytes::{Bar, ByteBar};
 use crate::draw::{PATH_PX, fits, pct, plate, to_f64, to_u64};
 use crate::engine::Intervention;
 use crate::player::{Command, Send, use_send};
@@ -45,6 +46,19 @@ impl Axis {
             marks.push((byte, at));
         }
         Self { marks }
+    }
+
+    /// The byte at a position in per cent.
+    #[must_use]
+    pub fn byte_at(&self, x: f64) -> u64 {
+        let next = self.marks.partition_point(|mark| mark.1 <= x);
+        match (next.checked_sub(1).and_then(|i| self.marks.get(i)), self.marks.get(next)) {
+            (Some(&(from, at)), Some(&(to, end))) => {
+                from + to_u64((x - at) / (end - at) * to_f64(to - from), to - from)
+            }
+            (Some(&(from, _)), None) => from,
+            _ => 0,
+        }
     }
 
     /// Position of a byte, in per cent.
@@ -93,6 +107,7 @@ pub fn UserMemory(props: &UserMemoryProps) -> Html {
         next(i).min(end)
     };
     html! {
+        <ByteBar bar={Bar::User(row.clone(), props.axis.clone())} class="by-user">
         <svg class="mem" width="100%" height="70" role="group" aria-label={row.label.clone()} data-testid="user-memory">
             { for segments }
             { for row.residency.iter().enumerate().map(|(n, cell)| residency(cell, axis, row.probes.iter().any(|probe| probe.at == cell.from), n < STOPS, &send)) }
@@ -102,6 +117,7 @@ pub fn UserMemory(props: &UserMemoryProps) -> Html {
             if row.before > 0 { <text class="q" x="0" y="66">{ format!("← {}", row.before) }</text> }
             if row.after > 0 { <text class="q" x="100%" y="66" text-anchor="end">{ format!("{} →", row.after) }</text> }
         </svg>
+        </ByteBar>
     }
 }
 

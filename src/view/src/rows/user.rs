@@ -52,7 +52,8 @@ fn segment(m: &Moment, id: IterId, n: u32) -> Iovec {
 }
 
 /// First segment shown: it moves by eight at a time.
-fn first_segment(iter: &IovIter) -> u32 {
+#[must_use]
+pub fn first_segment(iter: &IovIter) -> u32 {
     if iter.total_segs <= SEGMENTS {
         return 0;
     }
