@@ -9,11 +9,12 @@ import { fileURLToPath } from "node:url";
 import { launch, ready, serve } from "./harness.mjs";
 import { complete, goTo, shows } from "./reader.mjs";
 
-/** Three windows: all panels side by side, fewer of them in the dark, one at a time. */
+/** Windows: all panels side by side, fewer of them in the dark, one at a time; and in Korean. */
 export const windows = [
   { viewport: { width: 1600, height: 1000 } },
   { viewport: { width: 1280, height: 900 }, colorScheme: "dark" },
   { viewport: { width: 360, height: 740 } },
+  { viewport: { width: 1280, height: 900 }, locale: "ko-KR" },
 ];
 
 /** What a reader does who came to look: steps in every way, plays, turns to each panel, reads the keys. */
@@ -51,7 +52,7 @@ export async function visit(page) {
   await page.getByRole("dialog").waitFor();
   await press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
-  await page.getByRole("button", { name: "Switch light and dark" }).click();
+  await page.locator("#theme").click();
   await press("End");
   await shows(page, last);
 }
@@ -88,7 +89,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       await page.goto(server.url);
       await ready(page);
       await visit(page);
-      await wantsMore(page);
+      if (!window.locale) await wantsMore(page);
       await note();
       await page.reload(); // with a link and a theme by now
       await complete(page);

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { dist, ready, site } from "./harness.mjs";
 import { visit, windows } from "./first-visit.mjs";
-import { complete, moves, narration, shows } from "./reader.mjs";
+import { complete, goTo, moves, narration, screen, shows } from "./reader.mjs";
 
 const wp = site({ prefix: "/some/folder/" });
 const [first] = JSON.parse(readFileSync(join(dist, "static/scenarios/index.json"), "utf8")).flatMap((group) => group.scenarios ?? [group]);
@@ -28,7 +28,9 @@ const rest = (asked) => asked.filter((each) => each.endsWith(" rest.wasm"));
 const suddenly = (button) => button.evaluate((element) => element.click());
 
 for (const options of windows) {
-  test(`a first visit loads these files alone, ${options.viewport.width} px wide`, async () => {
+  const lang = options.locale ? "ko" : "en";
+  const look = `${options.viewport.width} px wide, ${lang}`;
+  test(`a first visit loads these files alone, ${look}`, async () => {
     const { page, asked } = await watched(options);
     await page.goto(wp.url);
     await ready(page);
@@ -37,15 +39,16 @@ for (const options of windows) {
     await page.keyboard.press("End");
     await shows(page, last);
     await page.waitForLoadState("networkidle");
+    const words = lang === "ko" ? ["static/lang/ko.txt"] : [];
     const golden = first.golden ? [`static/golden/${first.name}.txt`] : [];
     // As xtask/src/site.rs counts them. The browser asks for the icon again when the address changes.
-    const expected = ["", "boot.js", "motion.js", "app.js", "first.wasm", "boot.css", "main.css", "icon.svg", "screens-en.txt", ...golden];
+    const expected = ["", "boot.js", "motion.js", "app.js", "first.wasm", `screens-${lang}.txt`, "boot.css", "main.css", "icon.svg", ...words, ...golden];
     const files = new Set(asked.map((each) => each.split(" ")[1]));
     assert.deepEqual([...files].sort(), expected.sort());
     wp.clean(page);
   });
 
-  test(`nothing that a reader of the first scenario does wants the rest, ${options.viewport.width} px wide`, async () => {
+  test(`nothing that a reader of the first scenario does wants the rest, ${look}`, async () => {
     const { page, asked } = await watched(options);
     await page.goto(wp.url);
     await ready(page);
@@ -54,6 +57,50 @@ for (const options of windows) {
     wp.clean(page);
   });
 }
+
+for (const lang of ["en", "ko"]) {
+  test(`the engine takes over from the recorded screens, and shows the same: ${lang}`, async () => {
+    const { page, asked } = await watched();
+    await page.goto(`${wp.url}#1;l=${lang}`);
+    await ready(page);
+    const last = await complete(page);
+    const screens = async () => {
+      const all = [];
+      for (const step of [0, 1, last >> 1, last - 1, last]) {
+        await goTo(page, step);
+        all.push(await screen(page));
+      }
+      return all;
+    };
+    const recorded = await screens();
+    assert.deepEqual(rest(asked), []);
+    // A block of the device is no screen: the engine decodes it.
+    const blocks = page.getByRole("button", { name: lang === "en" ? "Blocks" : "블록", exact: true });
+    const coming = page.waitForResponse("**/rest-*.wasm");
+    await blocks.hover();
+    await (await coming).finished();
+    await blocks.click();
+    await page.getByTestId("block-fields").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByTestId("block-fields").waitFor({ state: "detached" });
+    assert.deepEqual(rest(asked), ["fetch rest.wasm"]);
+    const computed = await screens();
+    for (const [n, screen] of recorded.entries()) assert.deepEqual(computed[n], screen);
+    wp.clean(page);
+  });
+}
+
+test("a recording that does not come is no loss: the engine comes at once", async () => {
+  for (const file of [(route) => route.abort(), (route) => route.fulfill({ body: "no recording" })]) {
+    const { page } = await watched();
+    await page.route("**/screens-en-*", file);
+    await page.goto(wp.url);
+    await ready(page);
+    const last = await complete(page);
+    await goTo(page, last);
+    assert.notEqual(await narration(page), "");
+  }
+});
 
 test("another scenario brings the rest, once", async () => {
   const { page, asked } = await watched();

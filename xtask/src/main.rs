@@ -6,6 +6,7 @@
 // The engine must not read the machine's clock; this program measures how long things take.
 #![allow(clippy::disallowed_methods)]
 
+mod data;
 mod kernel_map;
 mod run;
 mod serve;

@@ -15,9 +15,11 @@
 //! and wherever the first held a pointer to one. So it does not matter who comes to a door, and when. The second module
 //! calls the first through the table too. Neither knows the other's function numbers, and no name is exported for each.
 
+use crate::data;
 use crate::run::{Fault, fault};
 use crate::wasm::{Module, code_start, kind, named, put, put_bytes, put_signed, section};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// The page's function that loads the second module, as `src/app` imports it.
 const LOAD: &str = "load_rest";
@@ -34,12 +36,61 @@ pub struct Halves {
     pub rest: Vec<u8>,
 }
 
-/// Splits a module by a list of names.
-pub fn split(bytes: &[u8], later: &str) -> Result<Halves, Fault> {
+/// Splits a module by a list of names. `linked` is the module as the linker made it, with its relocations.
+pub fn split(bytes: &[u8], linked: &[u8], later: &str) -> Result<Halves, Fault> {
     let module = Module::read(bytes)?;
     let list: BTreeSet<&str> = later.lines().filter(|line| !line.starts_with('#')).collect();
     let split = Split::new(&module, &list)?;
-    Ok(Halves { first: split.first()?, rest: split.rest()? })
+    // A name that a function of the first has too stands for that one.
+    let names = |of_later: bool| {
+        let some = module.names.iter().filter(|(number, _)| split.is_later(**number) == of_later);
+        some.map(|(_, name)| name.as_str()).collect::<BTreeSet<_>>()
+    };
+    let (gone, kept) = (names(true), names(false));
+    let data = data::later(&Module::read(linked)?, |name| gone.contains(name) && !kept.contains(name))?;
+    Ok(Halves { first: split.first(&data)?, rest: split.rest(&data)? })
+}
+
+/// Memory to be filled: where, and with what.
+type Fill<'a> = (u32, &'a [u8]);
+
+/// A gap as small as this costs less filled than a segment of its own.
+const GAP: u32 = 8;
+
+/// What the module fills memory with, but for `later`, and the same of `later`.
+fn fills<'a>(module: &Module<'a>, later: &[Range<u32>]) -> Result<[Vec<Fill<'a>>; 2], Fault> {
+    let mut fills = [Vec::new(), Vec::new()];
+    for segment in data::segments(module)? {
+        let end = segment.at + segment.bytes.len() as u32;
+        let part = |range: Range<u32>| {
+            (range.start, &segment.bytes[(range.start - segment.at) as usize..(range.end - segment.at) as usize])
+        };
+        let mut kept = segment.at;
+        for range in later.iter().filter(|range| range.start < end && range.end > segment.at) {
+            let range = range.start.max(segment.at)..range.end.min(end);
+            fills[1].push(part(range.clone()));
+            // To fill again what was filled is harmless: nobody of the first module writes there.
+            if range.end - range.start > GAP || range.start == kept {
+                fills[0].push(part(kept..range.start));
+                kept = range.end;
+            }
+        }
+        fills[0].push(part(kept..end));
+    }
+    fills.iter_mut().for_each(|some| some.retain(|(_, bytes)| bytes.iter().any(|byte| *byte != 0)));
+    Ok(fills)
+}
+
+/// A section of data.
+fn data_section(fills: &[Fill<'_>]) -> Vec<u8> {
+    let segment = |(at, bytes): &Fill<'_>| {
+        let mut out = vec![0, 0x41];
+        put_signed(&mut out, *at);
+        out.push(0x0b);
+        put_bytes(&mut out, bytes);
+        out
+    };
+    items(fills.iter().map(segment).collect::<Vec<_>>().iter())
 }
 
 /// A module that notes which functions were entered, a byte each in a memory page of its own, and where that begins.
@@ -267,7 +318,8 @@ impl<'a> Split<'a> {
         Ok(out)
     }
 
-    fn first(&self) -> Result<Vec<u8>, Fault> {
+    fn first(&self, later: &[Range<u32>]) -> Result<Vec<u8>, Fault> {
+        let [fills, _] = fills(self.module, later)?;
         let module = self.module;
         let imported = module.imported.len() as u32;
         let mut functions = Vec::new();
@@ -327,14 +379,15 @@ impl<'a> Split<'a> {
             Some((section::EXPORT, items(exports.iter()))),
             start,
             Some((section::ELEMENT, items(elements.iter()))),
-            same(section::DATA_COUNT),
+            Some((section::DATA_COUNT, number(fills.len() as u32))),
             Some((section::CODE, items(bodies.iter()))),
-            same(section::DATA),
+            Some((section::DATA, data_section(&fills))),
         ];
         Ok(sections(parts.into_iter().flatten()))
     }
 
-    fn rest(&self) -> Result<Vec<u8>, Fault> {
+    fn rest(&self, later: &[Range<u32>]) -> Result<Vec<u8>, Fault> {
+        let [_, fills] = fills(self.module, later)?;
         let module = self.module;
         let imported = module.imported.len();
         let mut functions = Vec::new();
@@ -394,6 +447,7 @@ impl<'a> Split<'a> {
             (section::START, number(self.later.len() as u32)),
             (section::ELEMENT, items(elements.iter())),
             (section::CODE, items(bodies.iter())),
+            (section::DATA, data_section(&fills)),
         ]))
     }
 
@@ -459,7 +513,8 @@ mod tests {
     use super::*;
 
     /// `(import "p" "load_rest") (func $run (export "run") (result i32) (call $rare (i32.const 7)))
-    /// (func $rare (param i32) (result i32) (call $often (local.get 0))) (func $often …) (table (elem $rare))`
+    /// (func $rare (param i32) (result i32) (call $often (local.get 0))) (func $often …) (table (elem $rare))
+    /// (data (i32.const 16) …)`, and the linker's word for an object in it that no relocation leads to.
     fn module() -> Vec<u8> {
         let name = |n: u8, name: &[u8]| [vec![n], sized(name)].concat();
         let names = items([name(1, b"run"), name(2, b"a[0123456789abcdef]::rare"), name(3, b"often")].iter());
@@ -482,6 +537,10 @@ mod tests {
                     .iter(),
                 ),
             ),
+            (section::DATA, items([[&b"\0\x41\x10\x0b"[..], &sized(&[7; 32])].concat()].iter())),
+            (section::CUSTOM, [sized(b"linking"), vec![2, 8, 7, 1, 1, 0, 0, 0, 4, 20]].concat()),
+            (section::CUSTOM, [sized(b"reloc.CODE"), vec![3, 0]].concat()),
+            (section::CUSTOM, [sized(b"reloc.DATA"), vec![4, 0]].concat()),
             (section::CUSTOM, [sized(b"name"), vec![1], sized(&names)].concat()),
         ])
     }
@@ -489,7 +548,8 @@ mod tests {
     #[test]
     fn what_is_rare_goes_and_leaves_a_door() {
         let whole = module();
-        let halves = split(&whole, "# rare ones\na::rare\nunknown\n").unwrap_or_else(|Fault(line)| panic!("{line}"));
+        let halves =
+            split(&whole, &whole, "# rare ones\na::rare\nunknown\n").unwrap_or_else(|Fault(line)| panic!("{line}"));
         let first = Module::read(&halves.first).unwrap_or_else(|Fault(line)| panic!("{line}"));
         let rest = Module::read(&halves.rest[..8]).unwrap_or_else(|Fault(line)| panic!("{line}"));
         assert!(rest.bodies.is_empty());
@@ -501,12 +561,17 @@ mod tests {
         assert_eq!(first.table, [(1, 3), (3, 2)], "the pointer leads to the door; the rest finds `often`");
         let rare = b"\x01\x20\0\x41\x03\x11\x02\0\x0b";
         assert!(halves.rest.windows(rare.len()).any(|bytes| bytes == rare), "rare calls often through the table");
+        let filled = data::segments(&first).unwrap_or_else(|Fault(line)| panic!("{line}"));
+        let filled: Vec<(u32, usize)> = filled.iter().map(|segment| (segment.at, segment.bytes.len())).collect();
+        assert_eq!(filled, [(16, 4), (40, 8)], "what nobody here reads is not here");
+        let object = [&b"\0\x41\x14\x0b\x14"[..], &[7; 20]].concat();
+        assert!(halves.rest.ends_with(&object), "it comes with the rest");
     }
 
     #[test]
     fn an_old_list_takes_nothing_away() {
         let whole = module();
-        let halves = split(&whole, "gone\nrun\n").unwrap_or_else(|Fault(line)| panic!("{line}"));
+        let halves = split(&whole, &whole, "gone\nrun\n").unwrap_or_else(|Fault(line)| panic!("{line}"));
         let first = Module::read(&halves.first).unwrap_or_else(|Fault(line)| panic!("{line}"));
         assert_eq!(first.functions, [0, 1, 2, 2, 2], "an exported function stays, whatever the list says");
     }

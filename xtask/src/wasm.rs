@@ -77,7 +77,13 @@ impl<'a> Reader<'a> {
         taken.ok_or_else(|| fault("the wasm ends too early"))
     }
 
-    fn byte(&mut self) -> Result<u8, Fault> {
+    /// How far it is read.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// One byte.
+    pub fn byte(&mut self) -> Result<u8, Fault> {
         Ok(self.take(1)?[0])
     }
 
@@ -95,13 +101,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over a number of any size and sign.
-    fn skip_number(&mut self) -> Result<(), Fault> {
+    pub fn skip_number(&mut self) -> Result<(), Fault> {
         while self.byte()? >= 0x80 {}
         Ok(())
     }
 
     /// A count and that many bytes.
-    fn counted(&mut self) -> Result<&'a [u8], Fault> {
+    pub fn counted(&mut self) -> Result<&'a [u8], Fault> {
         let len = self.number()?;
         self.take(len as usize)
     }
@@ -267,6 +273,17 @@ impl<'a> Module<'a> {
         self.sections.iter().find(|section| section.0 == id).map(|section| section.1)
     }
 
+    /// A custom section's content, by its name.
+    pub fn custom_bytes(&self, name: &[u8]) -> Result<&'a [u8], Fault> {
+        for (_, content) in self.sections.iter().filter(|section| section.0 == section::CUSTOM) {
+            let mut reader = Reader::new(content);
+            if reader.counted()? == name {
+                return Ok(&content[reader.at..]);
+            }
+        }
+        Err(fault(format!("the wasm has no section `{}`", String::from_utf8_lossy(name))))
+    }
+
     fn section(&mut self, id: u8, mut reader: Reader<'a>) -> Result<(), Fault> {
         match id {
             section::CUSTOM => return self.custom(reader),
@@ -351,7 +368,8 @@ impl<'a> Module<'a> {
             }
             for _ in 0..inner.number()? {
                 let (function, name) = (inner.number()?, inner.counted()?);
-                self.names.insert(function, without_hashes(&String::from_utf8_lossy(name)));
+                let name = String::from_utf8_lossy(name);
+                self.names.insert(function, without_hashes(&rustc_demangle::demangle(&name).to_string()));
             }
         }
         Ok(())
