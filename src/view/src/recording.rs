@@ -18,27 +18,32 @@ use crate::frame::{Frame, ScenarioInfo, Timeline};
 use crate::library;
 use crate::viewer::keep;
 
-/// Bytes that have to be equal for a piece to be worth naming.
-const PIECE: usize = 12;
+/// Bytes that have to be equal for a piece to be worth naming: with fewer, the numbers of pieces compress worse than bytes.
+const PIECE: usize = 40;
 
 /// Steps run at once.
 const BATCH: u32 = 10_000;
 
-/// A file as it is written.
-#[derive(BorshDeserialize, BorshSerialize)]
+/// A file as it is written. What is alike stands together, so that it compresses well.
+#[derive(Default, BorshDeserialize, BorshSerialize)]
 struct File {
     library: Rc<Vec<ScenarioInfo>>,
     timeline: Rc<Timeline>,
-    screens: Vec<Patch>,
+    /// Pieces of each screen.
+    pieces: Vec<u32>,
+    /// Of each piece: how far behind the end of the last one it begins in the screen before.
+    skip: Vec<i32>,
+    /// How long it is.
+    len: Vec<u32>,
+    /// How many new bytes follow it.
+    add: Vec<u32>,
+    /// These bytes.
+    new: Vec<u8>,
 }
 
-/// A screen by the one before it.
-type Patch = Vec<Piece>;
-
 /// Bytes of the screen before, and new ones behind them.
-#[derive(Debug, BorshDeserialize, BorshSerialize)]
 struct Piece {
-    from: u32,
+    skip: i32,
     len: u32,
     new: Vec<u8>,
 }
@@ -46,8 +51,9 @@ struct Piece {
 /// The screens of one run of a scenario of the library, from its first step to its last.
 pub struct Recording {
     file: File,
-    /// The screens unfolded so far.
+    /// The screens unfolded so far, and how many pieces and new bytes they took.
     screens: Vec<Vec<u8>>,
+    taken: (usize, usize),
     shown: Rc<Frame>,
 }
 
@@ -62,24 +68,23 @@ impl Recording {
         let mut viewer = Viewer::new(name, session.scenario(), session.run());
         let marks = session.marker_steps();
         viewer.set_marks(session.scenario(), &marks);
-        let run = session.run();
-        let timeline = viewer.timeline(run);
+        let timeline = viewer.timeline(session.run());
+        let mut file = File { library: Rc::new(library()), timeline, ..File::default() };
         let mut before = Vec::new();
-        let screens = (0..=timeline.last).map(|step| {
-            let bytes = borsh::to_vec(&*viewer.frame(run, step, None)).expect("a vector takes all bytes");
-            let patch = patch(&before, &bytes);
-            before = bytes;
-            patch
-        });
-        let screens = screens.collect();
-        borsh::to_vec(&File { library: Rc::new(library()), timeline, screens }).expect("a vector takes all bytes")
+        for step in 0..=file.timeline.last {
+            let frame = viewer.frame(session.run(), step, None);
+            let screen = borsh::to_vec(&*frame).expect("a vector takes all bytes");
+            file.add(&patch(&before, &screen));
+            before = screen;
+        }
+        borsh::to_vec(&file).expect("a vector takes all bytes")
     }
 
     /// Reads a file; `None` if it is none.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let file = File::try_from_slice(bytes).ok()?;
-        let mut all = Self { file, screens: Vec::new(), shown: Rc::default() };
+        let mut all = Self { file, screens: Vec::new(), taken: (0, 0), shown: Rc::default() };
         all.frame(0)?;
         Some(all)
     }
@@ -100,8 +105,7 @@ impl Recording {
     pub fn frame(&mut self, step: u64) -> Option<Rc<Frame>> {
         let at = usize::try_from(step.min(self.file.timeline.last)).ok()?;
         while self.screens.len() <= at {
-            let before = self.screens.last().map_or(&[][..], Vec::as_slice);
-            let screen = apply(before, self.file.screens.get(self.screens.len())?)?;
+            let screen = self.unfold()?;
             self.screens.push(screen);
         }
         let frame = keep(&self.shown, Frame::try_from_slice(&self.screens[at]).ok()?);
@@ -110,46 +114,61 @@ impl Recording {
         }
         Some(Rc::clone(&self.shown))
     }
-}
 
-fn apply(before: &[u8], patch: &Patch) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
-    for piece in patch {
-        let from = piece.from as usize;
-        out.extend_from_slice(before.get(from..from.checked_add(piece.len as usize)?)?);
-        out.extend_from_slice(&piece.new);
+    /// The next screen.
+    fn unfold(&mut self) -> Option<Vec<u8>> {
+        let before = self.screens.last().map_or(&[][..], Vec::as_slice);
+        let (file, (mut piece, mut byte)) = (&self.file, self.taken);
+        let (mut out, mut end) = (Vec::new(), 0_usize);
+        for _ in 0..*file.pieces.get(self.screens.len())? {
+            let from = end.checked_add_signed(*file.skip.get(piece)? as isize)?;
+            end = from.checked_add(*file.len.get(piece)? as usize)?;
+            let fresh = byte.checked_add(*file.add.get(piece)? as usize)?;
+            out.extend_from_slice(before.get(from..end)?);
+            out.extend_from_slice(file.new.get(byte..fresh)?);
+            (piece, byte) = (piece + 1, fresh);
+        }
+        self.taken = (piece, byte);
+        Some(out)
     }
-    Some(out)
 }
 
-/// What makes `after` of `before`: at each place the longest piece that begins where an equal one last did.
-fn patch(before: &[u8], after: &[u8]) -> Patch {
+impl File {
+    /// Adds a screen.
+    fn add(&mut self, patch: &[Piece]) {
+        self.pieces.push(patch.len() as u32);
+        for piece in patch {
+            self.skip.push(piece.skip);
+            self.len.push(piece.len);
+            self.add.push(piece.new.len() as u32);
+            self.new.extend_from_slice(&piece.new);
+        }
+    }
+}
+
+/// What makes `after` of `before`: at each place the longest piece, of equal ones the nearest to where the last one ended.
+fn patch(before: &[u8], after: &[u8]) -> Vec<Piece> {
     let mut known: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
     for (at, piece) in before.windows(PIECE).enumerate() {
         known.entry(piece).or_default().push(at);
     }
-    let number = |at: usize| u32::try_from(at).expect("a screen is smaller than 4 GiB");
     let same = |from: usize, at: usize| {
         before[from..].iter().zip(&after[at..]).take_while(|(one, other)| one == other).count()
     };
-    let mut patch = vec![Piece { from: 0, len: 0, new: Vec::new() }];
-    let (mut at, mut expected) = (0, 0);
+    let mut patch = vec![Piece { skip: 0, len: 0, new: Vec::new() }];
+    let (mut at, mut end) = (0, 0_usize);
     while at < after.len() {
-        // Going on where the last piece stopped, as if what is new had replaced as much, is most often right.
-        let near = known.get(after.get(at..at + PIECE).unwrap_or_default()).into_iter().flatten();
-        let best = near.max_by_key(|from| (same(**from, at), std::cmp::Reverse(from.abs_diff(expected))));
-        match best {
-            Some(&from) => {
-                let len = same(from, at);
-                patch.push(Piece { from: number(from), len: number(len), new: Vec::new() });
-                at += len;
-                expected = from + len;
-            }
-            None => {
-                patch.last_mut().expect("it begins with one").new.push(after[at]);
-                at += 1;
-                expected += 1;
-            }
+        let places = known.get(after.get(at..at + PIECE).unwrap_or_default()).into_iter().flatten();
+        let best = places.max_by_key(|from| (same(**from, at), std::cmp::Reverse(from.abs_diff(end))));
+        if let Some(&from) = best {
+            let len = same(from, at);
+            let skip = i32::try_from(from).and_then(|from| Ok(from - i32::try_from(end)?));
+            let skip = skip.expect("a screen is smaller than 2 GiB");
+            patch.push(Piece { skip, len: u32::try_from(len).expect("as is a piece"), new: Vec::new() });
+            (at, end) = (at + len, from + len);
+        } else {
+            patch.last_mut().expect("it begins with one").new.push(after[at]);
+            at += 1;
         }
     }
     patch
@@ -160,24 +179,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_patch_makes_one_of_the_other() {
+    fn screens_unfold_as_they_were() {
         let long: Vec<u8> = (0..4000_u32).map(|n| ((n * n) >> 3) as u8).collect();
         let mut other = long.clone();
         other.splice(1000..1010, [7; 40]);
         other.truncate(3000);
-        for (before, after) in [(&[][..], &long[..]), (&long, &other), (&other, &long), (&long, &[]), (b"abc", b"abd")]
-        {
-            let patch = patch(before, after);
-            assert_eq!(apply(before, &patch).as_deref(), Some(after));
+        let screens = [&long[..], &other, &other, &long, &[], b"abc", b"abd"];
+        let mut file = File::default();
+        let mut before = &[][..];
+        for screen in screens {
+            file.add(&patch(before, screen));
+            before = screen;
         }
-        let new: usize = patch(&long, &other).iter().map(|piece| piece.new.len()).sum();
-        assert!(new < 60, "{new} bytes for 40 new ones");
+        assert!(file.new.len() < 4000 + 60 + 1100 + 10, "{} bytes", file.new.len());
+        let mut recording = Recording { file, screens: Vec::new(), taken: (0, 0), shown: Rc::default() };
+        for screen in screens {
+            assert_eq!(recording.unfold().as_deref(), Some(screen));
+            recording.screens.push(screen.to_vec());
+        }
+        assert!(recording.unfold().is_none());
     }
 
     #[test]
     fn what_is_no_file_is_none() {
         assert!(Recording::read(&[]).is_none());
         assert!(Recording::read(&[1; 100]).is_none());
-        assert!(apply(b"abc", &vec![Piece { from: 2, len: 2, new: Vec::new() }]).is_none());
     }
 }
