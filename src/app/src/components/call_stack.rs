@@ -81,7 +81,7 @@ pub fn CallStack(props: &CallStackProps) -> Html {
                 }
                 if props.tasks.len() > 1 && let Some(task) = props.tasks.iter().find(|task| Some(task.id) == shown) {
                     <button id="follow" class="btn only" type="button" aria-pressed={(followed == shown).to_string()}
-                        aria-label={format!("{} {}", t().only_steps_of, task.name)} title={t().only_long} onclick={follow(&task.name)}>{ t().only }</button>
+                        title={t().only_long} onclick={follow(&task.name)}>{ t().only }<span class="vh">{ " " }{ t().only_of }{ " " }{ &task.name }</span></button>
                 }
             </div>
             <div id="stack" role="tabpanel" aria-label={t().call_stack} tabindex="0" class="stackbox" data-testid="stack">

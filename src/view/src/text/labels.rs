@@ -311,6 +311,7 @@ labels! {
     only: "Only",
     only_end: "Step in all tasks again",
     only_long: "Step only in this task (t)",
+    only_of: "steps of",
     only_steps_of: "Only steps of",
     over: "Step over",
     own_block_size: "Block size, bytes",
