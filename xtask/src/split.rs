@@ -18,6 +18,7 @@
 use crate::data;
 use crate::run::{Fault, fault};
 use crate::wasm::{Module, code_start, kind, named, put, put_bytes, put_signed, section};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -27,6 +28,8 @@ const LOAD: &str = "load_rest";
 const SHARED: &str = "rest";
 /// A door may be as large as this, in bytes: a smaller function is not worth one.
 const DOOR_MAX: usize = 32;
+/// Characters of a name that the list has at the most, before a digest.
+const LISTED_CHARS: usize = 70;
 /// Bytes of a page of wasm's memory.
 const PAGE: u32 = 1 << 16;
 
@@ -137,7 +140,16 @@ pub fn later(bytes: &[u8], notes: &[u8]) -> Result<String, Fault> {
         }
     }
     let lines = not.into_iter().filter(|name| !entered.contains(name) && !name.contains('\n'));
-    Ok(lines.fold(String::new(), |text, name| text + name + "\n"))
+    Ok(lines.fold(String::new(), |text, name| text + &listed(name) + "\n"))
+}
+
+/// A name as the list has it: the generic ones are long, and end there in a digest (FNV-1a) of the whole.
+fn listed(name: &str) -> Cow<'_, str> {
+    let Some((at, _)) = name.char_indices().nth(LISTED_CHARS) else { return Cow::Borrowed(name) };
+    let digest = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    Cow::Owned(format!("{}… {digest:016x}", &name[..at]))
 }
 
 /// A module of these sections.
@@ -236,7 +248,7 @@ impl<'a> Split<'a> {
         let load = module.imported.iter().position(|name| String::from_utf8_lossy(name).contains(LOAD));
         let load =
             load.ok_or_else(|| fault(format!("the wasm imports no `{LOAD}`: it could not load its other half")))?;
-        let known = |number: &u32| module.names.get(number).is_some_and(|name| list.contains(name.as_str()));
+        let known = |number: &u32| module.names.get(number).is_some_and(|name| list.contains(&*listed(name)));
         // What the page itself calls, it calls soon.
         let called: BTreeSet<u32> =
             module.exports.iter().filter(|export| export.kind == kind::FUNCTION).map(|export| export.index).collect();
@@ -588,5 +600,8 @@ mod tests {
         assert_eq!(list, "a::rare\n");
         let list = later(&whole, &[1, 1, 0]).unwrap_or_else(|Fault(line)| panic!("{line}"));
         assert_eq!(list, "", "a door would be larger than `often`");
+        let long = "x".repeat(LISTED_CHARS + 1);
+        assert_ne!(listed(&long), listed(&(long.clone() + "y")), "names that begin alike differ in the list");
+        assert_eq!(listed(&long[1..]), long[1..]);
     }
 }
