@@ -9,6 +9,7 @@ use web_sys::Element;
 use yew::platform::time::sleep;
 use yew::prelude::*;
 
+use crate::components::bytes::Bytes;
 use crate::components::changes::{Changes, ChangesProps};
 use crate::components::locals::{Locals, LocalsProps};
 use crate::components::path::{Path, PathProps};
@@ -35,14 +36,18 @@ struct HostProps<P: PartialEq> {
     props: P,
 }
 
-/// Gives a component the context it sends its commands to.
+/// Gives a component the contexts that the app has.
 #[component]
 fn Host<C>(host: &HostProps<C::Properties>) -> Html
 where
     C: BaseComponent,
     C::Properties: PartialEq + Clone,
 {
-    html! { <ContextProvider<Send> context={Callback::noop()}><C ..host.props.clone() /></ContextProvider<Send>> }
+    html! {
+        <ContextProvider<Send> context={Callback::noop()}>
+            <ContextProvider<Bytes> context={Bytes::deaf()}><C ..host.props.clone() /></ContextProvider<Bytes>>
+        </ContextProvider<Send>>
+    }
 }
 
 fn text(root: &Element, selector: &str) -> String {

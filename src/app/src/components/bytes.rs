@@ -63,6 +63,12 @@ pub struct Bytes {
 }
 
 impl Bytes {
+    /// Nobody to ask.
+    #[cfg(all(test, target_arch = "wasm32"))]
+    pub fn deaf() -> Self {
+        Self { told: None, ask: Callback::noop(), step: 0 }
+    }
+
     /// Asks about an element as a whole.
     pub fn about<E: AsRef<Event> + 'static>(&self, spot: Spot, ms: u32) -> Callback<E> {
         self.ask.reform(move |event: E| Ask::About(spot, place_of(event.as_ref()), ms))

@@ -481,7 +481,7 @@ const ABOUT: Chapters = &[
         "What it is",
         &[
             "Writepath runs a model of the buffered write path of Linux v5.10.238 on ext4, written in Rust, in your browser. It follows the kernel function by function and branch by branch; the outline names the file and line each step stands for.",
-            "Nothing is scripted: every value on screen comes from running the model, on an image with the real on-disk format. The image can be downloaded and read with e2fsck and debugfs.",
+            "Nothing is scripted: every value on screen comes from running the model, on an image with the real on-disk format. The image can be downloaded and read with e2fsck and debugfs. The scenario that opens first was run when this page was built; it runs here as soon as you ask for more than its screens.",
             "Nothing you type or drop leaves this page.",
         ],
     ),
