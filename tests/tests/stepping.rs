@@ -81,6 +81,41 @@ fn a_coarser_reach_stops_at_fewer_places() {
 }
 
 #[test]
+fn a_call_without_iterations_counts_as_one() {
+    for name in ["fsync-after-write", "truncate-then-write", "open-write-map"] {
+        let run = &mut whole(name);
+        let last = u64::from(run.0.run().len());
+        let timeline = run.1.timeline(run.0.run());
+        let ends: Vec<u64> = timeline.calls.iter().map(|call| call.to - 1).collect();
+        let loops = |from: u64, to: u64| timeline.rounds.iter().any(|round| (from..to).contains(&round.from));
+        let on = held(run, Grain::Iteration, Reach::Into, false, None);
+        let mut bare = 0;
+        for call in timeline.calls.iter().filter(|call| !loops(call.from, call.to)) {
+            bare += 1;
+            assert!(on.contains(&(call.to - 1)), "{name}: {} {}", call.text, call.to);
+            let inside = on.iter().filter(|stop| (call.from..call.to).contains(*stop)).count();
+            assert_eq!(inside, 1, "{name}: {}: once, at its end", call.text);
+            let go = |from, reach, back| {
+                timeline.stride(from, Stride { grain: Grain::Iteration, reach, back, task: None }).0
+            };
+            if call.to - call.from < 3 {
+                continue;
+            }
+            for reach in [Reach::Into, Reach::Over, Reach::Out] {
+                assert_eq!(go(call.from, reach, false), call.to - 1, "{name}: {} {reach:?}", call.text);
+            }
+            let before = on.iter().rfind(|stop| **stop < call.from).copied().unwrap_or(0);
+            assert_eq!(go(call.from + 1, Reach::Into, true), before, "{name}: {}", call.text);
+            if call.to <= last {
+                assert_eq!(go(call.to, Reach::Into, true), call.to - 1, "{name}: {}", call.text);
+            }
+        }
+        assert!(bare > 1, "{name}");
+        assert!(on.iter().all(|stop| *stop == last || ends.contains(stop) || loops(0, *stop)), "{name}: {on:?}");
+    }
+}
+
+#[test]
 fn over_and_out_follow_the_call_stack_of_one_task() {
     let (session, mut viewer) = whole("two-writers-share");
     let mut depth = |step| {

@@ -1005,6 +1005,8 @@ pub struct Timeline {
     pub calls: Vec<Slice>,
     /// Iterations and tries.
     pub rounds: Vec<Slice>,
+    /// The calls that have iterations, in order: task and number.
+    pub looped: Vec<(u32, u16)>,
     /// Phases.
     pub phases: Vec<Slice>,
     /// Call depth after each step, `depth[k - 1]` for step `k`; may be empty.

@@ -339,6 +339,9 @@ impl Index {
         }
         let same_round = same_call && (place.iteration, place.retry) == (before.0.iteration, before.0.retry);
         if place.iteration > 0 {
+            if !same_round && let Err(at) = self.timeline.looped.binary_search(&call) {
+                self.timeline.looped.insert(at, call);
+            }
             grow(&mut self.timeline.rounds, same_round, step, Phase::None, || match place.retry {
                 0 | 1 => tr!("iteration {}", place.iteration),
                 retry => tr!("iteration {}, try {}", place.iteration, retry),

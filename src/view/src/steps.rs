@@ -6,9 +6,9 @@
 //! | phase | the end of a phase, of any task | of this task | the end of the iteration, or of the call |
 //! | iteration | the end of an iteration or of a try | of all tries of it | the end of the system call |
 //!
-//! Back is the mirror: to before the function, to the end of the phase before. A
-//! task that was chosen takes all steps; else *over* and *out* stay with the task
-//! that took the step on screen.
+//! A call without iterations counts as one. Back is the mirror: to before the
+//! function, to the end of the phase before. A task that was chosen takes all
+//! steps; else *over* and *out* stay with the task that took the step on screen.
 
 use crate::frame::{Phase, Place, Timeline};
 
@@ -199,9 +199,10 @@ impl Timeline {
         match unit {
             Unit::Phase => (place.phase != Phase::None).then_some((task, call, iteration, retry, place.phase)),
             Unit::Try | Unit::Iteration | Unit::Call if !own => worker,
-            Unit::Try => (iteration > 0).then_some((task, call, iteration, retry, Phase::None)),
-            Unit::Iteration => (iteration > 0).then_some((task, call, iteration, 0, Phase::None)),
-            Unit::Call => (call > 0).then_some((task, call, 0, 0, Phase::None)),
+            Unit::Try if iteration > 0 => Some((task, call, iteration, retry, Phase::None)),
+            Unit::Iteration if iteration > 0 => Some((task, call, iteration, 0, Phase::None)),
+            Unit::Try | Unit::Iteration if self.looped.binary_search(&(task, call)).is_ok() => None,
+            Unit::Try | Unit::Iteration | Unit::Call => (call > 0).then_some((task, call, 0, 0, Phase::None)),
         }
     }
 }
