@@ -97,6 +97,49 @@ test("a request, a block of the device, and a byte of the inspector tell theirs"
   wp.clean(page);
 });
 
+for (const [size, viewport] of Object.entries({ "360 px": { width: 360, height: 740 }, "1280 px": { width: 1280, height: 900 } })) {
+  test(`a tap on a byte brings its card, a tap elsewhere takes it away, ${size}`, async () => {
+    const page = await wp.open("#1;s=lib:short-copy;t=112", { viewport, hasTouch: true, isMobile: size === "360 px" });
+    await complete(page);
+    const tap = async (drawing, share, down) => {
+      await drawing.scrollIntoViewIfNeeded();
+      const box = await drawing.boundingBox();
+      await page.touchscreen.tap(box.x + box.width * share, box.y + down);
+    };
+    const strip = page.getByTestId("byte-strip");
+    if (!(await strip.isVisible())) await page.getByRole("tab", { name: "Page", exact: true }).click();
+    for (const share of [0.02, 0.6, 0.98]) {
+      await tap(strip, share, 30);
+      await card(page).waitFor();
+      await page.waitForFunction((share) => {
+        const byte = Number(/byte (\d+)/.exec(document.querySelector('[data-testid="byte-card"]')?.innerText)?.[1]);
+        return Math.abs(byte / 4096 - share) < 0.05;
+      }, share);
+      const box = await card(page).boundingBox();
+      assert.ok(box.x >= 0 && box.y >= 0 && box.x + box.width <= viewport.width && box.y + box.height <= viewport.height, JSON.stringify(box));
+    }
+    // The card itself is no elsewhere.
+    const box = await card(page).boundingBox();
+    await page.touchscreen.tap(box.x + box.width / 2, box.y + box.height / 2);
+    assert.ok(await card(page).isVisible());
+    await page.touchscreen.tap(viewport.width / 2, 90);
+    await card(page).waitFor({ state: "detached" });
+    // A finger beside the bytes still means them; one that scrolls does not.
+    await tap(strip, 0.3, 54);
+    await card(page).waitFor();
+    const at = await strip.boundingBox();
+    const client = await page.context().newCDPSession(page);
+    const touch = (type, y) => client.send("Input.dispatchTouchEvent", { type, touchPoints: type === "touchEnd" ? [] : [{ x: at.x + at.width * 0.7, y }] });
+    await touch("touchStart", at.y + 30);
+    for (let n = 1; n <= 10; n++) await touch("touchMove", at.y + 30 - 12 * n);
+    await touch("touchEnd");
+    await card(page).waitFor({ state: "detached" });
+    await page.evaluate(() => new Promise((done) => setTimeout(done, 400)));
+    assert.equal(await card(page).count(), 0, "a scroll asks nothing");
+    wp.clean(page);
+  });
+}
+
 test("in Korean too", async () => {
   const page = await wp.open("#1;s=lib:short-copy;t=112;l=ko");
   await complete(page);

@@ -7,7 +7,7 @@ use view::trail::Spot;
 use web_sys::{Element, HtmlInputElement};
 use yew::prelude::*;
 
-use super::bytes::{Ask, Bar, ByteBar, ByteCard, REST_MS, place_under, use_asker};
+use super::bytes::{Ask, Bar, ByteBar, ByteCard, REST_MS, is_tap, is_touch, place_under, use_asker};
 use super::sheet::SheetBox;
 use crate::draw::{to_f64, to_u64};
 use crate::player::{Command, use_send};
@@ -148,23 +148,41 @@ fn Hex(props: &HexProps) -> Html {
     // The byte under the pointer: three letters each.
     let bytes = use_asker();
     let block = view.block;
+    let about = move |event: &PointerEvent, byte, ms| Ask::About(Spot::Device(block, byte), place_under(event), ms);
     let onpointermove = {
         let last = use_mut_ref(|| None::<u32>);
         let ask = bytes.ask.clone();
         Callback::from(move |event: PointerEvent| {
-            let row = event.target_dyn_into::<Element>().and_then(|target| target.closest(".by16").ok().flatten());
-            let now = row.as_ref().and_then(|row| byte_under(row, f64::from(event.client_x())));
-            if last.replace(now) != now {
-                let about = |byte| Ask::About(Spot::Device(block, byte), place_under(&event), REST_MS);
-                ask.emit(now.map_or(Ask::Nothing, about));
+            let now = byte_under(&event);
+            if !is_touch(&event) && last.replace(now) != now {
+                ask.emit(now.map_or(Ask::Nothing, |byte| about(&event, byte, REST_MS)));
             }
         })
     };
-    let onpointerleave = bytes.nothing();
-    html! { <div class="blk-hex" {onpointermove} {onpointerleave} tabindex="0" role="region" aria-label={t().hex} data-testid="block-hex">{ for rows }</div> }
+    let onpointerup = {
+        let ask = bytes.ask.clone();
+        Callback::from(move |event: PointerEvent| {
+            if is_tap(&event)
+                && let Some(byte) = byte_under(&event)
+            {
+                ask.emit(about(&event, byte, 0));
+            }
+        })
+    };
+    let onpointerleave = {
+        let ask = bytes.ask.clone();
+        Callback::from(move |event: PointerEvent| {
+            if !is_touch(&event) {
+                ask.emit(Ask::Nothing);
+            }
+        })
+    };
+    html! { <div class="blk-hex" {onpointermove} {onpointerup} {onpointerleave} tabindex="0" role="region" aria-label={t().hex} data-testid="block-hex">{ for rows }</div> }
 }
 
-fn byte_under(row: &Element, x: f64) -> Option<u32> {
+fn byte_under(event: &PointerEvent) -> Option<u32> {
+    let row = event.target_dyn_into::<Element>()?.closest(".by16").ok()??;
+    let x = f64::from(event.client_x());
     let shape = row.get_bounding_client_rect();
     let first = u32::from_str_radix(&row.previous_element_sibling()?.text_content()?, 16).ok()?;
     let count = row.text_content()?.len() as u64 / 3;

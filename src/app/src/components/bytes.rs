@@ -1,4 +1,5 @@
-//! Bytes that can be asked about, wherever they are drawn: by the pointer, or by the arrow keys along a bar of them.
+//! Bytes that can be asked about, wherever they are drawn: by the pointer, by a tap, or by the arrow keys along a bar of
+//! them.
 //!
 //! What is asked is a [`Spot`]; the answer is a card beside it, and the same words stand in the row under the page's
 //! bytes and in the bar's accessible value.
@@ -23,6 +24,8 @@ use crate::{rest, t};
 pub const REST_MS: u32 = 300;
 /// Between a card and what it is about, px.
 const GAP: f64 = 8.0;
+/// So far beside a drawing a finger still means it, px.
+const FINGER: f64 = 12.0;
 
 /// A place on the page, px.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -89,14 +92,16 @@ pub fn use_bytes(looker: Looker, step: u64) -> Bytes {
     use_effect_with(told.is_some(), {
         let told = told.clone();
         move |shown| {
-            let escape = shown.then(|| {
-                EventListener::new(&document(), "keydown", move |event| {
-                    if event.dyn_ref::<web_sys::KeyboardEvent>().is_some_and(|event| event.key() == "Escape") {
+            let on = |kind: &'static str, closes: fn(&Event) -> bool| {
+                let told = told.clone();
+                EventListener::new(&document(), kind, move |event| {
+                    if closes(event) {
                         told.set(None);
                     }
                 })
-            });
-            move || drop(escape)
+            };
+            let listeners = shown.then(|| [on("keydown", is_escape), on("pointerdown", is_elsewhere)]);
+            move || drop(listeners)
         }
     });
     let ask = {
@@ -124,6 +129,28 @@ pub fn use_bytes(looker: Looker, step: u64) -> Bytes {
     };
     // What was told of another step is past.
     Bytes { told: (*told).clone().filter(|told| told.step == step), ask, step }
+}
+
+fn is_escape(event: &Event) -> bool {
+    event.dyn_ref::<web_sys::KeyboardEvent>().is_some_and(|event| event.key() == "Escape")
+}
+
+/// A finger that comes down anywhere but on the card: a tap, or the begin of a scroll.
+fn is_elsewhere(event: &Event) -> bool {
+    let on_card = || event.target().and_then(|target| target.dyn_into::<Element>().ok()?.closest(".card").ok()?);
+    event.dyn_ref::<PointerEvent>().is_some_and(is_touch) && on_card().is_none()
+}
+
+/// A finger: it rests on nothing, so it asks by a tap.
+pub fn is_touch(event: &PointerEvent) -> bool {
+    event.pointer_type() == "touch"
+}
+
+/// The end of a tap; a scroll ends otherwise. What a tap does to a button it does alone.
+pub fn is_tap(event: &PointerEvent) -> bool {
+    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    let busy = target.and_then(|target| target.closest("button, a, [role=button]").ok().flatten());
+    is_touch(event) && busy.is_none()
 }
 
 /// The bytes of the context. There is always one.
@@ -254,19 +281,39 @@ pub fn ByteBar(props: &ByteBarProps) -> Html {
             }
         }
     });
+    // The byte there, or so far above or below it.
+    let under = {
+        let (bar, node) = (bar.clone(), node.clone());
+        move |event: &PointerEvent, slack: f64| {
+            let shape = node.cast::<Element>()?.get_bounding_client_rect();
+            let (x, y) = (f64::from(event.client_x()), f64::from(event.client_y()));
+            let inside = y >= shape.top() - slack && y < shape.bottom() + slack && shape.width() > 0.0;
+            inside.then(|| bar.at(100.0 * (x - shape.left()) / shape.width()))
+        }
+    };
     let onpointermove = {
-        let (bar, about, ask, node) = (bar.clone(), about.clone(), bytes.ask.clone(), node.clone());
+        let (about, ask, under) = (about.clone(), bytes.ask.clone(), under.clone());
         let last = use_mut_ref(|| None::<u64>);
         Callback::from(move |event: PointerEvent| {
-            let Some(shape) = node.cast::<Element>().map(|element| element.get_bounding_client_rect()) else { return };
-            let (x, y) = (f64::from(event.client_x()), f64::from(event.client_y()));
-            let inside = y >= shape.top() && y < shape.bottom() && shape.width() > 0.0;
-            let now = inside.then(|| bar.at(100.0 * (x - shape.left()) / shape.width()));
+            if is_touch(&event) {
+                return;
+            }
+            let now = under(&event, 0.0);
             if last.replace(now) != now {
                 match now {
                     Some(n) => about(n, REST_MS),
                     None => ask.emit(Ask::Nothing),
                 }
+            }
+        })
+    };
+    let onpointerup = {
+        let about = about.clone();
+        Callback::from(move |event: PointerEvent| {
+            if is_tap(&event)
+                && let Some(n) = under(&event, FINGER)
+            {
+                about(n, 0);
             }
         })
     };
@@ -276,7 +323,11 @@ pub fn ByteBar(props: &ByteBarProps) -> Html {
     };
     let onpointerleave = {
         let leave = leave.clone();
-        Callback::from(move |_: PointerEvent| leave())
+        Callback::from(move |event: PointerEvent| {
+            if !is_touch(&event) {
+                leave();
+            }
+        })
     };
     let onfocus = {
         let (about, focused) = (about.clone(), focused.clone());
@@ -314,7 +365,7 @@ pub fn ByteBar(props: &ByteBarProps) -> Html {
     };
     let text = bytes.told.as_ref().filter(|told| bar.spot(n) == Some(told.spot)).map(|told| told.trail.text());
     html! {
-        <div class={classes!("bytes", props.class)} {onpointermove} {onpointerleave}>
+        <div class={classes!("bytes", props.class)} {onpointermove} {onpointerup} {onpointerleave}>
             { props.children.clone() }
             if props.keys && bar.len() > 0 {
                 <div ref={node} class="bytes-at" role="spinbutton" tabindex="0" aria-label={bar.label()} aria-valuemin="0"
