@@ -113,6 +113,9 @@ export function show(kind, stays, ...ends) {
       const ring = { opacity: 1, width: `${to.width}px`, height: "20px", borderRadius: "10px", boxShadow: "0 0 0 2px var(--ph-journal)" };
       const transform = `translate(${to.x}px,${to.y}px)`;
       run(block, corners.map((_, n) => ({ ...ring, transform, clipPath: fan(n) })), "linear");
+      // Its state comes last: committing.
+      const before = { ...hidden, transform: "translateX(-12px)" };
+      run(find(".tx.chg-o .state"), [before, { ...before, offset: 0.7 }, {}], settle);
     },
   };
   show[id]();

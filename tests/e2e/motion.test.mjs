@@ -90,6 +90,19 @@ test("a copy moves its block, the funnel and the bytes, and is cut by the next s
   assert.equal(await page.locator("#mv").evaluate((block) => getComputedStyle(block).opacity), "0");
 });
 
+test("a commit draws its ring, and the pill's state comes last", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=213", moving);
+  await complete(page);
+  await slow(page);
+  const pill = page.getByTestId("journal").locator(".tx");
+  assert.match(await pill.innerText(), /tx 2 running/);
+  await moves(page, "ArrowRight");
+  assert.deepEqual(await motion(page), { kinds: ["commit"], of: ["#mv", ".state"] });
+  assert.match(await pill.innerText(), /tx 2 committing/);
+  await moves(page, "ArrowRight");
+  assert.equal(await pill.count(), 0);
+});
+
 test("it ends by itself within 300 ms", async () => {
   const page = await wp.open("#1;s=lib:full-page;t=0", moving);
   await complete(page);

@@ -184,7 +184,7 @@ fn device(m: &Moment, inode: InodeId, frame: &Frame) -> Option<Motion> {
     Some(going(kind, (first, last + 1 - first), from, to - from + PAGE_SIZE.div_ceil(block_size(m.w))))
 }
 
-/// The running transaction, as its commit begins: the model's commit is over in the next step.
+/// The transaction that begins to commit.
 fn commit(m: &Moment, frame: &Frame) -> Option<Motion> {
     let tid = Some(m.w.sb().running_tid).filter(|_| m.is(&[site::JCT_LOCK]))?;
     let place = frame.journal.transactions.iter().position(|tx| tx.tid == tid)? as u64;

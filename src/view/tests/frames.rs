@@ -171,6 +171,24 @@ fn the_timeline_has_calls_rounds_phases_and_events() {
 }
 
 #[test]
+fn a_transaction_commits_from_its_lock_on() {
+    for name in ["full-page", "hole", "efault-after-progress"] {
+        let frames = frames(name);
+        let at = frames.iter().position(|frame| frame.narration.what.starts_with("The commit of transaction"));
+        let at = at.expect("there is a commit");
+        let said = |step: usize| {
+            let pills = &frames[step].journal.transactions;
+            pills.iter().map(|pill| (pill.tid, pill.state.clone(), pill.changed)).collect::<Vec<_>>()
+        };
+        let (before, locked) = (said(at - 1), said(at));
+        assert_eq!((before.len(), locked.len()), (1, 1), "{name}");
+        assert_eq!(before[0].1, "running", "{name}");
+        assert_eq!(locked[0], (before[0].0, "committing".to_owned(), true), "{name}");
+        assert_eq!(said(at + 1), [], "{name}: over");
+    }
+}
+
+#[test]
 fn a_read_modify_write_shows_where_each_byte_is_from() {
     let frames = frames("read-modify-write");
     let copied = find(&frames, "The copy has put");

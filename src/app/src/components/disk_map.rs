@@ -370,7 +370,7 @@ fn journal(journal: &Journal, bios: &[Rc<BioRow>], send: &Send, bytes: &Bytes) -
             <div>
                 for tx in journal.transactions.iter() {
                     <span key={tx.tid} class={classes!("tx", tx.changed.then_some("chg-o"))}>
-                        <span><b>{ "tx " }{ tx.tid }</b>{ " " }{ &tx.state }if !tx.text.is_empty() { { ": " }{ &tx.text } }</span>
+                        <span><b>{ "tx " }{ tx.tid }</b>{ " " }<span class="state">{ &tx.state }</span>if !tx.text.is_empty() { { ": " }{ &tx.text } }</span>
                     </span>
                 }
                 if journal.transactions.is_empty() { <span>{ t().no_transaction }</span> }

@@ -1,9 +1,10 @@
 //! The journal.
 
+use kernel::site;
 use world::{Change, Handle, HandleId, TaskId};
 
 use crate::frame::{Journal, Transaction};
-use crate::moment::{Moment, count};
+use crate::moment::{Moment, count, local, stack_of};
 use crate::rows::device::Layout;
 use crate::text::word;
 
@@ -57,15 +58,25 @@ pub fn journal(m: &Moment, layout: &Layout) -> Journal {
         }
         let moved = m.changes.iter().any(|change| matches!(change, Change::journal((t, _), _) if *t == tid));
         let new = old_running.is_some_and(|old| (old == tid) != (sb.running_tid == tid));
+        let commits = committing(m, tid);
         Transaction {
             tid,
-            state: word(if tid == sb.running_tid { "running" } else { "committing" }).to_owned(),
+            state: word(if tid == sb.running_tid && !commits { "running" } else { "committing" }).to_owned(),
             text: if names.is_empty() { tr!("empty") } else { names.join(", ") },
-            changed: moved || new,
+            changed: moved || new || (commits && m.is(&[site::JCT_LOCK])),
         }
     });
     let (handle, handle_changed) = handle(m);
     Journal { transactions: transactions.collect(), handle, handle_changed }
+}
+
+/// Whether a task commits this transaction: from T_LOCKED on it takes no more handles.
+fn committing(m: &Moment, tid: u32) -> bool {
+    m.w.stacks.iter().any(|(task, stack)| {
+        let calls = stack_of(m.h, stack.frame);
+        let commit = calls.into_iter().find(|call| call.function.id == site::JBD2_JOURNAL_COMMIT_TRANSACTION.id);
+        commit.and_then(|call| local(m.w, task, call, "tid")) == Some(tid.into())
+    })
 }
 
 /// A handle before the step, if the step touched it.
