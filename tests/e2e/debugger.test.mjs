@@ -250,6 +250,20 @@ test("a task is chosen to step in, is in the link, and is let go", async () => {
   wp.clean(page);
 });
 
+test("a task is chosen by keyboard alone: its tab in the call stack, and t", async () => {
+  const page = await wp.open("#1;s=lib:two-writers-share;t=1440");
+  await complete(page);
+  const lanes = (await page.locator(".lanes .lane").allInnerTexts()).map((name) => name.replace("▸ ", ""));
+  const tabs = await page.locator(".task").allTextContents();
+  assert.deepEqual(lanes.filter((name) => !tabs.some((tab) => tab.startsWith(name))), [], "every lane has a tab");
+  await page.locator(".task[aria-selected=true]").focus();
+  await page.keyboard.press("Home");
+  await page.keyboard.press("t");
+  await page.getByTestId("followed").filter({ hasText: lanes[0] }).waitFor();
+  assert.match(await page.locator("#follow").innerText(), new RegExp(`${lanes[0]}$`));
+  wp.clean(page);
+});
+
 test("o on a flag's chip and on a mark of the gauge", async () => {
   const page = await wp.open("#1;s=lib:short-copy;t=120");
   await complete(page);
@@ -270,6 +284,13 @@ test("o on a flag's chip and on a mark of the gauge", async () => {
   assert.equal(await page.evaluate(() => document.activeElement.dataset.path), "NR_FILE_DIRTY");
   assert.ok((await moves(page, "o")) < 120);
   await origin.filter({ hasText: "NR_FILE_DIRTY" }).waitFor();
+  // The count in the ring, by keyboard alone.
+  await goTo(page, 120);
+  const count = page.getByTestId("ratelimit").getByRole("button");
+  await count.focus();
+  await page.keyboard.press("Enter");
+  await origin.filter({ hasText: "task[A].nr_dirtied" }).waitFor();
+  assert.ok((await moves(page, "o")) < 120);
   await accessible(page);
   wp.clean(page);
 });

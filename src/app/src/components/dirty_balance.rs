@@ -114,6 +114,8 @@ pub fn DirtyBalance(props: &DirtyBalanceProps) -> Html {
         html! { <text class="q" x={pct(middle)} y="8" text-anchor="middle">{ name }</text> }
     };
     let count = share(row.nr_dirtied.min(row.nr_dirtied_pause), row.nr_dirtied_pause.max(1));
+    let count_text =
+        format!("{} / {}{}", number(row.nr_dirtied), number(row.nr_dirtied_pause), dot(row.nr_dirtied_changed));
     html! {
         <section class="panel dirty" id="panel-dirty" tabindex="-1" aria-labelledby="h-dty">
             <div class="ttl"><h2 id="h-dty">{ t().dirty_balance }</h2>{ t().pages_at }{ " " }{ &row.clock }<br />{ &device }</div>
@@ -149,7 +151,11 @@ pub fn DirtyBalance(props: &DirtyBalanceProps) -> Html {
                     }
                 </svg>
                 <span>
-                    <b data-path={(!row.task.is_empty()).then(|| format!("task[{}].nr_dirtied", row.task))} title={t().who_set}>{ format!("{} / {}", number(row.nr_dirtied), number(row.nr_dirtied_pause)) }{ dot(row.nr_dirtied_changed) }</b>
+                    if row.task.is_empty() {
+                        <b>{ count_text }</b>
+                    } else {
+                        <button type="button" data-path={format!("task[{}].nr_dirtied", row.task)} title={t().who_set}><b>{ count_text }</b></button>
+                    }
                     { " " }{ t().since_check }if !row.task.is_empty() { { format!(", {}", row.task) } }<br />
                     <span class={row.pause.map(|_| "paused")} data-testid="writer">{ &row.note }</span><br />
                     <span data-testid="pace">{ &row.pace }<span class="period">{ ", " }{ &row.period }</span></span>
