@@ -152,6 +152,18 @@ test("the palette runs a command, opens a scenario and goes to a step", async ()
   wp.clean(page);
 });
 
+test("the palette finds a scenario by its title and by its name, in the language of the page", async () => {
+  for (const [lang, typed, opened] of [["en", "short copy nothing", "short-copy"], ["ko", "모자란 복사 아무것도", "short-copy"], ["ko", "enospc", "enospc-delalloc"]]) {
+    const page = await wp.open(`#1;s=lib:hole;t=0;l=${lang}`);
+    await complete(page);
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type(typed);
+    await page.keyboard.press("Enter");
+    await page.waitForFunction((name) => location.hash.includes(`s=lib:${name};`), opened);
+    wp.clean(page);
+  }
+});
+
 test("a line of the outline takes a breakpoint and runs to itself", async () => {
   const page = await wp.open("#1;s=lib:short-copy;t=21");
   await complete(page);
