@@ -326,7 +326,31 @@ fn values_have_places() {
 }
 
 /// Small words of English that a Korean text has no use for.
-const SMALL: [&str; 14] = ["the", "of", "is", "are", "not", "no", "at", "in", "to", "from", "by", "on", "with", "and"];
+const SMALL: [&str; 22] = [
+    "the",
+    "of",
+    "is",
+    "are",
+    "not",
+    "no",
+    "at",
+    "in",
+    "to",
+    "from",
+    "by",
+    "on",
+    "with",
+    "and",
+    "flag",
+    "head",
+    "tag",
+    "state",
+    "max",
+    "refs",
+    "completions",
+    "goal",
+    "running",
+];
 
 /// What is wrong with a text that shall be Korean, or a name.
 fn fault(text: &str) -> Option<&'static str> {

@@ -14,7 +14,7 @@ use world::{
 use crate::frame;
 use crate::index::Index;
 use crate::program::Program;
-use crate::text::{fill, is_korean};
+use crate::text::{fill, is_korean, word};
 
 /// The state after a step, and everything needed to speak of the step.
 pub struct Moment<'a> {
@@ -342,7 +342,7 @@ impl<'a> Moment<'a> {
             ("bh", _) => bh_name(value),
             ("pblk", _) if value >= kernel::fs::ext4::inode::write::INVALID_BLOCK => tr!("none yet"),
             (_, Ty::Bytes | Ty::Count) if [u64::from(u32::MAX), i64::MAX as u64, u64::MAX].contains(&value) => {
-                "max".to_owned()
+                word("max").to_owned()
             }
             ("now", _) => format!("{}.{:09} s", value / 1_000_000_000, value % 1_000_000_000),
             (_, Ty::Address) => self.address(value),

@@ -269,15 +269,15 @@ fn dirty(m: &Moment, inode: InodeId, id: PageId, page: &Page, was: PageFlags) ->
     let head = head.map_or_else(String::new, |bh| of_flag(m, Key::Bh(bh.0), "D", false));
     let pages = [state, old_state].map(|state| state.contains(InodeState::DIRTY_PAGES));
     vec![
-        truth(place, "D", "buffer head BH_Dirty", (now, before), head),
-        flag("page", "D", "page flag PG_dirty", PageFlags::DIRTY),
-        flag("", "D", "xarray tag DIRTY", PageFlags::TAG_DIRTY),
-        flag("", "T", "xarray tag TOWRITE", PageFlags::TAG_TOWRITE),
-        flag("xarray", "W", "xarray tag WRITEBACK", PageFlags::TAG_WRITEBACK),
+        truth(place, "D", word("buffer head BH_Dirty"), (now, before), head),
+        flag("page", "D", word("page flag PG_dirty"), PageFlags::DIRTY),
+        flag("", "D", word("xarray tag DIRTY"), PageFlags::TAG_DIRTY),
+        flag("", "T", word("xarray tag TOWRITE"), PageFlags::TAG_TOWRITE),
+        flag("xarray", "W", word("xarray tag WRITEBACK"), PageFlags::TAG_WRITEBACK),
         truth(
             "inode",
             "D",
-            "inode state I_DIRTY_PAGES",
+            word("inode state I_DIRTY_PAGES"),
             (pages[0], pages[1]),
             of_flag(m, Key::Inode(inode.0), "dirty_pages", false),
         ),
