@@ -319,6 +319,25 @@ test("the engine tab has the source of set-up steps too", async () => {
   wp.clean(page);
 });
 
+test("a line of the engine's source is run to, and back to with Shift or C", async () => {
+  const page = await wp.open("#1;s=lib:short-copy;t=21");
+  await complete(page);
+  await page.getByRole("tab", { name: "Engine" }).click();
+  const line = page.getByTestId("engine-source").locator('[data-line="GPW_WRITE_BEGIN"]');
+  assert.equal(await moves(page, () => line.click()), 26);
+  const row = page.getByTestId("engine-source").getByRole("listitem").filter({ has: page.locator('[data-line="GPW_WRITE_BEGIN"]') });
+  assert.equal(await row.getAttribute("aria-current"), "step");
+  await row.locator(".n").filter({ hasText: "3×" }).waitFor();
+  await page.waitForFunction(() => document.activeElement.dataset.line === "GPW_WRITE_BEGIN");
+  assert.ok((await moves(page, "c")) > 26);
+  assert.equal(await moves(page, "C"), 26);
+  await row.locator(".gut").click();
+  assert.equal(await row.locator(".gut").getAttribute("aria-pressed"), "true");
+  await page.waitForFunction(() => location.hash.includes(";bp=probe%20==%20GPW_WRITE_BEGIN"));
+  await accessible(page);
+  wp.clean(page);
+});
+
 test("it works at 360 px", async () => {
   const page = await wp.open("#1;s=lib:short-copy;t=54;w=page[0].dirty,NR_FILE_DIRTY;bp=copied == 0", { viewport: { width: 360, height: 740 } });
   await complete(page);

@@ -3,7 +3,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { accessible, picture, site } from "./harness.mjs";
-import { complete, goTo } from "./reader.mjs";
+import { complete, goTo, moves, shows, step } from "./reader.mjs";
 
 const strict = site();
 const own = site({ own: true });
@@ -13,6 +13,9 @@ const lines = Array(3400).fill("/* a line */");
 lines[3294] = "ssize_t generic_perform_write(struct file *file,";
 lines[3295] = "\t\tstruct iov_iter *i, loff_t pos)";
 lines[3296] = "{";
+lines[3335] = "\tstatus = the_begin();";
+lines[3368] = "\tthe_count();";
+lines[3340] = "\tthe_alias();";
 lines[3343] = "\tcopied = the_copy();";
 lines[3379] = "}";
 const text = lines.join("\n");
@@ -51,12 +54,77 @@ for (const [size, options] of Object.entries({
     await input.setInputFiles({ name: "filemap.c", mimeType: "text/x-c", buffer: Buffer.from(text) });
     const now = page.getByTestId("kernel-source").locator("[aria-current=step]");
     await now.waitFor();
-    assert.match(await now.innerText(), /^3344\s+copied = the_copy\(\);$/);
+    assert.match(await now.innerText(), /^3344\s[^]*copied = the_copy\(\);/);
     await accessible(page);
     await picture(page, `kernel-tab-${size}`);
     strict.clean(page);
   });
 }
+
+/** A line of the kernel's file by its words. */
+const line = (page, words) => page.getByTestId("kernel-source").getByRole("listitem").filter({ hasText: words });
+const target = (page, words) => line(page, words).locator("[data-line]");
+
+async function withFile(page) {
+  const copy = await toTheCopy(page);
+  await page.locator(".kernel input[type=file]").setInputFiles({ name: "filemap.c", mimeType: "text/x-c", buffer: Buffer.from(text) });
+  await target(page, "the_copy").waitFor();
+  return copy;
+}
+
+test("a line that steps end at is run to and back to, and says how many do", async () => {
+  const page = await open(strict);
+  const copy = await withFile(page);
+  assert.equal(await line(page, "a line").first().getByRole("button").count(), 0, "where no step ends there is nothing to press");
+  const begin = await moves(page, () => target(page, "the_begin").click({ modifiers: ["Shift"] }));
+  assert.ok(begin < copy);
+  assert.match(await line(page, "the_begin").getAttribute("aria-current"), /step/);
+  assert.equal(await moves(page, () => target(page, "the_copy").click()), copy);
+  await line(page, "the_copy").locator(".n").filter({ hasText: "1×" }).waitFor();
+  assert.match(await target(page, "the_copy").innerText(), /Steps of the run that end here: 1/);
+  // The run never comes to this one.
+  await line(page, "the_alias").locator(".n").filter({ hasText: "0×" }).waitFor();
+  await target(page, "the_alias").click();
+  await page.getByText("No step in that direction hits.").waitFor();
+  assert.equal(await step(page), copy, "nothing moved");
+  await accessible(page);
+  strict.clean(page);
+});
+
+test("the keyboard alone goes along the lines, runs to them, and sets a breakpoint that hits", async () => {
+  const page = await open(strict);
+  const copy = await withFile(page);
+  await page.locator("#code-body").focus();
+  await page.keyboard.press("ArrowDown");
+  const focused = () => page.evaluate(() => document.activeElement.dataset.line);
+  assert.equal(await focused(), "GPW_COPY", "into the list at the step's own line");
+  for (let n = 0; (await focused()) !== "GPW_WRITE_BEGIN"; n++) {
+    assert.ok(n < 9, "the line is above");
+    await page.keyboard.press("ArrowUp");
+  }
+  assert.equal(await page.locator("#code-body :is(button, a)[tabindex='0']").count(), 0, "one tab stop for the list");
+  assert.ok((await moves(page, "C")) < copy);
+  await goTo(page, copy);
+  await page.locator("#code-body").focus();
+  await page.keyboard.press("ArrowDown");
+  await target(page, "the_count").focus();
+  await page.keyboard.press("B");
+  assert.equal(await line(page, "the_count").locator(".gut").getAttribute("aria-pressed"), "true");
+  await accessible(page);
+  await page.evaluate(() => document.activeElement.blur());
+  const hit = await moves(page, "r");
+  assert.match(await page.locator("#code-body").innerText(), /the_count/);
+  assert.match(await line(page, "the_count").getAttribute("aria-current"), /step/);
+  // The outline has the same one, and its gutter takes it away.
+  await page.getByRole("tab", { name: "Outline" }).click();
+  const gutter = page.getByTestId("outline").locator('li:has([data-line="GPW_ACCOUNT"]) .gut');
+  assert.equal(await gutter.getAttribute("aria-pressed"), "true");
+  await gutter.click();
+  await page.getByRole("tab", { name: "Kernel" }).click();
+  await page.waitForFunction(() => !document.querySelector('.kernel [aria-pressed="true"]'));
+  await shows(page, hit);
+  strict.clean(page);
+});
 
 test("a host that forbids the request is told of, and the file can still be opened", async () => {
   const page = await open(strict);

@@ -1,14 +1,15 @@
 //! What the debugger tells beside a step: locals of outer frames, the difference of two steps, the runs that
 //! interventions made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use kernel::site::{SITES, Site};
+use kernel::site::{self, SITES, Site};
 use session::Session;
 use session::library;
 use session::run::Progress;
 use session::scenario::{Act, At};
+use view::kernel_source::{KernelFile, engine_stops, passes};
 use writepath_tests::whole::whole;
 
 #[test]
@@ -70,18 +71,92 @@ fn every_step_ends_in_a_source_that_the_site_has() {
     let page = std::fs::read_to_string(root.join("index.html")).expect("the page is there");
     let folders = ["src/kernel/src", "src/sched/src", "src/session/src/run"];
     assert!(folders.iter().all(|folder| page.contains(&format!("copy-dir\" href=\"{folder}\""))));
-    let mut files = BTreeSet::new();
+    let (mut files, mut sources) = (BTreeSet::new(), BTreeMap::new());
     for name in ["short-copy", "throttled-killed", "fsync-after-write", "source-page-reclaimed", "two-writers-share"] {
         let (session, mut viewer) = whole(name);
         for step in 1..=u64::from(session.run().len()) {
             let at = viewer.frame(session.run(), step, None).source.clone().expect("a step ends somewhere");
             files.insert(at.file.clone());
+            let stops = sources.entry(at.file.clone()).or_insert_with(|| {
+                engine_stops(&std::fs::read_to_string(root.join(&at.file)).expect("it can be read"))
+            });
+            let probe = probe_at(&session, step);
+            // Between two tasks time passes, or something outside acts: no line of the kernel's.
+            let own = !["BIO_END", "DWORK_TIMER", "INTERVENE"].contains(&probe);
+            assert!(
+                !own || stops.get(&at.line).is_some_and(|names| names.iter().any(|name| name == probe)),
+                "{}:{}: {probe}",
+                at.file,
+                at.line
+            );
         }
     }
     for file in &files {
         assert!(root.join(&**file).exists() && folders.iter().any(|folder| file.starts_with(folder)), "{file}");
     }
     assert!(files.contains("src/session/src/run/program.rs"), "{files:?}");
+}
+
+/// The probe that a step ended at.
+fn probe_at(session: &Session, step: u64) -> &'static str {
+    let at = usize::try_from(step - 1).expect("a step");
+    session.run().machine().with_history(|_, h| site::probe(h.steps[at].site).expect("a probe").name)
+}
+
+/// Every probe of a task has its line in the engine's source, so each can be run to in the Engine tab.
+#[test]
+fn every_probe_is_found_in_the_engines_source() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above");
+    let mut folders =
+        ["src/kernel/src", "src/sched/src", "src/session/src/run"].map(|folder| root.join(folder)).to_vec();
+    let mut found: BTreeSet<String> = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("it is there") {
+            let path = entry.expect("it can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = std::fs::read_to_string(&path).expect("it can be read");
+                found.extend(engine_stops(&text).into_values().flatten());
+            }
+        }
+    }
+    let missing: Vec<&str> = SITES
+        .iter()
+        .filter_map(|site| match site {
+            Site::Probe(probe) if !found.contains(probe.name) => Some(probe.name),
+            _ => None,
+        })
+        .collect();
+    let probe = |name: &String| SITES.iter().any(|site| matches!(site, Site::Probe(probe) if probe.name == name));
+    assert!(found.iter().all(probe), "{found:?}");
+    // Steps of no task, and two statements that are listed but end none.
+    assert_eq!(missing, ["BIO_END", "DWORK_TIMER", "INTERVENE", "VWV_START", "CP_ATOMIC"]);
+}
+
+/// A line of the kernel's file is run to by its probes, and the run is counted there.
+#[test]
+fn a_line_of_the_kernels_file_has_the_probes_of_its_steps() {
+    let (session, mut viewer) = whole("short-copy");
+    let mut text: Vec<String> = vec!["/* a line */".to_owned(); 3400];
+    text[3294] = "ssize_t generic_perform_write(struct file *file, struct iov_iter *i, loff_t pos)".to_owned();
+    text[3295] = "{".to_owned();
+    text[3379] = "}".to_owned();
+    let file = KernelFile::read("filemap.c", &text.join("\n")).expect("it is known");
+    let counts = passes(session.run(), &file.stops);
+    let mut seen: BTreeMap<u32, u64> = BTreeMap::new();
+    for step in 1..=u64::from(session.run().len()) {
+        let Some(at) = viewer.frame(session.run(), step, None).kernel.clone().filter(|at| at.file == file.path) else {
+            continue;
+        };
+        assert!(file.stops[&at.line].iter().any(|name| name == probe_at(&session, step)), "{}", at.line);
+        *seen.entry(at.line).or_default() += 1;
+    }
+    let told: BTreeMap<u32, u64> = file.stops.keys().copied().zip(counts).filter(|(_, count)| *count > 0).collect();
+    assert_eq!(told, seen);
+    assert_eq!(seen[&3344], 3, "the copy has three tries");
+    let to = viewer.hit(session.run(), &["probe == GPW_EXIT".into(), "probe == GPW_COPY".into()], 1, true);
+    assert_eq!(to.map(|step| probe_at(&session, step)), Some("GPW_COPY"), "the first of several");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::components::about::About;
 use crate::components::block_inspector::BlockInspector;
 use crate::components::bytes::{ByteCard, Bytes, use_bytes};
 use crate::components::call_stack::{CallStack, frame_of};
-use crate::components::code_pane::{CodePane, at_probe};
+use crate::components::code_pane::{CodePane, at_probes};
 use crate::components::debug_pane::DebugPane;
 use crate::components::dirty_balance::DirtyBalance;
 use crate::components::editor::{Editor, Kept};
@@ -29,6 +29,7 @@ use crate::components::narration::Narration;
 use crate::components::palette::Palette;
 use crate::components::panel_tabs::PanelTabs;
 use crate::components::path::Path;
+use crate::components::source_lines::Course;
 use crate::components::timeline::Timeline;
 use crate::components::top_bar::TopBar;
 use crate::components::transport::Transport;
@@ -141,7 +142,7 @@ pub fn App(props: &AppProps) -> Html {
                 </div>
                 <main class="main" id="panels">
                     <div class={classes!("left", recorded.then_some("with-said"), (player.debug.tab != Tab::Changes).then_some("asking"))}>
-                        <CodePane code={frame.code.clone()} source={frame.source.clone()} kernel={frame.kernel.clone()} watches={player.debug.watches.clone()} />
+                        <CodePane code={frame.code.clone()} source={frame.source.clone()} kernel={frame.kernel.clone()} watches={player.debug.watches.clone()} course={complete.then(|| Course::new(player.looker(), player.timeline.clone()))} />
                         <div class="two">
                             <Locals rows={frame.locals.clone()} outer={player.outer.clone()} />
                             <CallStack tasks={frame.tasks.clone()} followed={player.followed.clone()} chosen={player.outer.as_ref().map(|outer| (outer.task, outer.nth))} />
@@ -309,15 +310,15 @@ fn perform(action: keys::Action, target: Option<&Element>, send: &Send) {
         }
         keys::Action::Break => {
             let line = keys::asked_for(target, "data-line").filter(|line| frame_of(line).is_none());
-            let now = || document().query_selector(".lines .now [data-line]").ok()??.get_attribute("data-line");
+            let now = || document().query_selector("#code-body .now [data-line]").ok()??.get_attribute("data-line");
             if let Some(probe) = line.or_else(now) {
-                send.emit(Command::Debug(Ask::Break(at_probe(&probe))));
+                send.emit(Command::Debug(Ask::Break(at_probes(&probe))));
             }
         }
         keys::Action::Cursor(back) => match keys::asked_for(target, "data-line") {
             Some(line) => send.emit(match frame_of(&line) {
                 Some((task, nth)) => Command::RunToFrame(task, nth, back),
-                None => Command::Debug(Ask::RunTo(at_probe(&line), !back)),
+                None => Command::Debug(Ask::RunTo(at_probes(&line), !back)),
             }),
             None => tell(send, t().cursor_nothing),
         },

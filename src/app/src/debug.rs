@@ -50,6 +50,12 @@ pub struct Watch {
     pub stops: bool,
 }
 
+/// Whether runs stop at each of these expressions.
+#[must_use]
+pub fn stop(watches: &[Watch], texts: &[String]) -> bool {
+    !texts.is_empty() && texts.iter().all(|text| watches.iter().any(|watch| watch.stops && watch.text == *text))
+}
+
 /// What the reader is typing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draft {
@@ -79,16 +85,16 @@ pub enum Ask {
     Drop(usize),
     /// Breakpoint or mere watch.
     Turn(usize),
-    /// A breakpoint on an expression, or none if there is one.
-    Break(String),
+    /// A breakpoint on each of these expressions, or none if all have one.
+    Break(Vec<String>),
     /// What is being typed.
     Draft(String),
     /// Run to the next hit of a breakpoint.
     Run,
     /// Run back to the last one.
     RunBack,
-    /// Run to the next hit of this expression, or back to the last.
-    RunTo(String, bool),
+    /// Run to the next hit of any of these expressions, or back to the last.
+    RunTo(Vec<String>, bool),
     /// To the next marker or hit of anything, or to the one before.
     Mark(bool),
     /// Put marker A (0) or B (1) at this step.
@@ -226,10 +232,11 @@ impl Debug {
                 let watch = Rc::make_mut(&mut self.watches).get_mut(at)?;
                 watch.stops = !watch.stops;
             }
-            Ask::Break(text) => {
-                match self.watches.iter().position(|watch| watch.stops && watch.text == text) {
-                    Some(at) => drop(Rc::make_mut(&mut self.watches).remove(at)),
-                    None => self.add(&text, true),
+            Ask::Break(texts) => {
+                if stop(&self.watches, &texts) {
+                    Rc::make_mut(&mut self.watches).retain(|watch| !(watch.stops && texts.contains(&watch.text)));
+                } else {
+                    texts.iter().for_each(|text| self.add(text, true));
                 }
                 self.walked = false;
             }
@@ -242,7 +249,7 @@ impl Debug {
             }
             Ask::Run => return engine.hit(&self.texts(true), step, true),
             Ask::RunBack => return engine.hit(&self.texts(true), step, false),
-            Ask::RunTo(text, forward) => return engine.hit(&[text], step, forward),
+            Ask::RunTo(texts, forward) => return engine.hit(&texts, step, forward),
             Ask::Mark(forward) => {
                 let hit = engine.hit(&self.texts(false), step, forward);
                 let own = own.iter().map(|(step, _)| *step);

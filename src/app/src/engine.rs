@@ -5,6 +5,7 @@ use std::rc::Rc;
 use session::expr::{Completion, ExprError};
 use session::scenario::ProbeAt;
 use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
+use view::kernel_source::Stops;
 use view::table::TableFormat;
 use view::trail::{Spot, Trail};
 use view::watch::{WatchRow, Write};
@@ -77,6 +78,9 @@ pub trait Engine {
 
     /// The next hit of any of the expressions behind `step`, or the last one before it.
     fn hit(&mut self, texts: &[String], step: u64, forward: bool) -> Option<u64>;
+
+    /// How many steps so far ended at each of these lines; nothing where nobody counts.
+    fn passes(&mut self, stops: &Stops) -> Vec<u64>;
 
     /// Every step so far that changed a value.
     ///

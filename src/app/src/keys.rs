@@ -129,24 +129,25 @@ pub fn into_view(selector: &str) {
     }
 }
 
-/// Moves the focus to the next value of the list around `target`, or the one before. False where there is no list.
+/// Moves the focus to the next value of the list around `target`, or the one before; into the list at the step's own
+/// line, if it has one. False where there is no list.
 pub fn rove(target: &Element, forward: bool) -> bool {
     let Some(list) = target.closest("[data-rove]").ok().flatten() else { return false };
     let Ok(found) = list.query_selector_all("[data-path], [data-line]") else { return false };
     // A drawing's marks take the focus as elements of HTML do.
     let all: Vec<HtmlElement> = (0..found.length()).filter_map(|at| Some(found.get(at)?.unchecked_into())).collect();
     let at = all.iter().position(|each| each.is_same_node(Some(target)));
+    let now = || all.iter().position(|each| each.closest(".now").is_ok_and(|now| now.is_some()));
     let to = match at {
         Some(at) if forward => at + 1,
         Some(at) => at.wrapping_sub(1),
-        None if forward => 0,
-        None => all.len().wrapping_sub(1),
+        None => now().unwrap_or(if forward { 0 } else { all.len().wrapping_sub(1) }),
     };
     if let Some(element) = all.get(to) {
         // An element that cannot take the focus leaves it where it is.
         let _ = element.focus();
     }
-    true
+    !all.is_empty()
 }
 
 /// An attribute of the element that has the focus, or else of the one under the pointer.

@@ -13,6 +13,7 @@ use session::scenario::{
 use session::{Session, library};
 use view::Viewer;
 use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
+use view::kernel_source::{Stops, passes};
 use view::table::TableFormat;
 use view::text::{message, reason, refusal};
 use view::trail::{Spot, Trail};
@@ -318,6 +319,10 @@ impl Engine for Engined {
                 return hit.or_else(|| viewer.hit(session.run(), texts, step, forward));
             }
         }
+    }
+
+    fn passes(&mut self, stops: &Stops) -> Vec<u64> {
+        self.loaded.as_ref().map_or_else(Vec::new, |loaded| passes(loaded.session.run(), stops))
     }
 
     fn writes(&mut self, path: &str) -> Result<Vec<Write>, ExprError> {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use session::link::{self, Link, StepRef};
 use session::scenario::ProbeAt;
 use view::frame::{BlockView, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
+use view::kernel_source::Stops;
 pub use view::steps::Grain;
 use view::steps::{Reach, Stride};
 use view::trail::{Spot, Trail};
@@ -777,6 +778,12 @@ impl Looker {
     #[must_use]
     pub fn trail(&self, step: u64, spot: Spot) -> Option<Rc<Trail>> {
         self.0.borrow_mut().trail(step, spot)
+    }
+
+    /// How many steps so far ended at each of these lines.
+    #[must_use]
+    pub fn passes(&self, stops: &Stops) -> Vec<u64> {
+        self.0.borrow_mut().passes(stops)
     }
 
     /// Begins with a scenario, as JSON.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use session::expr::{Completion, ExprError};
 use session::scenario::ProbeAt;
 use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
+use view::kernel_source::Stops;
 use view::recording::Recording;
 use view::trail::{Spot, Trail};
 use view::watch::{WatchRow, Write};
@@ -124,6 +125,11 @@ impl Engine for Recorded {
 
     fn hit(&mut self, texts: &[String], step: u64, forward: bool) -> Option<u64> {
         if texts.is_empty() { None } else { self.engine().hit(texts, step, forward) }
+    }
+
+    fn passes(&mut self, stops: &Stops) -> Vec<u64> {
+        // Nobody waits for the engine to see a count.
+        self.engine.as_mut().map_or_else(Vec::new, |engine| engine.passes(stops))
     }
 
     fn writes(&mut self, path: &str) -> Result<Vec<Write>, ExprError> {

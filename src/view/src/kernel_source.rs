@@ -1,12 +1,21 @@
-//! The kernel's own source beside the steps. The project ships none of it: a reader brings the file.
+//! Source beside the steps: the kernel's own, of which the project ships none, so that a reader brings the file; and the
+//! engine's.
 //!
 //! ```text
 //! name and text ─ read ─► KernelFile ─ excerpt(function, line) ─► the lines of that function, one of them now
+//!                                   └─ stops ─► the lines that steps end at, each with its probes
+//! engine's text ─ engine_stops ─► the same
 //! ```
 
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 
-use kernel::site::{FnSite, SITES, Site};
+use kernel::site::{FnSite, ProbeSite, SITES, Site};
+use session::run::Run;
+
+/// The lines of a file that steps end at, by number, and the names of the probes that stand there.
+pub type Stops = BTreeMap<u32, Vec<String>>;
 
 /// A file of somebody's kernel tree.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +24,8 @@ pub struct KernelFile {
     pub path: &'static str,
     /// How many of the functions that the engine models stand on another line than in v5.10.238.
     pub moved: usize,
+    /// Where steps end in it.
+    pub stops: Rc<Stops>,
     lines: Vec<String>,
 }
 
@@ -45,7 +56,18 @@ impl KernelFile {
         }
         let (_, path) = best?;
         let moved = functions(path).filter(|function| shift(&lines, function).is_some_and(|by| by != 0)).count();
-        Some(Self { path, moved, lines })
+        let mut stops = Stops::new();
+        for function in functions(path) {
+            let by = shift(&lines, function).unwrap_or(0);
+            for probe in probes().filter(|probe| probe.function.id == function.id) {
+                let line =
+                    probe.line.checked_add_signed(by).filter(|line| (1..=lines.len()).contains(&(*line as usize)));
+                stops.entry(line.unwrap_or(0)).or_default().push(probe.name.to_owned());
+            }
+        }
+        // Behind the end of the file.
+        stops.remove(&0);
+        Some(Self { path, moved, stops: Rc::new(stops), lines })
     }
 
     /// The function around a line of v5.10.238, with the comment above it. Where the file has `function` on another line,
@@ -70,6 +92,49 @@ fn paths() -> impl Iterator<Item = &'static str> {
         }
         _ => None,
     })
+}
+
+fn probes() -> impl Iterator<Item = &'static ProbeSite> {
+    SITES.iter().filter_map(|site| match site {
+        Site::Probe(probe) => Some(*probe),
+        Site::Function(_) => None,
+    })
+}
+
+/// The macros that end a step: `probe!(kt, GPW_COPY)`, and one of a file's own around it.
+const ENDS: [&str; 2] = ["probe!(", "fate!("];
+
+/// The lines of a file of the engine's own source that end a step. A call over several lines stands where it begins.
+#[must_use]
+pub fn engine_stops(text: &str) -> Stops {
+    let mut stops = Stops::new();
+    let mut from = 0;
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        let code = line.split("//").next().unwrap_or_default();
+        for at in ENDS.into_iter().flat_map(|end| code.match_indices(end).map(move |(at, _)| at + end.len())) {
+            let site = text[from + at..].split_once(',').map_or("", |(_, rest)| rest.trim_start());
+            let end = site.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'));
+            let name = &site[..end.unwrap_or(site.len())];
+            if !name.is_empty() {
+                stops.entry(number).or_default().push(name.to_owned());
+            }
+        }
+        from += line.len();
+    }
+    stops
+}
+
+/// How many steps of a run so far ended at each of these lines.
+#[must_use]
+pub fn passes(run: &Run, stops: &Stops) -> Vec<u64> {
+    let mut counts: BTreeMap<u16, u64> = BTreeMap::new();
+    run.machine().with_history(|_, h| {
+        for header in &h.steps {
+            *counts.entry(header.site).or_default() += 1;
+        }
+    });
+    let of = |name: &String| probes().find(|probe| probe.name == *name).and_then(|probe| counts.get(&probe.id));
+    stops.values().map(|names| names.iter().filter_map(of).sum()).collect()
 }
 
 /// The modelled functions of a file.
@@ -156,6 +221,29 @@ mod tests {
             let site = functions(path).next().expect("it is modelled");
             assert_eq!(KernelFile::read("inode.c", &file(12, site.name)).map(|file| file.path), Some(path));
         }
+    }
+
+    #[test]
+    fn lines_with_probes_move_with_their_function() {
+        let site = functions("mm/filemap.c").find(|site| site.name == "generic_perform_write").expect("it is modelled");
+        for at in [site.line as usize, 40] {
+            let text = format!("{}{}", file(at, site.name), "/* a line */\n".repeat(200));
+            let file = KernelFile::read("filemap.c", &text).expect("it is known");
+            let copy = u32::try_from(at).expect("a line") + 3344 - site.line;
+            assert_eq!(file.stops.get(&copy), Some(&vec!["GPW_COPY".to_owned()]), "{at}");
+            assert!(file.stops.keys().all(|line| (1..=text.lines().count()).contains(&(*line as usize))));
+        }
+        let short = KernelFile::read("filemap.c", &file(9, site.name)).expect("it is known");
+        assert!(!short.stops.values().flatten().any(|probe| *probe == "GPW_COPY"), "behind the end");
+    }
+
+    #[test]
+    fn the_engines_lines_with_probes() {
+        let text = "// probe!(kt, GPW_LOOP)\nfate!(kt, SPL_KEEP, at);\nprobe!(\n    kt,\n    GPW_COPY,\n    a = b,\n);\npoint!(w, NOTHING);\n\
+            probe!($kt, $probe);\nlet a = 1; probe!(self.kt, GPW_EXIT).await;\nprobe!(";
+        let found: Vec<(u32, Vec<String>)> = engine_stops(text).into_iter().collect();
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(found, [(2, names(&["SPL_KEEP"])), (3, names(&["GPW_COPY"])), (10, names(&["GPW_EXIT"]))]);
     }
 
     #[test]

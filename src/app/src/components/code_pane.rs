@@ -3,11 +3,13 @@
 use std::rc::Rc;
 
 use view::frame::{Code, CodeLine, KernelAt, LineState, SourceAt};
+use view::kernel_source::{Stops, engine_stops};
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use super::kernel_source::{Files, KernelSource};
-use crate::debug::{Ask, Watch};
+use super::source_lines::{Course, Margin, source_lines, use_passes};
+use crate::debug::{Ask, Watch, stop};
 use crate::draw::{base_name, phase_class};
 use crate::player::{Command, Send, use_send};
 use crate::{keys, t};
@@ -26,6 +28,8 @@ pub struct CodePaneProps {
     pub kernel: Option<KernelAt>,
     /// Breakpoints, among other watches.
     pub watches: Rc<Vec<Watch>>,
+    /// The run, once it is complete.
+    pub course: Option<Course>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,12 +99,12 @@ pub fn CodePane(props: &CodePaneProps) -> Html {
                 </div>
                 <span class="fn" title={caption.clone()}>{ caption.clone() }</span>
             </div>
-            <div id="code-body" class="codebody" role="tabpanel" aria-labelledby={tab.id()} tabindex="0">
+            <div id="code-body" class="codebody" role="tabpanel" aria-labelledby={tab.id()} tabindex="0" data-rove="">
                 {
                     match *tab {
                         Tab::Outline => html! { <Outline code={props.code.clone()} watches={props.watches.clone()} /> },
-                        Tab::Engine => html! { <EngineSource at={props.source.clone()} /> },
-                        Tab::Kernel => html! { <KernelSource at={props.kernel.clone()} {files} /> },
+                        Tab::Engine => html! { <EngineSource at={props.source.clone()} watches={props.watches.clone()} course={props.course.clone()} /> },
+                        Tab::Kernel => html! { <KernelSource at={props.kernel.clone()} {files} watches={props.watches.clone()} course={props.course.clone()} /> },
                     }
                 }
             </div>
@@ -125,20 +129,20 @@ fn Outline(props: &OutlineProps) -> Html {
     // A line and a line inside it are both under way; the step is the inner one.
     let step = props.code.lines.iter().rposition(|line| line.state == LineState::Now);
     let lines = props.code.lines.iter().enumerate().map(|(i, line)| {
-        let stops = props.watches.iter().any(|watch| watch.stops && watch.text == at_probe(&line.probe));
+        let stops = stop(&props.watches, &at_probes(&line.probe));
         outline_line(&send, line, Some(i) == step, stops)
     });
     html! {
         <>
             if !props.code.about.is_empty() { <p class="about" data-testid="about-scenario">{ &props.code.about }</p> }
-            <ol class="lines" data-rove="" data-testid="outline">{ for lines }</ol>
+            <ol class="lines" data-testid="outline">{ for lines }</ol>
         </>
     }
 }
 
-/// A breakpoint on a probe, as an expression.
-pub fn at_probe(probe: &str) -> String {
-    format!("probe == {probe}")
+/// Where a line's probes are, by their names as in `data-line`: an expression each.
+pub fn at_probes(probes: &str) -> Vec<String> {
+    probes.split_whitespace().map(|probe| format!("probe == {probe}")).collect()
 }
 
 /// File and line in so many letters as there is room for: the file's name gives way, never the number.
@@ -154,11 +158,11 @@ fn place(file: &str, line: u32) -> String {
 
 fn outline_line(send: &Send, line: &CodeLine, now: bool, stops: bool) -> Html {
     let turn = {
-        let (send, text) = (send.clone(), at_probe(&line.probe));
+        let (send, text) = (send.clone(), at_probes(&line.probe));
         move |_: MouseEvent| send.emit(Command::Debug(Ask::Break(text.clone())))
     };
     let run = {
-        let (send, text) = (send.clone(), at_probe(&line.probe));
+        let (send, text) = (send.clone(), at_probes(&line.probe));
         move |event: MouseEvent| send.emit(Command::Debug(Ask::RunTo(text.clone(), !event.shift_key())))
     };
     let (state, word) = match line.state {
@@ -195,13 +199,15 @@ fn outline_line(send: &Send, line: &CodeLine, now: bool, stops: bool) -> Html {
 #[derive(Properties, PartialEq)]
 struct EngineSourceProps {
     at: Option<Rc<SourceAt>>,
+    watches: Rc<Vec<Watch>>,
+    course: Option<Course>,
 }
 
 #[derive(Clone, PartialEq)]
 enum Text {
     Loading,
     Failed,
-    Lines(Rc<Vec<String>>),
+    Lines(Rc<Vec<String>>, Rc<Stops>),
 }
 
 /// The engine's own Rust source, fetched from beside the page when it is first looked at.
@@ -219,20 +225,18 @@ fn EngineSource(props: &EngineSourceProps) -> Html {
         }
     });
     let at = props.at.as_ref().map(|at| at.line);
-    use_effect_with((props.at.clone(), matches!(*text, Text::Lines(_))), |_| keys::into_view(".rust .now"));
+    use_effect_with((props.at.clone(), matches!(*text, Text::Lines(..))), |_| keys::into_view(".rust .now"));
+    let stops = if let Text::Lines(_, stops) = &*text { stops.clone() } else { Rc::default() };
+    let passes = use_passes(props.course.as_ref(), &stops);
+    let send = use_send();
     match (&props.at, &*text) {
         (None, _) => html! { <p class="none">{ t().no_source }</p> },
         (_, Text::Loading) => html! { <p class="none">{ t().loading }</p> },
         (_, Text::Failed) => html! { <p class="none">{ t().source_failed }</p> },
-        (_, Text::Lines(lines)) => html! {
-            <ol class="rust" data-testid="engine-source">
-                for (number, line) in (1u32..).zip(lines.iter()) {
-                    <li key={number} class={(Some(number) == at).then_some("now")} aria-current={(Some(number) == at).then_some("step")}>
-                        <span class="no">{ number }</span><code>{ line }</code>
-                    </li>
-                }
-            </ol>
-        },
+        (_, Text::Lines(lines, _)) => {
+            let margin = Margin { stops: &stops, passes: &passes, watches: &props.watches };
+            html! { <ol class="rust" data-testid="engine-source">{ source_lines(&send, lines, 1, at, &margin) }</ol> }
+        }
     }
 }
 
@@ -244,7 +248,7 @@ async fn fetch(file: &str) -> Text {
         return Text::Failed;
     }
     match answer.text().await {
-        Ok(text) => Text::Lines(Rc::new(text.lines().map(str::to_owned).collect())),
+        Ok(text) => Text::Lines(Rc::new(text.lines().map(str::to_owned).collect()), Rc::new(engine_stops(&text))),
         Err(_) => Text::Failed,
     }
 }

@@ -13,6 +13,9 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{FileList, HtmlInputElement};
 use yew::prelude::*;
 
+use super::source_lines::{Course, Margin, source_lines, use_passes};
+use crate::debug::Watch;
+use crate::player::{Send, use_send};
 use crate::{files, keys, t};
 
 /// A public mirror that answers browsers.
@@ -59,6 +62,10 @@ pub struct KernelSourceProps {
     pub at: Option<KernelAt>,
     /// The files there are.
     pub files: UseReducerHandle<Files>,
+    /// Breakpoints, among other watches.
+    pub watches: Rc<Vec<Watch>>,
+    /// The run, once it is complete.
+    pub course: Option<Course>,
 }
 
 /// The function around the step's line, or how to bring its file.
@@ -87,15 +94,21 @@ pub fn KernelSource(props: &KernelSourceProps) -> Html {
     };
     let here = props.at.as_ref().and_then(|at| files.known.get(&*at.file)).cloned();
     use_effect_with((props.at.clone(), here.is_some()), |_| keys::into_view(".kernel .now"));
+    let stops = here.as_ref().map_or_else(Rc::default, |file| file.stops.clone());
+    let passes = use_passes(props.course.as_ref(), &stops);
+    let send = use_send();
     let body = match (&props.at, here) {
         (None, _) => html! { <p class="none">{ t().kernel_outside }</p> },
         (Some(at), None) => bring(at, files, &take),
-        (Some(at), Some(file)) => listing(at, &file),
+        (Some(at), Some(file)) => {
+            let margin = Margin { stops: &stops, passes: &passes, watches: &props.watches };
+            listing(&send, at, &file, &margin)
+        }
     };
     html! { <div class="kernel" {ondragover} {ondrop}>{ body }</div> }
 }
 
-fn listing(at: &KernelAt, file: &KernelFile) -> Html {
+fn listing(send: &Send, at: &KernelAt, file: &KernelFile, margin: &Margin) -> Html {
     let Some(shown) = file.excerpt(&at.function, at.line) else {
         return html! { <p class="none">{ t().kernel_too_short }</p> };
     };
@@ -103,11 +116,7 @@ fn listing(at: &KernelAt, file: &KernelFile) -> Html {
         <>
             if file.moved > 0 { <p class="hint">{ t().kernel_moved }{ ": " }{ file.moved }</p> }
             <ol class="rust" data-testid="kernel-source">
-                for (number, line) in (shown.first..).zip(shown.lines) {
-                    <li key={number} class={(number == shown.now).then_some("now")} aria-current={(number == shown.now).then_some("step")}>
-                        <span class="no">{ number }</span><code>{ line }</code>
-                    </li>
-                }
+                { source_lines(send, shown.lines, shown.first, Some(shown.now), margin) }
             </ol>
         </>
     }

@@ -22,6 +22,7 @@ pub mod palette;
 pub mod panel_tabs;
 pub mod path;
 pub mod sheet;
+pub mod source_lines;
 pub mod timeline;
 pub mod top_bar;
 pub mod transport;

@@ -52,7 +52,7 @@ fn line(send: &Send, at: usize, stops: bool, row: &WatchRow) -> Html {
         let send = send.clone();
         move |_: MouseEvent| send.emit(Command::Debug(ask.clone()))
     };
-    let go = |forward: bool| ask(Ask::RunTo(row.text.clone(), forward));
+    let go = |forward: bool| ask(Ask::RunTo(vec![row.text.clone()], forward));
     let label = |words: &str| format!("{words} {}", row.text);
     let holds = row.holds == Some(true);
     html! {
