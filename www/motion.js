@@ -9,6 +9,7 @@ const axes = [[".mem", 1, 24], [".strip", 7, 44], [".cells", 0, 26], [".device",
 const fall = "cubic-bezier(.3,0,.2,1)";
 const settle = "cubic-bezier(.2,.8,.2,1)";
 const still = matchMedia("(prefers-reduced-motion: reduce)");
+const forced = matchMedia("(forced-colors: active)"); // the block has the colour of the words that it passes over
 
 let block; // #mv
 let running = [];
@@ -29,11 +30,11 @@ const stretch = (shape) => ["x", "width"].map((name) => parseFloat(shape.getAttr
 
 /** The travelling block there; it is 1 px wide and high. */
 const at = ({ x, y, width, height }, background, more) => ({
-  opacity: 0.9, background: `var(--${background})`, transform: `translate(${x}px,${y}px) scale(${width},${height})`, ...more,
+  opacity: forced.matches ? 0.45 : 0.9, background: `var(--${background})`, transform: `translate(${x}px,${y}px) scale(${width},${height})`, ...more,
 });
 
 /** A dot about a point. */
-const dot = (x, y, size) => at({ x: x - size / 2, y: y - size / 2, width: size, height: size }, "writeback", { clipPath: "circle()" });
+const dot = (x, y, size) => at({ x: x - size / 2, y: y - size / 2, width: size, height: size }, "writeback", { opacity: 0.9, clipPath: "circle()" });
 
 /** Ends the motion before, and shows this one; `ends` are two stretches: an axis, and begin and end in per cent of it. */
 export function show(kind, stays, ...ends) {

@@ -294,6 +294,61 @@ test("in forced colours every box has a border, and the gauges their bars", asyn
   wp.clean(page);
 });
 
+for (const scheme of ["light", "dark"]) {
+  test(`in forced colours what moves and what is told of a byte can be read, ${scheme}`, async () => {
+    const page = await wp.open("#1;s=lib:short-copy;t=46", { forcedColors: "active", colorScheme: scheme, reducedMotion: "no-preference" });
+    await complete(page);
+    const system = (name) =>
+      page.evaluate((name) => {
+        const probe = document.body.appendChild(document.createElement("i"));
+        probe.style.setProperty("color", name);
+        const { color } = getComputedStyle(probe);
+        probe.remove();
+        return color;
+      }, name);
+    const [text, ground] = [await system("CanvasText"), await system("Canvas")];
+    await page.evaluate(() => {
+      const animate = Element.prototype.animate;
+      Element.prototype.animate = function (...how) {
+        const made = animate.apply(this, how);
+        made.playbackRate = 0.001;
+        return made;
+      };
+    });
+    // The block of a copy is seen, and the words below it are read through it.
+    await moves(page, "ArrowRight");
+    const block = await page.locator("#mv").evaluate((block) => {
+      const { backgroundColor, opacity } = getComputedStyle(block);
+      return { backgroundColor, opacity };
+    });
+    assert.equal(block.backgroundColor, text);
+    assert.ok(block.opacity >= 0.4 && block.opacity <= 0.5, `opacity ${block.opacity}`);
+    // The ring of a commit.
+    const at = await page.evaluate(() => document.querySelector('[data-testid="app"]').dataset.step);
+    assert.equal(at, "47");
+    await goTo(page, 213);
+    await moves(page, "ArrowRight");
+    const ring = await page.locator("#mv").evaluate((block) => getComputedStyle(block).boxShadow);
+    assert.ok(ring.startsWith(text), ring);
+    // A byte's card, and a breakpoint in the gutter.
+    await goTo(page, 120);
+    await page.getByRole("spinbutton", { name: "A byte of the page" }).focus();
+    const card = page.getByTestId("byte-card");
+    await card.waitFor();
+    const look = await card.evaluate((card) => {
+      const { color, backgroundColor, borderTopColor, borderTopStyle, borderTopWidth } = getComputedStyle(card);
+      return [color, backgroundColor, borderTopColor, borderTopStyle, parseFloat(borderTopWidth) >= 1];
+    });
+    assert.deepEqual(look, [text, ground, text, "solid", true]);
+    const gutter = page.getByTestId("outline").locator('li:has([data-line="GPW_COPY"]) .gut');
+    await gutter.click();
+    const dot = await gutter.evaluate((gutter) => getComputedStyle(gutter, "::before").backgroundColor);
+    assert.equal(dot, await system("ButtonText"));
+    await accessible(page);
+    wp.clean(page);
+  });
+}
+
 test("a long run says how far it is computed, and can be stopped and taken up again", async () => {
   const scenario = {
     version: 1,
