@@ -153,7 +153,7 @@ test("the palette runs a command, opens a scenario and goes to a step", async ()
 });
 
 test("the palette finds a scenario by its title and by its name, in the language of the page", async () => {
-  for (const [lang, typed, opened] of [["en", "short copy nothing", "short-copy"], ["ko", "모자란 복사 아무것도", "short-copy"], ["ko", "enospc", "enospc-delalloc"]]) {
+  for (const [lang, typed, opened] of [["en", "nothing is kept", "short-copy"], ["ko", "모자란 복사 아무것도", "short-copy"], ["ko", "enospc", "enospc-delalloc"]]) {
     const page = await wp.open(`#1;s=lib:hole;t=0;l=${lang}`);
     await complete(page);
     await page.keyboard.press("Control+k");
