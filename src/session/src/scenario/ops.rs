@@ -81,13 +81,21 @@ pub fn seed_byte(seed: u32, i: u64) -> u8 {
     sum.to_le_bytes()[0]
 }
 
-/// The first `len` bytes of a buffer filled with `seed`: within each 256 of them only `7*i` changes.
+/// The first `len` bytes of a buffer filled with `seed`.
+///
+/// Within a row of 256 bytes only `7*i` changes, so that the first byte of a row tells all of it. The 256 rows of the
+/// first 64 KiB begin with 256 different bytes, 31 apart: every row behind is one of them.
 fn seed_bytes(seed: u32, len: u64) -> Vec<u8> {
-    let row: Vec<u8> = (0..=u8::MAX).map(|i| i.wrapping_mul(7)).collect();
-    let mut bytes = Vec::new();
-    for from in (0..len).step_by(row.len()) {
-        let first = seed_byte(seed, from);
-        bytes.extend(row.iter().zip(from..len).map(|(more, _)| first.wrapping_add(*more)));
+    const ROW: u64 = 256;
+    // 31 * 223 is 1 modulo 256.
+    const UNDO_31: u8 = 223;
+    let size = |len: u64| usize::try_from(len).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(size(len));
+    bytes.extend((0..len.min(ROW * 256)).map(|i| seed_byte(seed, i)));
+    for from in (ROW * 256..len).step_by(size(ROW)) {
+        let row = seed_byte(seed, from).wrapping_sub(seed_byte(seed, 0)).wrapping_mul(UNDO_31);
+        let same = usize::from(row) * size(ROW);
+        bytes.extend_from_within(same..same + size(ROW.min(len - from)));
     }
     bytes
 }
@@ -794,8 +802,9 @@ mod tests {
     #[test]
     fn bytes_of_fills() {
         assert_eq!(Fill::Seed(2).bytes(3), Ok(vec![6, 13, 20]));
-        let long = Fill::Seed(7).bytes(70_001);
-        assert_eq!(long, Ok((0..70_001).map(|i| seed_byte(7, i)).collect()));
+        for len in [65_535, 65_536, 70_001, (1 << 24) + 300] {
+            assert!(Fill::Seed(7).bytes(len) == Ok((0..len).map(|i| seed_byte(7, i)).collect()), "{len}");
+        }
         assert_eq!(Fill::Hex("00 fF1".into()).bytes(9), Err("an odd number of hexadecimal digits".into()));
         assert_eq!(Fill::Hex("00 fF".into()).bytes(9), Ok(vec![0, 255]));
         assert_eq!(Fill::Base64("aGVsbG8=".into()).bytes(9), Ok(b"hello".to_vec()));
