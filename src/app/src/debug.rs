@@ -42,7 +42,7 @@ impl Tab {
 }
 
 /// An expression that is followed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Watch {
     /// The expression.
     pub text: String,
@@ -57,7 +57,7 @@ pub fn stop(watches: &[Watch], texts: &[String]) -> bool {
 }
 
 /// What the reader is typing.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Draft {
     /// What could come next.
     pub completion: Completion,
@@ -66,7 +66,7 @@ pub struct Draft {
 }
 
 /// Who wrote a value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Origin {
     /// The value's path.
     pub path: String,

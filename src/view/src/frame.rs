@@ -27,7 +27,7 @@ use crate::motion::Motion;
 use crate::text::word;
 
 /// One screen: the state after one step, and what that step changed.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Frame {
     /// Number of this step, `0..=last` of the run.
     pub step: u64,
@@ -122,7 +122,7 @@ impl Phase {
 }
 
 /// Which scenario and which system call.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Header {
     /// The scenario's name, as in links: `short-copy`.
     pub scenario: String,
@@ -133,7 +133,7 @@ pub struct Header {
 }
 
 /// The sentence of a step.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Narration {
     /// Phase of the step.
     pub phase: Phase,
@@ -148,7 +148,7 @@ pub struct Narration {
 }
 
 /// The outline: one line per probe of the running kernel function, plus the unfolded phase's lines.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Code {
     /// The kernel function shown: `generic_perform_write`.
     pub function: String,
@@ -161,7 +161,7 @@ pub struct Code {
 }
 
 /// One line of the outline.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct CodeLine {
     /// Pseudo-code with the kernel's names.
     pub text: String,
@@ -194,7 +194,7 @@ pub enum LineState {
 }
 
 /// A place in the engine's own source.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct SourceAt {
     /// Path below the repository's root: `src/kernel/src/mm/filemap.rs`.
     pub file: String,
@@ -203,7 +203,7 @@ pub struct SourceAt {
 }
 
 /// A place in the kernel's source, v5.10.238.
-#[derive(Clone, Debug, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct KernelAt {
     /// The function: `generic_perform_write`.
     pub function: Cow<'static, str>,
@@ -214,7 +214,7 @@ pub struct KernelAt {
 }
 
 /// One local variable.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Local {
     /// The kernel's name.
     pub name: String,
@@ -231,7 +231,7 @@ pub struct Local {
 }
 
 /// A task and its call stack.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct TaskRow {
     /// Number of the task in the world, stable over the run.
     pub id: u32,
@@ -280,7 +280,7 @@ impl TaskState {
 }
 
 /// One frame of a call stack.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct StackRow {
     /// Kernel function.
     pub function: String,
@@ -294,7 +294,7 @@ pub struct StackRow {
 ///
 /// Byte 0 is the first byte of the first segment shown; `before` and `after` say what is left out when a
 /// call has more segments than fit.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct UserMemory {
     /// Short facts beside the picture: `count 4096`, `iov_offset 0`, `nr_segs 2`.
     pub facts: Vec<String>,
@@ -319,7 +319,7 @@ pub struct UserMemory {
 }
 
 /// One segment of the iovec.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Segment {
     /// `seg0`.
     pub name: String,
@@ -368,7 +368,7 @@ impl Resident {
 }
 
 /// Residency of a run of source bytes.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Residency {
     /// First byte on the axis.
     pub from: u64,
@@ -383,7 +383,7 @@ pub struct Residency {
 }
 
 /// A byte that fault-in read.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Probe {
     /// Byte on the axis.
     pub at: u64,
@@ -394,7 +394,7 @@ pub struct Probe {
 }
 
 /// What a try asks for.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Bracket {
     /// First byte on the axis.
     pub from: u64,
@@ -407,7 +407,7 @@ pub struct Bracket {
 }
 
 /// Bytes on their way from user memory to the selected page.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct CopyArrow {
     /// First source byte on the user axis.
     pub from: u64,
@@ -438,7 +438,7 @@ pub enum CopyKind {
 }
 
 /// The page cache of the file the call is about.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct PageCache {
     /// Short facts beside the picture: `inode 12`, `1 of 11 pages`, `0 bytes kept`.
     pub facts: Vec<String>,
@@ -457,7 +457,7 @@ pub struct PageCache {
 }
 
 /// Neighbouring pages of one state.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct PageRun {
     /// First page.
     pub from: u64,
@@ -519,7 +519,7 @@ impl CellState {
 }
 
 /// One page as a small cell.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct PageCell {
     /// Index in the file.
     pub index: u64,
@@ -536,7 +536,7 @@ pub struct PageCell {
 }
 
 /// A flag of a page or buffer head: set or clear, and whether this step changed it.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Flag {
     /// `L U D W` for a page, `M U D N d u E` for a buffer head.
     pub letter: Cow<'static, str>,
@@ -551,7 +551,7 @@ pub struct Flag {
 }
 
 /// One of the places where "dirty" is recorded.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct DirtyTruth {
     /// Letter of the chip: D, or T and W for the other two tags of the xarray.
     pub letter: Cow<'static, str>,
@@ -568,7 +568,7 @@ pub struct DirtyTruth {
 }
 
 /// The selected page.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct PageView {
     /// Index in the file.
     pub index: u64,
@@ -599,7 +599,7 @@ pub struct PageView {
 }
 
 /// One buffer head.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct BufferRow {
     /// `bh0`.
     pub name: String,
@@ -668,7 +668,7 @@ impl ByteKind {
 }
 
 /// A run of bytes of one kind and one origin in the selected page.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct ByteRange {
     /// First byte in the page.
     pub from: u32,
@@ -691,7 +691,7 @@ pub struct ByteRange {
 }
 
 /// The file in ext4's eyes.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Ext4 {
     /// Short facts beside the picture: `1 block reserved`, `2990 free`, `i_size 45056`, `i_disksize 45056`.
     pub facts: Vec<Fact>,
@@ -706,7 +706,7 @@ pub struct Ext4 {
 }
 
 /// A short fact and whether this step changed it.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Fact {
     /// The words.
     pub text: String,
@@ -731,7 +731,7 @@ pub enum ExtentKind {
 }
 
 /// A run of file blocks.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct ExtentCell {
     /// First logical block.
     pub lblk: u64,
@@ -750,7 +750,7 @@ pub struct ExtentCell {
 }
 
 /// The block device as one bar.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Disk {
     /// Short facts beside the picture: `nothing in flight`, `2 blocks read`.
     pub facts: Vec<Fact>,
@@ -769,7 +769,7 @@ pub struct Disk {
 }
 
 /// A named run of device blocks.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Region {
     /// First block.
     pub from: u64,
@@ -798,7 +798,7 @@ pub enum RegionKind {
 }
 
 /// A request to the device.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct BioRow {
     /// First block.
     pub from: u64,
@@ -841,7 +841,7 @@ impl BioState {
 }
 
 /// Journal: running transaction and the current task's handle.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Journal {
     /// Transactions in order: running first.
     pub transactions: Vec<Transaction>,
@@ -852,7 +852,7 @@ pub struct Journal {
 }
 
 /// One journal transaction.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Transaction {
     /// Its number.
     pub tid: u32,
@@ -865,7 +865,7 @@ pub struct Transaction {
 }
 
 /// Dirty pages against the limits, and what the writer may do.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct DirtyBalance {
     /// NR_FILE_DIRTY.
     pub dirty: u64,
@@ -912,7 +912,7 @@ pub struct DirtyBalance {
 }
 
 /// What this step changed.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Changes {
     /// What it is compared with: `since 73`.
     pub since: String,
@@ -955,7 +955,7 @@ impl Sign {
 }
 
 /// The changes of one object.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Change {
     /// Added, removed or changed.
     pub sign: Sign,
@@ -966,7 +966,7 @@ pub struct Change {
 }
 
 /// One leaf: `name old → new`. Flags use only `new`: `+U +D −L`.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Delta {
     /// Name of the leaf. May be empty.
     pub name: String,
@@ -979,7 +979,7 @@ pub struct Delta {
 }
 
 /// A message to the reader: an error of ours, a link that no longer fits, a refused image.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Notice {
     /// One line: what happened.
     pub title: String,
@@ -993,7 +993,7 @@ pub struct Notice {
 ///
 /// Slices of one level are in order and do not overlap; `from..to` are steps, half open, counted so that
 /// slice `a..b` holds the steps `a, …, b - 1` (step numbers start at 1).
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Timeline {
     /// Number of the last step computed so far.
     pub last: u64,
@@ -1024,7 +1024,7 @@ pub struct Timeline {
 }
 
 /// Where a step belongs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Place {
     /// Who took the step; none if time passed.
     pub by: Option<u32>,
@@ -1043,7 +1043,7 @@ pub struct Place {
 }
 
 /// A stretch of steps.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Slice {
     /// First step.
     pub from: u64,
@@ -1056,7 +1056,7 @@ pub struct Slice {
 }
 
 /// One task's lane.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Lane {
     /// Number of the task, as in [`TaskRow`].
     pub id: u32,
@@ -1069,7 +1069,7 @@ pub struct Lane {
 }
 
 /// A stretch of a task's lane.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct LaneSpan {
     /// First step.
     pub from: u64,
@@ -1082,7 +1082,7 @@ pub struct LaneSpan {
 }
 
 /// Something that happened at one step.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Event {
     /// The step.
     pub step: u64,
@@ -1126,7 +1126,7 @@ impl EventKind {
 }
 
 /// A step curve of one counter.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct Counter {
     /// `dirty`, `reserved`, `writeback`.
     pub name: String,
@@ -1135,7 +1135,7 @@ pub struct Counter {
 }
 
 /// One line of the scenario picker.
-#[derive(Clone, Debug, Default, PartialEq, BorshDeserialize, BorshSerialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, BorshDeserialize, BorshSerialize)]
 pub struct ScenarioInfo {
     /// Name, as in links.
     pub name: String,
@@ -1150,7 +1150,7 @@ pub struct ScenarioInfo {
 }
 
 /// One device block, decoded.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct BlockView {
     /// Block number.
     pub block: u64,
@@ -1169,7 +1169,7 @@ pub struct BlockView {
 }
 
 /// One decoded field of a block.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct BlockField {
     /// Bytes from the block's start.
     pub offset: u32,
@@ -1184,7 +1184,7 @@ pub struct BlockField {
 }
 
 /// The first round of a scenario's first write, as the editor shows it ahead of the run.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct FirstRound {
     /// The call.
     pub call: String,
@@ -1195,7 +1195,7 @@ pub struct FirstRound {
 }
 
 /// One call of a round.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct RoundRow {
     /// Its phase.
     pub phase: Phase,

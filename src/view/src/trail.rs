@@ -34,7 +34,7 @@ pub enum Spot {
 }
 
 /// What there is to say of a byte: a title, and at most five lines below it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Trail {
     /// Which byte: `page 0, byte 999`.
     pub title: String,

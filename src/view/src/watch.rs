@@ -14,7 +14,7 @@ use crate::index::Index;
 use crate::moment::{errno_of, focus_inode, number};
 
 /// One watch at a step.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct WatchRow {
     /// The expression.
     pub text: String,
@@ -41,7 +41,7 @@ pub struct WatchRow {
 }
 
 /// One step that wrote a value.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Write {
     /// The step.
     pub step: u64,

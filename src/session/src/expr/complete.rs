@@ -10,7 +10,7 @@ use super::{At, Expr, Object, Type, Value};
 const SHOWN_MAX: usize = 40;
 
 /// What could stand at the end of a text.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Completion {
     /// Bytes of the text that stay; a candidate replaces the rest.
     pub from: usize,
@@ -19,7 +19,7 @@ pub struct Completion {
 }
 
 /// One candidate.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Candidate {
     /// What is put there: a name, and `[`, `.` or `(` where that has to follow.
     pub text: String,
