@@ -14,6 +14,7 @@ pub mod help;
 pub mod icon;
 pub mod kernel_said;
 pub mod kernel_source;
+pub mod lanes;
 pub mod library;
 pub mod locals;
 pub mod narration;
