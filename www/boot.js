@@ -158,7 +158,7 @@ for (const kind of ["pointerover", "focusin"]) {
   });
 }
 
-/** Resolves when the app's style sheet applies. The shell has its own, so that it is painted without waiting for it. */
+/** Resolves when the style sheet applies. The shell needs none, so that it is painted without waiting for it. */
 function styled() {
   const sheet = document.querySelector("link[data-css]");
   if (!sheet) return;

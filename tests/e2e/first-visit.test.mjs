@@ -42,7 +42,7 @@ for (const options of windows) {
     const words = lang === "ko" ? ["static/lang/ko.txt"] : [];
     const golden = first.golden ? [`static/golden/${first.name}.txt`] : [];
     // As xtask/src/site.rs counts them. The browser asks for the icon again when the address changes.
-    const expected = ["", "boot.js", "motion.js", "app.js", "first.wasm", `screens-${lang}.txt`, "boot.css", "main.css", "icon.svg", ...words, ...golden];
+    const expected = ["", "boot.js", "motion.js", "app.js", "first.wasm", `screens-${lang}.txt`, "main.css", "icon.svg", ...words, ...golden];
     const files = new Set(asked.map((each) => each.split(" ")[1]));
     assert.deepEqual([...files].sort(), expected.sort());
     wp.clean(page);

@@ -28,7 +28,7 @@ test("shows the shell before the wasm is there", async () => {
   await page.route("**/*.wasm", () => {}); // never answered
   await page.goto(wp.url);
   await page.locator(".shell").waitFor();
-  assert.equal(await page.locator("h1").innerText(), "Writepath");
+  await page.getByRole("heading", { name: "Writepath", level: 1 }).waitFor();
   await accessible(page);
   await picture(page, "shell");
   wp.clean(page);
