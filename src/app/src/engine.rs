@@ -22,11 +22,18 @@ pub trait Engine {
     /// There is no such scenario, or it does not fit this engine.
     fn load(&mut self, name: &str) -> Result<(), Notice>;
 
-    /// Starts a scenario given as JSON (from a link).
+    /// Gets a scenario ready that is given as JSON (from a link), set-up and all; the one that runs stays until
+    /// [`Self::load_prepared`].
     ///
     /// # Errors
     /// It is not a scenario; the notice has the path of what is wrong.
-    fn load_json(&mut self, json: &str) -> Result<(), Notice>;
+    fn prepare_json(&mut self, json: &str) -> Result<(), Notice>;
+
+    /// Starts the scenario that is ready.
+    ///
+    /// # Errors
+    /// None is ready.
+    fn load_prepared(&mut self) -> Result<(), Notice>;
 
     /// Checks and takes an image for scenarios that name it by its digest.
     ///

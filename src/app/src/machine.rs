@@ -34,11 +34,13 @@ const PREVIEW_BATCH: u32 = 400;
 /// The engine, with nothing loaded yet.
 #[must_use]
 pub fn engine() -> Box<dyn Engine> {
-    Box::new(Engined { loaded: None, image: None, preview: None })
+    Box::new(Engined { loaded: None, prepared: None, image: None, preview: None })
 }
 
 struct Engined {
     loaded: Option<Loaded>,
+    /// What is ready to be loaded.
+    prepared: Option<Loaded>,
     /// The image taken last.
     image: Option<Taken>,
     /// A look at a scenario that does not run yet.
@@ -148,7 +150,7 @@ fn refused(reason: &str) -> Notice {
 }
 
 impl Engined {
-    fn start(&mut self, scenario: Scenario, name: Option<String>) -> Result<(), Notice> {
+    fn set_up(&self, scenario: Scenario, name: Option<String>) -> Result<Loaded, Notice> {
         let image = match &scenario.image {
             Image::Upload(wanted) => Some(self.uploaded(wanted)?),
             Image::Mkfs(_) => None,
@@ -158,8 +160,7 @@ impl Engined {
         let first_name = if session.restore_runs(runs) { kept } else { name.clone() };
         let shown = name.clone().unwrap_or_else(|| t().own_scenario.to_owned());
         let viewer = Viewer::new(&shown, session.scenario(), session.run());
-        self.loaded = Some(Loaded { session, viewer, first_name, name, marked: false });
-        Ok(())
+        Ok(Loaded { session, viewer, first_name, name, marked: false })
     }
 
     fn uploaded(&self, wanted: &Upload) -> Result<Rc<Vec<u8>>, Notice> {
@@ -193,12 +194,19 @@ impl Engine for Engined {
                 if library::is_missing(bare) { t().no_rest.to_owned() } else { format!("{} {bare}.", t().no_scenario) };
             refused(&why)
         })?;
-        self.start(scenario, Some(bare.to_owned()))
+        self.loaded = Some(self.set_up(scenario, Some(bare.to_owned()))?);
+        Ok(())
     }
 
-    fn load_json(&mut self, json: &str) -> Result<(), Notice> {
+    fn prepare_json(&mut self, json: &str) -> Result<(), Notice> {
         let parsed = parse(json).map_err(|error| refused(&refusal(&error)))?;
-        self.start(parsed.scenario, None)
+        self.prepared = Some(self.set_up(parsed.scenario, None)?);
+        Ok(())
+    }
+
+    fn load_prepared(&mut self) -> Result<(), Notice> {
+        self.loaded = Some(self.prepared.take().ok_or_else(|| refused(t().nothing_loaded))?);
+        Ok(())
     }
 
     fn open_image(&mut self, name: &str, bytes: Vec<u8>) -> Result<ImageInfo, Notice> {

@@ -264,6 +264,8 @@ pub struct Player {
     pub jumps: u64,
     /// The scenario of a link that is still being unpacked.
     unpacking: Option<link::ScenarioRef>,
+    /// The step of a link whose scenario is ready: it starts at the next tick.
+    prepared: Option<StepRef>,
     /// A step a link asked for that is not computed yet.
     wanted: Option<u64>,
     /// The digest that a link says its step has; until that is looked at.
@@ -305,6 +307,7 @@ impl Player {
             jumps: 0,
             halted: false,
             unpacking: None,
+            prepared: None,
             wanted: None,
             expected: None,
             credit: Rc::default(),
@@ -354,7 +357,7 @@ impl Player {
     #[must_use]
     pub fn busy(&self) -> bool {
         let computes = !self.timeline.complete && !self.halted;
-        self.playing || ((computes || !self.debug.walked) && self.unpacking.is_none())
+        self.playing || self.prepared.is_some() || ((computes || !self.debug.walked) && self.unpacking.is_none())
     }
 
     fn open(&mut self, link: Link, first: bool) {
@@ -479,12 +482,14 @@ impl Player {
                 let mut engine = self.engine.borrow_mut();
                 self.scenario = engine.scenario_ref();
                 self.runs = Rc::new(engine.runs());
-                engine.run_slice(8.0);
+                // No more than shows the step: to open it has taken its time already.
+                engine.run_slice(if step == 0 { 0.0 } else { 8.0 });
                 self.timeline = engine.timeline();
                 drop(engine);
                 self.followed =
                     self.followed.take().filter(|name| self.timeline.lanes.iter().any(|lane| *lane.name == **name));
                 self.notice = None;
+                self.prepared = None;
                 self.unpacking = None;
                 self.block = None;
                 self.page = None;
@@ -499,6 +504,32 @@ impl Player {
                 false
             }
         }
+    }
+
+    /// Starts the scenario of a link at its step, or tells why there is none.
+    fn start_prepared(&mut self, result: Result<(), Notice>, step: &StepRef) {
+        let marks = self.unpacking.take().map_or([None; 2], |_| self.debug.marks);
+        let index = if let StepRef::Index(step) = *step { step } else { 0 };
+        if self.started(result, index) {
+            self.debug.marks = marks;
+            if let StepRef::Probe(address) = step
+                && let Some(step) = self.find(address)
+            {
+                self.go(step);
+            }
+            self.look();
+            self.hold_to_link();
+        } else if self.timeline.last == 0 {
+            let notice = self.notice.take();
+            self.load_first(0);
+            self.notice = notice;
+        }
+    }
+
+    fn prepare_and_load(&mut self, json: &str) -> Result<(), Notice> {
+        let mut engine = self.engine.borrow_mut();
+        engine.prepare_json(json)?;
+        engine.load_prepared()
     }
 
     /// Goes to a step, now or as soon as it is computed.
@@ -570,6 +601,10 @@ impl Player {
     }
 
     fn tick(&mut self, elapsed_ms: f64) {
+        if let Some(step) = self.prepared.take() {
+            let result = self.engine.borrow_mut().load_prepared();
+            return self.start_prepared(result, &step);
+        }
         if !self.timeline.complete && !self.halted {
             self.compute();
             if let Some(step) = self.wanted {
@@ -661,27 +696,13 @@ impl Player {
                     self.jumps += 1;
                 }
             }
-            Command::LoadJson(json, step) => {
-                let result = json.and_then(|json| self.engine.borrow_mut().load_json(&json));
-                let marks = self.unpacking.take().map_or([None; 2], |_| self.debug.marks);
-                let index = if let StepRef::Index(step) = step { step } else { 0 };
-                if self.started(result, index) {
-                    self.debug.marks = marks;
-                    if let StepRef::Probe(address) = &step
-                        && let Some(step) = self.find(address)
-                    {
-                        self.go(step);
-                    }
-                    self.look();
-                    self.hold_to_link();
-                } else if self.timeline.last == 0 {
-                    let notice = self.notice.take();
-                    self.load_first(0);
-                    self.notice = notice;
-                }
-            }
+            // It starts at the next tick, in a task of its own: to get it ready and to show it take a while each.
+            Command::LoadJson(json, step) => match json.and_then(|json| self.engine.borrow_mut().prepare_json(&json)) {
+                Ok(()) => self.prepared = Some(step),
+                Err(notice) => self.start_prepared(Err(notice), &step),
+            },
             Command::RunEdited(json) => {
-                let result = self.engine.borrow_mut().load_json(&json);
+                let result = self.prepare_and_load(&json);
                 if self.started(result, 0) {
                     self.jumps += 1;
                     self.sheet = None;

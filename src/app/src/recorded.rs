@@ -58,8 +58,12 @@ impl Engine for Recorded {
         if self.engine.is_none() && name == self.name() { Ok(()) } else { self.engine().load(name) }
     }
 
-    fn load_json(&mut self, json: &str) -> Result<(), Notice> {
-        self.engine().load_json(json)
+    fn prepare_json(&mut self, json: &str) -> Result<(), Notice> {
+        self.engine().prepare_json(json)
+    }
+
+    fn load_prepared(&mut self) -> Result<(), Notice> {
+        self.engine().load_prepared()
     }
 
     fn open_image(&mut self, name: &str, bytes: Vec<u8>) -> Result<ImageInfo, Notice> {
