@@ -1017,6 +1017,8 @@ pub struct Timeline {
     pub lanes: Vec<Lane>,
     /// Faults, requests, signals, interventions.
     pub events: Vec<Event>,
+    /// Ends of the requests that took time.
+    pub ends: Vec<Event>,
     /// Step curves.
     pub counters: Vec<Counter>,
     /// The scenario's own markers, by step; known once the run is complete.
@@ -1079,6 +1081,19 @@ pub struct LaneSpan {
     pub state: TaskState,
     /// What it slept on or did: `block 1611`. May be empty.
     pub text: String,
+}
+
+/// What a list says of a step.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepLine {
+    /// The function it ended in; empty for step 0.
+    pub function: String,
+    /// Its statement.
+    pub code: String,
+    /// `mm/filemap.c:3344`, in v5.10.238; empty outside the kernel.
+    pub source: String,
+    /// Its sentence.
+    pub what: String,
 }
 
 /// Something that happened at one step.

@@ -214,6 +214,22 @@ impl Index {
         self.flying.get(&bio.0)?.iter().rev().find(|at| **at <= step).copied()
     }
 
+    /// What happened at a step.
+    pub fn events_at(&self, step: u32) -> impl Iterator<Item = &Event> {
+        let at = move |events: &'_ [Event]| -> std::ops::Range<usize> {
+            let step = u64::from(step);
+            events.partition_point(|event| event.step < step)..events.partition_point(|event| event.step <= step)
+        };
+        let (events, ends) = (&self.timeline.events, &self.timeline.ends);
+        events[at(events)].iter().chain(&ends[at(ends)])
+    }
+
+    /// Names of the tasks, by their numbers.
+    #[must_use]
+    pub fn task(&self, id: u32) -> &str {
+        self.timeline.lanes.get(id as usize).map_or("", |lane| &lane.name)
+    }
+
     /// The steps of the timeline so far.
     #[must_use]
     pub fn timeline(&self) -> Timeline {
@@ -575,6 +591,11 @@ impl Index {
                             if bio.write { EventKind::Write } else { EventKind::Read },
                             tr!("{} {}", if bio.write { "write" } else { "read" }, block),
                         );
+                    } else if old.used && !bio.used && s.w.counter(Counter::DeviceLatency) > 0 {
+                        let verb = if old.write { "write" } else { "read" };
+                        let kind = if old.write { EventKind::Write } else { EventKind::Read };
+                        let text = tr!("{} {} ended", verb, old.sector * 512 / block_size);
+                        self.timeline.ends.push(Event { step: u64::from(s.step), kind, text });
                     }
                 }
                 Change::device(unit, _) if s.grew(Counter::DeviceBytesWritten) > 0 => {

@@ -6,7 +6,8 @@
 //! ```text
 //! Run ── Viewer ─┬─ index: one pass over the steps: timeline, origins of bytes
 //!                ├─ moment: World, history and changes of one step
-//!                └─ rows/: one module a panel ──> Frame, and the motion of its bytes
+//!                ├─ rows/: one module a panel ──> Frame, and the motion of its bytes
+//!                └─ find: the steps that say some words; listing: the run as a list
 //! ```
 //!
 //! No kernel rule lives here: everything shown is read off the World, its
@@ -16,10 +17,12 @@
 #[macro_use]
 pub mod text;
 
+mod find;
 pub mod frame;
 mod index;
 pub mod kernel_said;
 pub mod kernel_source;
+pub mod listing;
 mod moment;
 pub mod motion;
 mod picture;
@@ -32,6 +35,7 @@ pub mod trail;
 mod viewer;
 pub mod watch;
 
+pub use find::Found;
 pub use moment::number;
 pub use picture::picture;
 pub use rows::library::library;

@@ -94,6 +94,49 @@ impl Timeline {
         (found.unwrap_or_else(|| self.end(step, stride)), found.is_none() && !stride.back && !self.complete)
     }
 
+    /// The steps at which strides of a grain stop that begin at step 0, itself among them: of all tasks, or of one.
+    #[must_use]
+    pub fn stops(&self, grain: Grain, task: Option<u32>) -> Vec<u64> {
+        let unit = match grain {
+            Grain::Statement => None,
+            Grain::Phase => Some(Unit::Phase),
+            Grain::Iteration => Some(Unit::Try),
+        };
+        let mut stops = vec![0];
+        let mut before = (0, None);
+        for (at, &(from, place)) in self.places.iter().enumerate() {
+            if task.is_some_and(|task| place.by != Some(task)) {
+                continue;
+            }
+            let to = self.places.get(at + 1).map_or(self.last + 1, |next| next.0);
+            let Some(unit) = unit else {
+                stops.extend(from..to);
+                continue;
+            };
+            let key = |step| self.key_of(place, self.depth_after(step), unit, task);
+            // Only what a thread of the kernel is at can change where the place stays the same.
+            let looked = if place.own || task.is_none() { from..from + 1 } else { from..to };
+            for step in looked {
+                let now = key(step);
+                if before.1.is_some() && now != before.1 {
+                    stops.push(before.0);
+                }
+                before = (step, now);
+            }
+            before.0 = to - 1;
+        }
+        // Behind the last end of a unit, a stride leads to the end of the run.
+        let end = match (unit, task) {
+            (None, _) => 0,
+            (_, None) => self.last,
+            (_, Some(_)) => before.0,
+        };
+        if stops.last().is_some_and(|last| *last < end) {
+            stops.push(end);
+        }
+        stops
+    }
+
     fn found(&self, step: u64, stride: Stride) -> Option<u64> {
         let whose = match stride.reach {
             _ if stride.task.is_some() => stride.task,
@@ -175,7 +218,8 @@ impl Timeline {
     }
 
     /// Where a step belongs; nowhere for step 0.
-    fn place(&self, step: u64) -> Place {
+    #[must_use]
+    pub fn place(&self, step: u64) -> Place {
         let at = self.places.partition_point(|(from, _)| *from <= step);
         at.checked_sub(1).map_or_else(Place::default, |at| self.places[at].1)
     }
@@ -186,7 +230,11 @@ impl Timeline {
     }
 
     fn key(&self, step: u64, unit: Unit, whose: Option<u32>) -> Option<Key> {
-        let place = self.place(step);
+        self.key_of(self.place(step), self.depth_after(step), unit, whose)
+    }
+
+    /// The unit that a step with this place and depth is in.
+    fn key_of(&self, place: Place, depth: u8, unit: Unit, whose: Option<u32>) -> Option<Key> {
         // What others do meanwhile belongs to the call on screen, but for its phases and if they are followed.
         let own = place.own || (whose.is_none() && !matches!(unit, Unit::Phase));
         let (task, call, iteration, retry) = if own {
@@ -195,7 +243,7 @@ impl Timeline {
             (place.by.unwrap_or(u32::MAX), 0, 0, 0)
         };
         // A thread of the kernel has neither: what it does until it is back in its own loop stands for both.
-        let worker = (!own && self.depth_after(step) > 1).then_some((task, 0, 0, 0, Phase::None));
+        let worker = (!own && depth > 1).then_some((task, 0, 0, 0, Phase::None));
         match unit {
             Unit::Phase => (place.phase != Phase::None).then_some((task, call, iteration, retry, place.phase)),
             Unit::Try | Unit::Iteration | Unit::Call if !own => worker,

@@ -9,6 +9,7 @@ use session::run::{Progress, Run};
 use session::scenario::Scenario;
 use world::TaskId;
 
+use crate::find::Finder;
 use crate::frame::{BlockView, Changes, Ext4, Frame, Header, Local, Narration, Notice, PageCache, Phase, Timeline};
 use crate::index::Index;
 use crate::moment::{Moment, number, phase_of};
@@ -32,8 +33,9 @@ pub struct Viewer {
     pub(crate) program: Program,
     pub(crate) index: Index,
     pub(crate) watches: Watches,
+    pub(crate) finder: Finder,
     /// The scenario's own markers, by step.
-    marks: Rc<Vec<(u64, String)>>,
+    pub(crate) marks: Rc<Vec<(u64, String)>>,
     /// As the device is laid out when the recording begins.
     layout: Option<Layout>,
     frame: Rc<Frame>,
@@ -50,6 +52,7 @@ impl Viewer {
             program: Program::new(name, scenario, run.buffers().to_vec()),
             index: Index::default(),
             watches: Watches::new(scenario),
+            finder: Finder::default(),
             marks: Rc::default(),
             layout: None,
             frame: Rc::default(),
@@ -208,20 +211,27 @@ fn header(m: &Moment) -> Header {
 }
 
 fn narration(m: &Moment, marks: &[(u64, String)]) -> Narration {
-    let info = m.index.info(m.step);
+    let phase = if m.step == 0 { Phase::None } else { phase_of(&m.stack, m.probe()) };
+    let (what, why) = narrate(m);
+    let here = marks.iter().filter(|(step, _)| *step == u64::from(m.step)).map(|(_, label)| label.as_str());
+    Narration {
+        phase, crumb: crumb(m.index, m.program, m.step), what, why, mark: here.collect::<Vec<_>>().join(" · ")
+    }
+}
+
+/// Call, iteration and try of a step: `pwritev #1 · iteration 1 · try 2`.
+pub(crate) fn crumb(index: &Index, program: &Program, step: u32) -> String {
+    let info = index.info(step);
     let mut crumb = Vec::new();
-    if m.step > 0 {
-        let name = m.program.call_name(info.task, info.syscall);
+    if step > 0 {
+        let name = program.call_name(info.task, info.syscall);
         crumb.extend((!name.is_empty()).then_some(name));
         if info.iteration > 0 {
             crumb.push(tr!("iteration {}", info.iteration));
             crumb.push(tr!("try {}", info.retry.max(1)));
         }
     }
-    let phase = if m.step == 0 { Phase::None } else { phase_of(&m.stack, m.probe()) };
-    let (what, why) = narrate(m);
-    let here = marks.iter().filter(|(step, _)| *step == u64::from(m.step)).map(|(_, label)| label.as_str());
-    Narration { phase, crumb: crumb.join(" · "), what, why, mark: here.collect::<Vec<_>>().join(" · ") }
+    crumb.join(" · ")
 }
 
 /// Takes from `old` every shared row that is equal in `new`.
