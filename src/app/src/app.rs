@@ -141,13 +141,14 @@ pub fn App(props: &AppProps) -> Html {
                     <PanelTabs panel={player.panel} />
                 </div>
                 <main class="main" id="panels">
-                    <div class={classes!("left", recorded.then_some("with-said"), (player.debug.tab != Tab::Changes).then_some("asking"))}>
+                    <div class={classes!("left", recorded.then_some("with-said"), (player.debug.tab != Tab::Changes).then_some("asking"), (player.debug.tab == Tab::Steps).then_some("listing"))}>
                         <CodePane code={frame.code.clone()} source={frame.source.clone()} kernel={frame.kernel.clone()} watches={player.debug.watches.clone()} course={complete.then(|| Course::new(player.looker(), player.timeline.clone()))} />
                         <div class="two">
                             <Locals rows={frame.locals.clone()} outer={player.outer.clone()} />
                             <CallStack tasks={frame.tasks.clone()} followed={player.followed.clone()} chosen={player.outer.as_ref().map(|outer| (outer.task, outer.nth))} />
                         </div>
-                        <DebugPane changes={frame.changes.clone()} debug={player.debug.clone()} step={frame.step} runs={player.runs.clone()} />
+                        <DebugPane changes={frame.changes.clone()} debug={player.debug.clone()} step={frame.step} runs={player.runs.clone()}
+                            run={player.timeline.clone()} grain={player.grain} followed={player.followed_id()} looker={player.looker()} />
                         if recorded { <KernelSaid name={current.clone()} step={frame.step} steps={complete.then_some(last)} /> }
                     </div>
                     <Path frame={frame.clone()} />
@@ -307,6 +308,12 @@ fn perform(action: keys::Action, target: Option<&Element>, send: &Send) {
             send.emit(Command::Debug(Ask::Show(Tab::Watch)));
             // The field is there once the tab is drawn.
             Timeout::new(0, || keys::focus("watch-field")).forget();
+        }
+        keys::Action::Find => {
+            send.emit(Command::ShowPanel(Panel::Changes));
+            send.emit(Command::Debug(Ask::Seek));
+            // A list that is shown already has its field; else it takes the focus when it comes.
+            keys::focus("find-field");
         }
         keys::Action::Break => {
             let line = keys::asked_for(target, "data-line").filter(|line| frame_of(line).is_none());

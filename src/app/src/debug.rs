@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use session::expr::{Completion, ExprError};
 use session::link::Link;
+use view::Found;
 use view::frame::Changes;
+use view::listing::Kind;
 use view::watch::{WatchRow, Write};
 
 use crate::engine::Engine;
@@ -15,6 +17,8 @@ pub enum Tab {
     /// What this step changed.
     #[default]
     Changes,
+    /// The run as a list.
+    Steps,
     /// Watches and breakpoints.
     Watch,
     /// Every step that wrote a value.
@@ -27,12 +31,13 @@ pub enum Tab {
 
 impl Tab {
     /// All, in their order.
-    pub const ALL: [Self; 5] = [Self::Changes, Self::Watch, Self::Origin, Self::Diff, Self::Runs];
+    pub const ALL: [Self; 6] = [Self::Changes, Self::Steps, Self::Watch, Self::Origin, Self::Diff, Self::Runs];
 
     /// As in ids.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Changes => "changes",
+            Self::Steps => "steps",
             Self::Watch => "watch",
             Self::Origin => "origin",
             Self::Diff => "diff",
@@ -74,11 +79,28 @@ pub struct Origin {
     pub writes: Result<Vec<Write>, ExprError>,
 }
 
+/// What is looked for in the run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Find {
+    /// The words.
+    pub text: String,
+    /// Where they are, as far as it is known.
+    pub found: Found,
+    /// All steps so far are looked at.
+    pub walked: bool,
+}
+
 /// What the reader can ask the debugger.
 #[derive(Clone, Debug)]
 pub enum Ask {
     /// Show a tab.
     Show(Tab),
+    /// Show the list of steps, with its field for words ready to be typed in.
+    Seek,
+    /// Show only the steps that say these words.
+    Find(String),
+    /// Show only the steps in which something of a kind happened, or all.
+    OfKind(Option<Kind>),
     /// Follow an expression; the flag makes it a breakpoint.
     Watch(String, bool),
     /// Follow it no more.
@@ -124,6 +146,12 @@ pub struct Debug {
     pub origin: Option<Rc<Origin>>,
     /// What is being typed.
     pub draft: Option<Rc<Draft>>,
+    /// What is looked for.
+    pub find: Option<Rc<Find>>,
+    /// The only events whose steps are listed.
+    pub of_kind: Option<Kind>,
+    /// The field for words is to be typed in as soon as it is there.
+    pub seeks: bool,
 }
 
 /// Separates expressions in a link; none has one in it.
@@ -164,11 +192,14 @@ impl Debug {
     /// Forgets what belongs to a run, and keeps what can be asked of the next.
     pub fn restart(&mut self) {
         self.rows = Rc::default();
-        self.walked = self.watches.is_empty();
+        self.walked = self.watches.is_empty() && self.find.is_none();
         self.marks = [None; 2];
         self.diff = None;
         self.origin = None;
         self.draft = None;
+        if let Some(find) = &self.find {
+            self.find = Some(Rc::new(Find { text: find.text.clone(), ..Find::default() }));
+        }
     }
 
     fn texts(&self, stops: bool) -> Vec<String> {
@@ -177,18 +208,30 @@ impl Debug {
 
     /// Walks on for about `budget_ms`, and reads the values at a step.
     pub fn look(&mut self, engine: &mut dyn Engine, step: u64, budget_ms: f64) {
+        let found = self.seek(engine, budget_ms);
         if self.watches.is_empty() {
-            self.walked = true;
+            self.walked = found;
             if !self.rows.is_empty() {
                 self.rows = Rc::default();
             }
             return;
         }
         let (rows, walked) = engine.watch(&self.texts(false), step, budget_ms);
-        self.walked = walked;
+        self.walked = walked && found;
         if *self.rows != rows {
             self.rows = Rc::new(rows);
         }
+    }
+
+    /// Looks for the words on. True if all steps so far are looked at, or nothing is looked for.
+    fn seek(&mut self, engine: &mut dyn Engine, budget_ms: f64) -> bool {
+        let Some(find) = &self.find else { return true };
+        let (found, walked) = engine.find(&find.text, budget_ms);
+        let next = Find { text: find.text.clone(), found, walked };
+        if **find != next {
+            self.find = Some(Rc::new(next));
+        }
+        walked
     }
 
     /// The markers' difference, if both are there and it is looked at.
@@ -216,7 +259,19 @@ impl Debug {
     /// Answers; a step to go to, if the answer is one. `own` are the scenario's markers.
     pub fn ask(&mut self, engine: &mut dyn Engine, ask: Ask, step: u64, own: &[(u64, String)]) -> Option<u64> {
         match ask {
-            Ask::Show(tab) => self.tab = tab,
+            Ask::Show(tab) => {
+                self.tab = tab;
+                self.seeks = false;
+            }
+            Ask::Seek => {
+                self.tab = Tab::Steps;
+                self.seeks = true;
+            }
+            Ask::Find(text) => {
+                let asked = !text.trim().is_empty();
+                self.find = asked.then(|| Rc::new(Find { text, ..Find::default() }));
+            }
+            Ask::OfKind(kind) => self.of_kind = kind,
             Ask::Watch(text, stops) => {
                 self.add(&text, stops);
                 self.tab = Tab::Watch;

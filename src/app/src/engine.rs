@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use session::expr::{Completion, ExprError};
 use session::scenario::ProbeAt;
-use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
+use view::Found;
+use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, ScenarioInfo, StepLine, Timeline};
 use view::kernel_source::Stops;
 use view::table::TableFormat;
 use view::trail::{Spot, Trail};
@@ -94,6 +95,12 @@ pub trait Engine {
     /// # Errors
     /// The path is no expression.
     fn writes(&mut self, path: &str) -> Result<Vec<Write>, ExprError>;
+
+    /// What a list says of these steps.
+    fn lines(&mut self, steps: &[u64]) -> Vec<Rc<StepLine>>;
+
+    /// The steps that say `text`, looked for on for about `budget_ms`; and whether all steps so far are looked at.
+    fn find(&mut self, text: &str, budget_ms: f64) -> (Found, bool);
 
     /// What could be typed next.
     fn complete(&mut self, text: &str, step: u64) -> Completion;

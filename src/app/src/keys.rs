@@ -19,6 +19,8 @@ pub enum Action {
     Focus(Option<Panel>, &'static str),
     /// Show the page without the browser around it, or end that.
     FullScreen,
+    /// Type words to find in the steps.
+    Find,
     /// Type an expression to watch.
     Watch,
     /// A breakpoint on the focused line's statement, or on that of the step.
@@ -36,7 +38,7 @@ pub enum Action {
 /// What a key does on the page, with and without Shift. None: it is not ours.
 #[must_use]
 pub fn action(key: &str, shift: bool) -> Option<Action> {
-    use Action::{Break, Cursor, Focus, FullScreen, GoTo, Origin, Press, Rove, Send, Watch};
+    use Action::{Break, Cursor, Find, Focus, FullScreen, GoTo, Origin, Press, Rove, Send, Watch};
     let debug = |ask: Ask| Send(Command::Debug(ask));
     Some(match (key, shift) {
         ("ArrowRight", true) => Send(Command::Over),
@@ -62,6 +64,7 @@ pub fn action(key: &str, shift: bool) -> Option<Action> {
         ("b", _) => debug(Ask::Put(1)),
         ("d", _) => debug(Ask::Diff),
         ("w", _) => Watch,
+        ("/", _) => Find,
         ("B", _) => Break,
         ("o", _) => Origin,
         (" ", false) => Send(Command::TogglePlay),
@@ -198,6 +201,7 @@ mod tests {
         check("o", false, "Origin");
         check(" ", false, "Send(TogglePlay)");
         check("3", false, "Focus(Some(Page), \"panel-page\")");
+        check("/", false, "Find");
         check("z", false, "nothing");
     }
 }

@@ -11,13 +11,13 @@ use session::scenario::{
     Act, At, Fault, FaultIo, FaultOf, Image, Op, ProbeAt, Scenario, Upload, emit, parse, parse_strict,
 };
 use session::{Session, library};
-use view::Viewer;
-use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
+use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, ScenarioInfo, StepLine, Timeline};
 use view::kernel_source::{Stops, passes};
 use view::table::TableFormat;
 use view::text::{message, reason, refusal};
 use view::trail::{Spot, Trail};
 use view::watch::{WatchRow, Write};
+use view::{Found, Viewer};
 
 use crate::editor::draft::Problem;
 use crate::editor::json;
@@ -26,6 +26,8 @@ use crate::{store, t};
 
 /// Steps recorded between two looks at the clock.
 const BATCH: u32 = 500;
+/// The same of a search, which says the sentence of each step.
+const FIND_BATCH: u32 = 100;
 /// The same where a reader waits for the end of it.
 const LONG_BATCH: u32 = 20_000;
 /// The same of a look ahead, which reads its trace each time.
@@ -337,6 +339,24 @@ impl Engine for Engined {
         match &mut self.loaded {
             Some(Loaded { session, viewer, .. }) => viewer.writes(session.run(), path),
             None => Ok(Vec::new()),
+        }
+    }
+
+    fn lines(&mut self, steps: &[u64]) -> Vec<Rc<StepLine>> {
+        match &mut self.loaded {
+            Some(Loaded { session, viewer, .. }) => viewer.lines(session.run(), steps),
+            None => Vec::new(),
+        }
+    }
+
+    fn find(&mut self, text: &str, budget_ms: f64) -> (Found, bool) {
+        let Some(Loaded { session, viewer, .. }) = &mut self.loaded else { return (Found::default(), true) };
+        let end = Date::now() + budget_ms;
+        loop {
+            let walked = viewer.find(session.run(), text, FIND_BATCH);
+            if walked || Date::now() >= end {
+                return (viewer.found(), walked);
+            }
         }
     }
 

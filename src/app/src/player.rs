@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use session::link::{self, Link, StepRef};
 use session::scenario::ProbeAt;
-use view::frame::{BlockView, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
+use view::frame::{BlockView, FirstRound, Frame, Local, Notice, ScenarioInfo, StepLine, Timeline};
 use view::kernel_source::Stops;
 pub use view::steps::Grain;
 use view::steps::{Reach, Stride};
@@ -564,7 +564,8 @@ impl Player {
     }
 
     /// The number of the task that is followed; one that is not in this run has no steps.
-    fn followed_id(&self) -> Option<u32> {
+    #[must_use]
+    pub fn followed_id(&self) -> Option<u32> {
         let name = self.followed.as_deref()?;
         Some(self.timeline.lanes.iter().find(|lane| lane.name == name).map_or(u32::MAX - 1, |lane| lane.id))
     }
@@ -795,6 +796,12 @@ impl Looker {
         self.0.borrow_mut().digest(step)
     }
 
+    /// What a list says of these steps.
+    #[must_use]
+    pub fn lines(&self, steps: &[u64]) -> Vec<Rc<StepLine>> {
+        self.0.borrow_mut().lines(steps)
+    }
+
     /// Where a byte came from, and where else it is after `step` steps.
     #[must_use]
     pub fn trail(&self, step: u64, spot: Spot) -> Option<Rc<Trail>> {
@@ -839,6 +846,7 @@ impl Reducible for Player {
             && Rc::ptr_eq(&next.timeline, &self.timeline)
             && Rc::ptr_eq(&next.debug.rows, &self.debug.rows)
             && next.debug.walked == self.debug.walked
+            && next.debug.find.as_ref().map(Rc::as_ptr) == self.debug.find.as_ref().map(Rc::as_ptr)
             && next.playing == self.playing;
         if tick && same { self } else { Rc::new(next) }
     }

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use session::expr::{Completion, ExprError};
 use session::scenario::ProbeAt;
-use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, ScenarioInfo, Timeline};
+use view::Found;
+use view::frame::{BlockView, Changes, FirstRound, Frame, Local, Notice, ScenarioInfo, StepLine, Timeline};
 use view::kernel_source::Stops;
 use view::recording::Recording;
 use view::trail::{Spot, Trail};
@@ -138,6 +139,14 @@ impl Engine for Recorded {
 
     fn writes(&mut self, path: &str) -> Result<Vec<Write>, ExprError> {
         self.engine().writes(path)
+    }
+
+    fn lines(&mut self, steps: &[u64]) -> Vec<Rc<StepLine>> {
+        self.engine().lines(steps)
+    }
+
+    fn find(&mut self, text: &str, budget_ms: f64) -> (Found, bool) {
+        self.engine().find(text, budget_ms)
     }
 
     fn complete(&mut self, text: &str, step: u64) -> Completion {

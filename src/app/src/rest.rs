@@ -17,7 +17,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
 use yew::Callback;
 
-use crate::debug::Ask;
+use crate::debug::{Ask, Tab};
 use crate::lang::Lang;
 use crate::player::{Command, Send, Sheet};
 use crate::{machine, t};
@@ -105,7 +105,14 @@ fn is_wanted_by(command: &Command) -> bool {
         | Command::SelectPage(_)
         | Command::Speak(_)
         | Command::Debug(
-            Ask::Watch(..) | Ask::Break(_) | Ask::Draft(_) | Ask::RunTo(..) | Ask::Diff | Ask::Origin(..),
+            Ask::Show(Tab::Steps)
+            | Ask::Seek
+            | Ask::Watch(..)
+            | Ask::Break(_)
+            | Ask::Draft(_)
+            | Ask::RunTo(..)
+            | Ask::Diff
+            | Ask::Origin(..),
         )
         | Command::Open(Sheet::Edit) => true,
         Command::OpenLink(link) => link.scenario.is_some(),

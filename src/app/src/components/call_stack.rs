@@ -117,7 +117,7 @@ pub fn CallStack(props: &CallStackProps) -> Html {
 }
 
 /// A task's name, of which `kworker/` gives way first.
-fn name(name: &str) -> Html {
+pub fn name(name: &str) -> Html {
     match name.split_once('/') {
         Some((kind, own)) => html! { <><span class="kind">{ kind }{ "/" }</span>{ own.to_owned() }</> },
         None => html! { name.to_owned() },

@@ -2,20 +2,25 @@
 
 use std::rc::Rc;
 
-use view::frame::Changes as Rows;
+use view::frame::{Changes as Rows, Timeline};
 use view::number;
+use view::steps::Grain;
 use view::text::expression_fault;
 use view::watch::Write;
 use yew::prelude::*;
 
 use super::changes::Changes;
+use super::steps::Steps;
 use super::watch::WatchPanel;
 use crate::debug::{Ask, Debug, Origin, Tab};
-use crate::player::{Command, use_send};
+use crate::player::{Command, Looker, use_send};
 use crate::{keys, t};
 
 /// Writes shown at once, around the step.
 const WRITES_SHOWN: usize = 200;
+
+/// From this width on the code has its own place beside the picture, as in the style sheet.
+const TWO_COLUMNS_PX: f64 = 1100.0;
 
 /// Props of [`DebugPane`].
 #[derive(Properties)]
@@ -28,6 +33,14 @@ pub struct DebugPaneProps {
     pub step: u64,
     /// The runs that interventions made, and which of them is on screen.
     pub runs: Rc<(Vec<String>, usize)>,
+    /// The run.
+    pub run: Rc<Timeline>,
+    /// What a step is.
+    pub grain: Grain,
+    /// The only task that is stepped in.
+    pub followed: Option<u32>,
+    /// Says what happened in a step.
+    pub looker: Looker,
 }
 
 impl PartialEq for DebugPaneProps {
@@ -44,12 +57,24 @@ impl PartialEq for DebugPaneProps {
             && a.diff == b.diff
             && a.origin == b.origin
             && a.draft == b.draft
+            && (a.tab != Tab::Steps || self.lists_as(other))
+    }
+}
+
+impl DebugPaneProps {
+    /// The list of steps is the same.
+    fn lists_as(&self, other: &Self) -> bool {
+        let (a, b) = (&self.debug, &other.debug);
+        Rc::ptr_eq(&self.run, &other.run)
+            && (self.grain, self.followed) == (other.grain, other.followed)
+            && (&a.find, a.of_kind) == (&b.find, b.of_kind)
     }
 }
 
 fn name(tab: Tab) -> &'static str {
     match tab {
         Tab::Changes => t().changes,
+        Tab::Steps => t().steps_tab,
         Tab::Watch => t().watch_tab,
         Tab::Origin => t().origin_tab,
         Tab::Diff => t().diff_tab,
@@ -65,6 +90,13 @@ pub fn DebugPane(props: &DebugPaneProps) -> Html {
     // One run alone is no list.
     let tabs = &Tab::ALL[..Tab::ALL.len() - usize::from(props.runs.0.len() < 2)];
     let now = if tabs.contains(&debug.tab) { debug.tab } else { Tab::Changes };
+    // The tabs take their room from the code: beside each other, its line stays in sight.
+    use_effect_with(now, |_| {
+        let width = gloo::utils::window().inner_width().ok().and_then(|width| width.as_f64());
+        if width.is_some_and(|width| width >= TWO_COLUMNS_PX) {
+            keys::into_view(".codebody .now");
+        }
+    });
     let onkeydown = {
         let send = send.clone();
         let at = tabs.iter().position(|each| *each == now);
@@ -102,6 +134,10 @@ pub fn DebugPane(props: &DebugPaneProps) -> Html {
             <div id="low-body" class="lowbody" role="tabpanel" aria-labelledby={format!("low-{}", now.key())}>
                 { match now {
                     Tab::Changes => html! { <Changes rows={props.changes.clone()} label="low-changes" testid="changes" /> },
+                    Tab::Steps => html! {
+                        <Steps run={props.run.clone()} step={props.step} grain={props.grain} followed={props.followed} looker={props.looker.clone()}
+                            find={debug.find.clone()} of_kind={debug.of_kind} seeks={debug.seeks} />
+                    },
                     Tab::Watch => html! { <WatchPanel debug={debug.clone()} step={props.step} /> },
                     Tab::Origin => html! { <Writes origin={debug.origin.clone()} step={props.step} /> },
                     Tab::Runs => html! { <Runs runs={props.runs.clone()} /> },

@@ -24,6 +24,7 @@ pub mod panel_tabs;
 pub mod path;
 pub mod sheet;
 pub mod source_lines;
+pub mod steps;
 pub mod timeline;
 pub mod top_bar;
 pub mod transport;

@@ -36,7 +36,7 @@ type Line = (String, &'static str, Action);
 
 /// Every command that needs no more than to be named.
 fn lines(scenarios: &[ScenarioInfo], tasks: &[Rc<TaskRow>], lang: Lang) -> Vec<Line> {
-    use Action::{Cursor, FullScreen, GoTo, Origin, Press, Send, Watch};
+    use Action::{Cursor, Find, FullScreen, GoTo, Origin, Press, Send, Watch};
     let send = |words: &str, key: &'static str, command: Command| (words.to_owned(), key, Send(command));
     let debug = |words: &str, key: &'static str, ask: Ask| (words.to_owned(), key, Send(Command::Debug(ask)));
     let grain = |name: &str, grain: Grain| (format!("{} {name}", t().grain), "", Send(Command::SetGrain(grain)));
@@ -60,6 +60,8 @@ fn lines(scenarios: &[ScenarioInfo], tasks: &[Rc<TaskRow>], lang: Lang) -> Vec<L
         (t().go_to.to_owned(), "g", GoTo),
         debug(t().run_to_hit, "r", Ask::Run),
         debug(t().run_back_to_hit, "R", Ask::RunBack),
+        (t().find_steps.to_owned(), "/", Find),
+        debug(&format!("{}: {}", t().show_panel, t().steps_tab), "", Ask::Show(Tab::Steps)),
         (t().watch_field.to_owned(), "w", Watch),
         (t().toggle_break.to_owned(), "B", Action::Break),
         (t().run_to_line.to_owned(), "c", Cursor(false)),
