@@ -5,7 +5,29 @@ use yew::prelude::*;
 
 /// A position in per cent, for SVG attributes.
 pub fn pct(x: f64) -> AttrValue {
-    format!("{x:.3}%").into()
+    (decimal(x, 3) + "%").into()
+}
+
+/// A number with at most so many decimals. Std's way is exact for any float, and slower and larger by that.
+#[expect(clippy::cast_possible_truncation, reason = "positions on screen")]
+pub fn decimal(x: f64, places: u32) -> String {
+    let scale = 10_u64.pow(places);
+    let all = (x * to_f64(scale)).round() as i64;
+    let mut text = String::with_capacity(12);
+    if all < 0 {
+        text.push('-');
+    }
+    text.push_str(&(all.unsigned_abs() / scale).to_string());
+    let (mut rest, mut place) = (all.unsigned_abs() % scale, scale);
+    if rest > 0 {
+        text.push('.');
+    }
+    while rest > 0 {
+        place /= 10;
+        text.push(char::from(b'0' + (rest / place) as u8));
+        rest %= place;
+    }
+    text
 }
 
 /// `part` of `whole` in per cent; 0 if there is nothing to divide by.
@@ -65,7 +87,7 @@ pub fn plate(text: &str, x: f64, y: &'static str, height: &'static str, middle: 
     let width = text_px(text) + 8.0;
     let shift = if middle { -width / 2.0 } else { -4.0 };
     html! {
-        <rect class={classes!("plate", class)} x={pct(x)} {y} width={format!("{width:.0}")} {height} transform={format!("translate({shift:.1} 0)")} />
+        <rect class={classes!("plate", class)} x={pct(x)} {y} width={decimal(width, 0)} {height} transform={format!("translate({} 0)", decimal(shift, 1))} />
     }
 }
 
@@ -77,6 +99,23 @@ pub fn base_name(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decimals_end_where_nothing_follows() {
+        let cases = [
+            (12.3456, 3),
+            (99.9996, 3),
+            (100.0, 3),
+            (0.05, 2),
+            (7.5, 0),
+            (-17.96, 1),
+            (-3.25, 2),
+            (-0.04, 1),
+            (f64::NAN, 3),
+        ];
+        let texts = cases.map(|(x, places)| decimal(x, places));
+        assert_eq!(texts, ["12.346", "100", "100", "0.05", "8", "-18", "-3.25", "0", "0"]);
+    }
 
     #[test]
     fn words_drop_out() {

@@ -16,7 +16,7 @@ use web_sys::{Element, HtmlElement};
 use yew::prelude::*;
 
 use super::user_memory::Axis;
-use crate::draw::{pct, share, to_f64, to_u64};
+use crate::draw::{decimal, pct, share, to_f64, to_u64};
 use crate::player::Looker;
 use crate::{rest, t};
 
@@ -454,6 +454,6 @@ fn put(card: &HtmlElement, place: Place) {
     });
     let style = card.style();
     // A browser that refuses leaves the card in its corner.
-    let _ = style.set_property("left", &format!("{x:.0}px"));
-    let _ = style.set_property("top", &format!("{y:.0}px"));
+    let _ = style.set_property("left", &(decimal(x, 0) + "px"));
+    let _ = style.set_property("top", &(decimal(y, 0) + "px"));
 }

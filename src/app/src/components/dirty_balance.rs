@@ -6,7 +6,7 @@ use view::frame::DirtyBalance as Row;
 use view::number;
 use yew::prelude::*;
 
-use crate::draw::{pct, share, text_px};
+use crate::draw::{decimal, pct, share, text_px};
 use crate::t;
 
 /// Props of [`DirtyBalance`].
@@ -140,10 +140,10 @@ pub fn DirtyBalance(props: &DirtyBalanceProps) -> Html {
             <div class="ring" data-testid="ratelimit">
                 <svg width="40" height="40" viewBox="0 0 40 40" aria-hidden="true">
                     <circle class="rg0" cx="20" cy="20" r="16" />
-                    <circle class="rg1" cx="20" cy="20" r="16" pathLength="100" stroke-dasharray={format!("{count:.2} 100")} transform="rotate(-90 20 20)" />
+                    <circle class="rg1" cx="20" cy="20" r="16" pathLength="100" stroke-dasharray={format!("{} 100", decimal(count, 2))} transform="rotate(-90 20 20)" />
                     if row.nr_dirtied_changed && row.nr_dirtied > 0 {
                         <circle class="rg2" cx="20" cy="20" r="16" pathLength="100" stroke-dasharray="2.2 100"
-                            stroke-dashoffset={format!("{:.2}", 2.2 - count)} transform="rotate(-90 20 20)" />
+                            stroke-dashoffset={decimal(2.2 - count, 2)} transform="rotate(-90 20 20)" />
                     }
                     if let Some((passed, all)) = row.pause {
                         <circle class="rg3" cx="20" cy="20" r="7" />
@@ -173,5 +173,5 @@ fn hand(part: f64) -> String {
     if part > 99.9 {
         return "M20 13a7 7 0 1 1 0 14a7 7 0 1 1 0-14z".to_owned();
     }
-    format!("M20 20V13A7 7 0 {large} 1 {:.2} {:.2}z", 20.0 + 7.0 * sin, 20.0 - 7.0 * cos)
+    format!("M20 20V13A7 7 0 {large} 1 {} {}z", decimal(20.0 + 7.0 * sin, 2), decimal(20.0 - 7.0 * cos, 2))
 }

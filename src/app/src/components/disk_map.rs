@@ -11,7 +11,7 @@ use yew::prelude::*;
 
 use super::bytes::{Bar, ByteBar, Bytes, REST_MS, use_asker};
 use super::timeline::pointer_share;
-use crate::draw::{PATH_PX, fits, pct, share, text_px, to_f64, to_u64};
+use crate::draw::{PATH_PX, decimal, fits, pct, share, text_px, to_f64, to_u64};
 use crate::engine::Intervention;
 use crate::player::{Command, Send, use_send};
 use crate::t;
@@ -53,7 +53,7 @@ fn zoom(cache: &PageCache) -> Html {
     html! {
         <svg class="grow1" width="100%" height="12" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">
             if let Some(at) = cell {
-                <polygon class="zoom" points={format!("0,0 100,0 {:.3},12 {:.3},12", edge(at + 1), edge(at))} />
+                <polygon class="zoom" points={format!("0,0 100,0 {},12 {},12", decimal(edge(at + 1), 3), decimal(edge(at), 3))} />
             }
         </svg>
     }
@@ -206,7 +206,7 @@ fn wires(cache: &PageCache, ext4: &Ext4, disk: &Disk) -> Html {
         ext4.extents.iter().filter_map(|extent| extent.pblk.map(|block| (extent, block))).map(|(extent, block)| {
             let to = share(block, disk.blocks) + share(extent.len, disk.blocks) / 2.0;
             let class = classes!("wire", (extent.kind == ExtentKind::Unwritten).then_some("u"));
-            html! { <line {class} x1={format!("{:.3}", middle(extent))} y1="0" x2={format!("{to:.3}")} y2="22" /> }
+            html! { <line {class} x1={decimal(middle(extent), 3)} y1="0" x2={decimal(to, 3)} y2="22" /> }
         });
     let delayed = ext4.extents.iter().filter(|extent| extent.kind == ExtentKind::Delayed).map(|extent| {
         let x = pct(middle(extent));
@@ -219,7 +219,7 @@ fn wires(cache: &PageCache, ext4: &Ext4, disk: &Disk) -> Html {
     });
     let bios: Vec<_> = disk.bios.iter().filter_map(|bio| Some((bio, way(bio, cache, disk)?))).take(BIOS).collect();
     let lines = bios.iter().map(|(_, (x, to))| {
-        html! { <line class="wire w" x1={format!("{x:.3}")} y1="0" x2={format!("{to:.3}")} y2="22" /> }
+        html! { <line class="wire w" x1={decimal(*x, 3)} y1="0" x2={decimal(*to, 3)} y2="22" /> }
     });
     let mut taken = Vec::new();
     let marks = bios.iter().map(|(bio, way)| bio_mark(bio, *way, &mut taken)).collect::<Vec<_>>();

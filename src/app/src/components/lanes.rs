@@ -7,7 +7,7 @@ use view::watch::WatchRow;
 use yew::prelude::*;
 
 use crate::debug::Watch;
-use crate::draw::{fits, pct, phase_class, plate, share, to_f64};
+use crate::draw::{decimal, fits, pct, phase_class, plate, share, to_f64};
 
 /// Steps shown at once; the map below shows all.
 const WINDOW: u64 = 120;
@@ -174,7 +174,11 @@ pub fn Depths(props: &StretchProps) -> Html {
         for step in slice.from.max(view.from + 1)..slice.to.min(view.to + 1) {
             if let Some(depth) = at(step) {
                 let height = 1.5 + 9.5 * f64::from(depth) / f64::from(top);
-                outline(&mut bars, slice.phase, &format!("M{} 11h.78v-{height:.1}h-.78z", step - 1 - view.from));
+                outline(
+                    &mut bars,
+                    slice.phase,
+                    &format!("M{} 11h.78v-{}h-.78z", step - 1 - view.from, decimal(height, 1)),
+                );
             }
         }
     }
@@ -317,7 +321,7 @@ fn curve(counter: &Counter, lane: usize, top: f64, view: View) -> Html {
     html! {
         <g>
             { for lines.into_iter().map(|(x1, x2, y1, y2)| html! {
-                <line {class} x1={pct(x1)} x2={pct(x2)} y1={format!("{y1:.1}")} y2={format!("{y2:.1}")} />
+                <line {class} x1={pct(x1)} x2={pct(x2)} y1={decimal(y1, 1)} y2={decimal(y2, 1)} />
             }) }
         </g>
     }
@@ -416,7 +420,7 @@ pub fn Map(props: &MapProps) -> Html {
     let run = &props.run;
     let mut outlines = Vec::new();
     for (phase, x, width) in pieces(run) {
-        outline(&mut outlines, phase, &format!("M{x:.3} 3h{width:.3}v5h-{width:.3}z"));
+        outline(&mut outlines, phase, &format!("M{} 3h{1}v5h-{1}z", decimal(x, 3), decimal(width, 3)));
     }
     html! {
         <g>

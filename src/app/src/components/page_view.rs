@@ -8,7 +8,7 @@ use yew::prelude::*;
 
 use super::bytes::{Bar, ByteBar, use_asker};
 use super::user_memory::{Axis, caret_at};
-use crate::draw::{PATH_PX, fits, pct, plate, share};
+use crate::draw::{PATH_PX, decimal, fits, pct, plate, share};
 use crate::player::{Command, use_send};
 use crate::t;
 
@@ -334,7 +334,7 @@ fn funnel(copy: Option<&CopyArrow>, axis: &Axis, size: u32) -> Html {
     html! {
         <div class="fun f28" data-testid="copy">
             <svg class="ovl" width="100%" height="100%" viewBox="0 0 100 28" preserveAspectRatio="none" aria-hidden="true">
-                <polygon {class} points={format!("{a:.3},0 {b:.3},0 {d:.3},28 {c:.3},28")} />
+                <polygon {class} points={format!("{},0 {},0 {},28 {},28", decimal(a, 3), decimal(b, 3), decimal(d, 3), decimal(c, 3))} />
             </svg>
             <svg class="ovl" width="100%" height="100%" role="img" aria-label={format!("{}. {}", copy.text, copy.verdict)}>
                 if copy.verdict.is_empty() {
