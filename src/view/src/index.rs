@@ -102,15 +102,26 @@ struct TaskTrack {
     work: &'static str,
 }
 
+/// Bytes that a call has copied into a page.
+#[derive(Clone, Copy, Debug)]
+struct Copied {
+    step: u32,
+    task: u32,
+    page: PageId,
+    content: ContentId,
+    /// The step at which they were refused; `u32::MAX` if they were not.
+    refused: u32,
+}
+
 /// See the module's text.
 #[derive(Debug, Default)]
 pub struct Index {
     infos: Vec<StepInfo>,
     marks: BTreeMap<u32, Vec<Mark>>,
-    /// Copies in order: step, task, content, place in its marks.
-    copies: Vec<(u32, u32, u32, usize)>,
-    /// Copies of a task's try, until the next try.
-    tries: BTreeMap<u32, Vec<(u32, usize)>>,
+    /// In order.
+    copies: Vec<Copied>,
+    /// Copies of a task's try, until the next try: the place of each, and that in the marks of its content.
+    tries: BTreeMap<u32, Vec<(usize, usize)>>,
     owners: BTreeMap<u32, PageId>,
     inodes: Vec<(u32, InodeId)>,
     focus: Vec<(u32, InodeId, u32)>,
@@ -167,18 +178,13 @@ impl Index {
         u32::try_from(start).unwrap_or(u32::MAX)
     }
 
-    /// Contents that the call of a step has copied into, and that were not refused since.
-    pub fn copied_in_call(&self, step: u32) -> impl Iterator<Item = ContentId> {
+    /// Pages that the call of a step has copied into, with what was theirs, and that were not refused since. One may
+    /// come more than once.
+    pub fn copied_in_call(&self, step: u32) -> impl Iterator<Item = (PageId, ContentId)> {
         let (start, task) = (self.call_start(step), self.info(step).task);
-        let from = self.copies.partition_point(|copy| copy.0 < start);
-        let copies = self.copies[from..].iter().take_while(move |copy| copy.0 <= step);
-        copies.filter(move |copy| copy.1 == task).filter_map(move |&(_, _, content, at)| {
-            let mark = self.marks.get(&content)?.get(at)?;
-            match mark.origin {
-                Origin::Copy { refused, .. } if refused <= step => None,
-                _ => Some(ContentId(content)),
-            }
-        })
+        let from = self.copies.partition_point(|copy| copy.step < start);
+        let copies = self.copies[from..].iter().take_while(move |copy| copy.step <= step);
+        copies.filter(move |copy| copy.task == task && copy.refused > step).map(|copy| (copy.page, copy.content))
     }
 
     /// The inode written at a step, or last before it.
@@ -391,7 +397,8 @@ impl Index {
         // Newest first in the changes: oldest first in the marks.
         for change in s.changes.iter().rev() {
             let Change::contents(content, off, len) = *change else { continue };
-            let Some(page) = self.owners.get(&content.0).and_then(|&id| s.w.pages.get(id)) else { continue };
+            let Some(&owner) = self.owners.get(&content.0) else { continue };
+            let Some(page) = s.w.pages.get(owner) else { continue };
             if len == 0 || page.content != content || self.fresh_now(s, content, len) {
                 continue;
             }
@@ -407,14 +414,16 @@ impl Index {
             };
             let at = self.mark(content, Mark { step: s.step, from: off, to: off + len, origin });
             if let (Origin::Copy { .. }, Some(task)) = (origin, s.task) {
-                self.copies.push((s.step, task.0, content.0, at));
-                self.tries.entry(task.0).or_default().push((content.0, at));
+                self.tries.entry(task.0).or_default().push((self.copies.len(), at));
+                self.copies.push(Copied { step: s.step, task: task.0, page: owner, content, refused: u32::MAX });
             }
         }
         let dropped = s.is(&[site::BWE_DROP]) || (s.is(&[site::WE_BLOCK]) && s.near("copied") == Some(0));
         if let Some(task) = s.task.filter(|_| dropped) {
-            for (content, at) in self.tries.remove(&task.0).unwrap_or_default() {
-                if let Some(mark) = self.marks.get_mut(&content).and_then(|marks| marks.get_mut(at))
+            for (copy, at) in self.tries.remove(&task.0).unwrap_or_default() {
+                let Some(copied) = self.copies.get_mut(copy) else { continue };
+                copied.refused = s.step;
+                if let Some(mark) = self.marks.get_mut(&copied.content.0).and_then(|marks| marks.get_mut(at))
                     && let Origin::Copy { refused, .. } = &mut mark.origin
                 {
                     *refused = s.step;

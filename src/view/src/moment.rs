@@ -193,9 +193,17 @@ impl<'a> Moment<'a> {
     /// Pages of files that hold bytes which the call has copied and which were not refused since.
     pub fn kept_pages(&self) -> &[PageId] {
         self.kept.get_or_init(|| {
-            let kept: BTreeSet<ContentId> = self.index.copied_in_call(self.step).collect();
-            let files = self.w.pages.iter().filter(|(_, page)| page.mapping.is_some() && page.mapping > InodeId::BUDDY);
-            files.filter(|(_, page)| kept.contains(&page.content)).map(|(id, _)| id).collect()
+            let of_file = |page: &Page| page.mapping.is_some() && page.mapping > InodeId::BUDDY;
+            let mut kept: Vec<PageId> = self
+                .index
+                .copied_in_call(self.step)
+                .filter(|(id, content)| {
+                    self.w.pages.get(*id).is_some_and(|page| page.content == *content && of_file(page))
+                })
+                .map(|(id, _)| id)
+                .collect();
+            kept.dedup();
+            kept
         })
     }
 
