@@ -34,6 +34,20 @@ pub fn SheetBox(props: &SheetBoxProps) -> Html {
     });
     let close = props.on_close.reform(|_: MouseEvent| ());
     let onclose = props.on_close.reform(|_: Event| ());
+    // The browser tells that it has closed a while after, and a key pressed by then would still find the sheet there.
+    let oncancel = {
+        let (node, on_close) = (node.clone(), props.on_close.clone());
+        Callback::from(move |event: Event| {
+            if let Some(dialog) =
+                node.cast::<HtmlDialogElement>().filter(|dialog| event.target().as_ref() == Some(dialog))
+            {
+                event.prevent_default();
+                // This gives the focus back.
+                dialog.close();
+                on_close.emit(());
+            }
+        })
+    };
     // A click beside the sheet lands on the dialog itself.
     let onclick = {
         let (node, on_close) = (node.clone(), props.on_close.clone());
@@ -44,7 +58,7 @@ pub fn SheetBox(props: &SheetBoxProps) -> Html {
         })
     };
     html! {
-        <dialog ref={node} class={classes!("sheet", props.class.clone())} aria-labelledby="sheet-title" {onclose} {onclick}>
+        <dialog ref={node} class={classes!("sheet", props.class.clone())} aria-labelledby="sheet-title" {onclose} {oncancel} {onclick}>
             <div class="sheet-in">
                 <div class="sheet-head">
                     <h2 id="sheet-title">{ &props.title }</h2>
