@@ -96,18 +96,23 @@ export function share_exports(exports) {
 
 /** Fetches the second module, so that load_rest has no need to. The app awaits it where it knows that it wants more. */
 export function fetch_rest() {
-  fetching ??= compiled().catch((error) => {
+  fetching ??= fetchedRest().catch((error) => {
     fetching = undefined; // so that it can be tried again
     throw error;
   });
   return fetching;
 }
 
-async function compiled() {
-  if (loaded) return;
-  const answer = await fetch(rest);
-  if (!answer.ok) throw new Error(`${rest}: ${answer.status}`);
-  module = await WebAssembly.compile(await answer.arrayBuffer());
+async function fetchedRest() {
+  if (!loaded) module = await compiled(rest);
+}
+
+/** A wasm, compiled while it comes where the server tells that it is one. */
+async function compiled(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
+  const streams = answer.headers.get("Content-Type") === "application/wasm";
+  return streams ? WebAssembly.compileStreaming(answer) : WebAssembly.compile(await answer.arrayBuffer());
 }
 
 /** Puts the second module in place. When the wasm needs it at once, it stands in the middle of a call: no await. */
@@ -172,8 +177,10 @@ function styled() {
 // Not awaited here: the app's script imports this one, and would wait for its end.
 (async () => {
   try {
-    const [{ default: init }] = await Promise.all([import(here(script.dataset.js)), styled()]);
-    await init({ module_or_path: here(script.dataset.wasm) });
+    // All at once; motion.js would be asked for when the app's script has come.
+    const coming = [import(here(script.dataset.js)), compiled(here(script.dataset.wasm)), styled(), import("./motion.js")];
+    const [{ default: init }, module_or_path] = await Promise.all(coming);
+    await init({ module_or_path });
     running = true;
   } catch (error) {
     if (trapped(error)) crashed(String(error));

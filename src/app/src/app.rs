@@ -6,6 +6,7 @@ use std::rc::Rc;
 use gloo::events::{EventListener, EventListenerOptions};
 use gloo::render::{AnimationFrame, request_animation_frame};
 use gloo::timers::callback::Timeout;
+use gloo::timers::future::TimeoutFuture;
 use gloo::utils::{document, window};
 use session::link::{self, Link, ScenarioRef as Linked, StepRef};
 use wasm_bindgen::{JsCast, JsValue};
@@ -47,15 +48,15 @@ const THEME_KEY: &str = "writepath.theme";
 
 /// The player of the address's link, with its first steps computed.
 pub async fn player(link: Link, lang: (Lang, bool)) -> Player {
-    let engine = match rest::recorded(&link, lang.0).await {
-        Some(recording) => recorded::engine(recording),
-        None => {
-            // If it does not arrive, the first function that is missed tells it.
-            let _ = rest::loaded(rest::opened_by(&link)).await;
-            machine::engine()
-        }
-    };
-    Player::new(engine, link, lang)
+    if let Some(recording) = rest::recorded(&link, lang.0).await {
+        return Player::new(recorded::engine(recording), link, lang);
+    }
+    // If it does not arrive, the first function that is missed tells it.
+    let _ = rest::loaded(rest::opened_by(&link)).await;
+    let player = Player::new(machine::engine(), link, lang);
+    // First the run, then the screen: together they would hold the browser up for too long.
+    TimeoutFuture::new(0).await;
+    player
 }
 
 /// The address's link, and what is kept of the reader's choices where it leaves them open.
@@ -398,7 +399,8 @@ struct Writer {
 /// Keeps the hash equal to what is on screen, and opens a link that someone else writes there.
 #[hook]
 fn use_link(link: Link, scenario: ScenarioRef, jumps: u64, send: &Send) {
-    let writer = use_mut_ref(Writer::default);
+    // The first write can wait until the page is there.
+    let writer = use_mut_ref(|| Writer { at_ms: js_sys::Date::now(), ..Writer::default() });
     let packed = use_state(|| None::<(String, Linked)>);
     // One's own scenario is compressed once, when it starts.
     use_effect_with(scenario.clone(), {

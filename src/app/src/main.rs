@@ -20,7 +20,6 @@ mod store;
 
 use heap as _;
 
-use gloo::timers::future::TimeoutFuture;
 use gloo::utils::{document, window};
 use js_sys::{Object, Reflect};
 use view::text::{Labels, labels};
@@ -54,12 +53,10 @@ fn main() {
     rest::share();
     std::panic::set_hook(Box::new(tell_panic));
     let root = document().get_element_by_id("app").expect("index.html has #app");
-    // First the run, then the screen: together they would hold the browser up for too long.
     spawn_local(async move {
         let link = app::link();
         let lang = lang::start(&link).await;
         let player = app::player(link, lang).await;
-        TimeoutFuture::new(0).await;
         // What was painted before the wasm arrived makes room.
         root.set_text_content(None);
         yew::Renderer::<app::App>::with_root_and_props(root, app::AppProps { player }).render();

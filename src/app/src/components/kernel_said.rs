@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use gloo::timers::future::TimeoutFuture;
 use view::kernel_said::{KernelSaid as Lines, Said, Verdict};
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
@@ -37,7 +38,11 @@ pub fn KernelSaid(props: &KernelSaidProps) -> Html {
         move |name| {
             let address = format!("static/golden/{name}.txt");
             fetched.set(Fetched::Loading);
-            spawn_local(async move { fetched.set(fetch(&address).await) });
+            spawn_local(async move {
+                // The page first.
+                TimeoutFuture::new(0).await;
+                fetched.set(fetch(&address).await);
+            });
         }
     });
     let wait = |words: &'static str| (html! {}, html! { <p class="none">{ words }</p> });
