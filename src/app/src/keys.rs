@@ -1,12 +1,22 @@
 //! Keys: one table for the page, and the arrow keys of tab lists.
 
 use gloo::utils::document;
+use js_sys::Array;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
+use wasm_bindgen::closure::Closure;
+use web_sys::{
+    Element, HtmlElement, IntersectionObserver, IntersectionObserverEntry, IntersectionObserverInit,
+    ScrollIntoViewOptions, ScrollLogicalPosition,
+};
 use yew::KeyboardEvent;
 
 use crate::debug::Ask;
 use crate::player::{Command, Panel, Sheet};
+
+/// How much of an element has to be in view for nothing to move: edges may lie between two pixels.
+const IN_VIEW: f64 = 0.95;
+/// What stays in view above and below a line of code, as `scroll-margin-block` in the style sheet.
+const AROUND_LINE: &str = "-54px 0px";
 
 /// What a key does: send a command, or move the focus.
 #[derive(Clone, Debug)]
@@ -123,12 +133,29 @@ pub fn press(id: &str) {
     }
 }
 
-/// Brings an element into view without moving anything that is in view.
-pub fn into_view(selector: &str) {
-    if let Ok(Some(element)) = document().query_selector(selector) {
-        let options = ScrollIntoViewOptions::new();
-        options.set_block(ScrollLogicalPosition::Nearest);
-        element.scroll_into_view_with_scroll_into_view_options(&options);
+/// Brings an element into view without moving anything that is in view. The browser tells whether it is once it has laid the
+/// page out: to ask it at once would have it do that twice.
+pub fn into_view(selector: &'static str) {
+    let find = || document().query_selector(selector).ok().flatten();
+    let Some(element) = find() else { return };
+    let look = Closure::once_into_js(move |entries: Array, observer: IntersectionObserver| {
+        observer.disconnect();
+        let entry = entries.get(0).dyn_into::<IntersectionObserverEntry>();
+        if let (Ok(entry), Some(element)) = (entry, find())
+            && entry.intersection_ratio() < IN_VIEW
+        {
+            let options = ScrollIntoViewOptions::new();
+            options.set_block(ScrollLogicalPosition::Nearest);
+            element.scroll_into_view_with_scroll_into_view_options(&options);
+        }
+    });
+    let options = IntersectionObserverInit::new();
+    if let Ok(Some(code)) = element.closest("#code-body") {
+        options.set_root(Some(&code));
+        options.set_root_margin(AROUND_LINE);
+    }
+    if let Ok(observer) = IntersectionObserver::new_with_options(look.unchecked_ref(), &options) {
+        observer.observe(&element);
     }
 }
 

@@ -4,14 +4,16 @@ use std::rc::Rc;
 
 use view::frame::{Code, CodeLine, KernelAt, LineState, SourceAt};
 use view::kernel_source::{Stops, engine_stops};
+use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
+use web_sys::Element;
 use yew::prelude::*;
 
 use super::kernel_source::{Files, KernelSource};
 use super::source_lines::{Course, Margin, source_lines, use_passes};
 use crate::debug::{Ask, Watch, stop};
 use crate::draw::{base_name, phase_class};
-use crate::player::{Command, Send, use_send};
+use crate::player::{Command, use_send};
 use crate::{keys, t};
 
 /// Where the kernel's source can be read.
@@ -129,13 +131,24 @@ fn Outline(props: &OutlineProps) -> Html {
     // A line and a line inside it are both under way; the step is the inner one.
     let step = props.code.lines.iter().rposition(|line| line.state == LineState::Now);
     let lines = props.code.lines.iter().enumerate().map(|(i, line)| {
-        let stops = stop(&props.watches, &at_probes(&line.probe));
-        outline_line(&send, line, Some(i) == step, stops)
+        let stops = !props.watches.is_empty() && stop(&props.watches, &at_probes(&line.probe));
+        html! { <Line line={line.clone()} now={Some(i) == step} {stops} /> }
+    });
+    // One listener for the buttons of all lines.
+    let onclick = Callback::from(move |event: MouseEvent| {
+        let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+        let button = target.and_then(|target| target.closest(".ln button").ok().flatten());
+        let named =
+            button.as_ref().and_then(|button| button.parent_element()?.query_selector("[data-line]").ok().flatten());
+        let (Some(button), Some(named)) = (button, named) else { return };
+        let probes = at_probes(&named.get_attribute("data-line").unwrap_or_default());
+        let ask = if button == named { Ask::RunTo(probes, !event.shift_key()) } else { Ask::Break(probes) };
+        send.emit(Command::Debug(ask));
     });
     html! {
         <>
             if !props.code.about.is_empty() { <p class="about" data-testid="about-scenario">{ &props.code.about }</p> }
-            <ol class="lines" data-testid="outline">{ for lines }</ol>
+            <ol class="lines" data-testid="outline" {onclick}>{ for lines }</ol>
         </>
     }
 }
@@ -156,15 +169,18 @@ fn place(file: &str, line: u32) -> String {
     format!("{kept}…{line}")
 }
 
-fn outline_line(send: &Send, line: &CodeLine, now: bool, stops: bool) -> Html {
-    let turn = {
-        let (send, text) = (send.clone(), at_probes(&line.probe));
-        move |_: MouseEvent| send.emit(Command::Debug(Ask::Break(text.clone())))
-    };
-    let run = {
-        let (send, text) = (send.clone(), at_probes(&line.probe));
-        move |event: MouseEvent| send.emit(Command::Debug(Ask::RunTo(text.clone(), !event.shift_key())))
-    };
+#[derive(Properties, PartialEq)]
+struct LineProps {
+    line: Rc<CodeLine>,
+    now: bool,
+    stops: bool,
+}
+
+/// A line of the outline. Most stay as they are from one step to the next.
+#[component]
+fn Line(props: &LineProps) -> Html {
+    let LineProps { line, now, stops } = props;
+    let now = *now;
     let (state, word) = match line.state {
         LineState::Done => ("done", t().line_done),
         LineState::Now if now => ("now", t().line_now),
@@ -180,10 +196,9 @@ fn outline_line(send: &Send, line: &CodeLine, now: bool, stops: bool) -> Html {
                 <span class="src" title={line.text.clone()}><span class="vh">{ word }</span>{ &line.text }</span>
             } else {
                 <button class="gut" type="button" tabindex="-1" aria-pressed={stops.to_string()} aria-label={format!("{} {}", t().breakpoint_on, line.text)}
-                    title={t().toggle_break} onclick={turn}></button>
+                    title={t().toggle_break}></button>
                 <i></i>
-                <button class="src" type="button" tabindex="-1" data-line={line.probe.clone()} title={format!("{}: {}", t().run_to_line, line.text)}
-                    onclick={run}><span class="vh">{ word }</span>{ &line.text }</button>
+                <button class="src" type="button" tabindex="-1" data-line={line.probe.clone()} title={format!("{}: {}", t().run_to_line, line.text)}><span class="vh">{ word }</span>{ &line.text }</button>
             }
             <span class="val" title={line.value.clone()}>{ &line.value }</span>
             if now && !line.file.is_empty() {
