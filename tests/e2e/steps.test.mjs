@@ -229,7 +229,8 @@ test("words are found, gone through both ways and round the ends, and let go of"
   await page.keyboard.type("zzz");
   await said.filter({ hasText: "No step says this" }).waitFor({ state: "attached" });
   await page.keyboard.press("Enter");
-  await page.waitForTimeout(100);
+  // A step would be on screen by then.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   assert.equal(await step(page), all.at(-1));
   await accessible(page);
   wp.clean(page);
