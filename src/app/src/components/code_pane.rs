@@ -8,6 +8,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::Element;
 use yew::prelude::*;
+use yew::virtual_dom::Key;
 
 use super::kernel_source::{Files, KernelSource};
 use super::source_lines::{Course, Margin, source_lines, use_passes};
@@ -130,9 +131,17 @@ fn Outline(props: &OutlineProps) -> Html {
     }
     // A line and a line inside it are both under way; the step is the inner one.
     let step = props.code.lines.iter().rposition(|line| line.state == LineState::Now);
+    // A line that ran inside another is pushed in between, and goes again: what is around it stays as it was drawn.
+    let mut own = 0;
     let lines = props.code.lines.iter().enumerate().map(|(i, line)| {
         let stops = !props.watches.is_empty() && stop(&props.watches, &at_probes(&line.probe));
-        html! { <Line line={line.clone()} now={Some(i) == step} {stops} /> }
+        let key = if line.sub {
+            Key::from(line.probe.as_str())
+        } else {
+            own += 1;
+            Key::from(own)
+        };
+        html! { <Line {key} line={line.clone()} now={Some(i) == step} {stops} /> }
     });
     // One listener for the buttons of all lines.
     let onclick = Callback::from(move |event: MouseEvent| {
