@@ -146,7 +146,7 @@ try {
     await page.context().close();
   }
 
-  const large = link(scenario(0, 2300));
+  const large = link(scenario(0, 2560));
   const page = await opened(browser, server.url, large);
   const steps = Number(await page.getByRole("slider").getAttribute("aria-valuemax"));
   const work = worked(await traced(browser, page, byPointer, { frames: 400 }));
